@@ -1,0 +1,1 @@
+//! Host side: supervises services, performs commands once, reports.

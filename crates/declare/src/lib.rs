@@ -1,0 +1,1 @@
+//! Files to a declared workload and diagnostics with source spans.

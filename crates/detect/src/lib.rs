@@ -1,0 +1,1 @@
+//! Event patterns, triggers, rule groups and alarm state machines.

@@ -1,0 +1,1 @@
+//! Timelines, operations metrics and post-incident drafts.

@@ -1,0 +1,222 @@
+//! The event envelope: one record of the journal, with CloudEvents 1.0 attributes and a few of ours.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use crate::id::EventId;
+use crate::tags::Tags;
+use crate::time::Timestamp;
+
+/// The `source` of everything the control plane itself says. Triggers match on it.
+pub const SOURCE_SERVER: &str = "mainstay";
+
+/// The `source` of what an agent says of its host: `mainstay.agent`.
+pub const SOURCE_AGENT: &str = "mainstay.agent";
+
+/// Who did it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Actor {
+    /// Mainstay by itself, naming the part (`system:alarms`).
+    System(String),
+    /// A person (`person:maria`).
+    Person(String),
+    /// A run, by its id (`run:0198…`).
+    Run(String),
+    /// A host's agent, by the host's id (`agent:web-1`).
+    Agent(String),
+    /// Anything outside that sent an event (`external:github`).
+    External(String),
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, name) = match self {
+            Self::System(name) => ("system", name),
+            Self::Person(name) => ("person", name),
+            Self::Run(name) => ("run", name),
+            Self::Agent(name) => ("agent", name),
+            Self::External(name) => ("external", name),
+        };
+        write!(f, "{kind}:{name}")
+    }
+}
+
+impl From<Actor> for String {
+    fn from(actor: Actor) -> String {
+        actor.to_string()
+    }
+}
+
+impl TryFrom<String> for Actor {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.split_once(':') {
+            Some(("system", name)) => Ok(Self::System(name.to_owned())),
+            Some(("person", name)) => Ok(Self::Person(name.to_owned())),
+            Some(("run", name)) => Ok(Self::Run(name.to_owned())),
+            Some(("agent", name)) => Ok(Self::Agent(name.to_owned())),
+            Some(("external", name)) => Ok(Self::External(name.to_owned())),
+            _ => Err(format!(
+                "`{text}` is not an actor: expected `person:NAME`, `system:PART`, `run:ID`, `agent:HOST` or `external:NAME`"
+            )),
+        }
+    }
+}
+
+/// What is about to be written to the journal. The journal gives it its place (`seq`) and its hashes.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct EventDraft {
+    /// Unique together with `source`. Appending the same id and source again is a no-op that answers with the first
+    /// record, so handlers that derive ids from what they handle are idempotent.
+    pub id: EventId,
+    /// What said it: [`SOURCE_SERVER`], [`SOURCE_AGENT`], or the sender's own URI.
+    pub source: String,
+    /// What happened, in past tense and dotted (`alarm.firing`, `run.step.finished`).
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What it happened to (`component/checkout`, `alarm/CheckoutFailing`, `run/0198…`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// When it happened, by the clock of who says so.
+    pub time: Timestamp,
+    /// Who did it.
+    pub actor: Actor,
+    /// The workload it belongs to, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<String>,
+    /// Tags of the subject at that time.
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub tags: Tags,
+    /// The id of the event that led to this one, so that a story can be told from its cause on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<EventId>,
+    /// The W3C trace id (32 hex digits) this belongs to, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
+    /// What is known about it. Its shape belongs to its `kind`.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub data: Value,
+}
+
+impl EventDraft {
+    /// A draft from the control plane itself, with nothing optional set.
+    pub fn new(id: EventId, kind: impl Into<String>, time: Timestamp, actor: Actor, data: Value) -> Self {
+        Self {
+            id,
+            source: SOURCE_SERVER.to_owned(),
+            kind: kind.into(),
+            subject: None,
+            time,
+            actor,
+            workload: None,
+            tags: Tags::default(),
+            cause: None,
+            trace: None,
+            data,
+        }
+    }
+
+    /// The same, about this subject.
+    #[must_use]
+    pub fn subject(mut self, subject: impl Into<String>) -> Self {
+        self.subject = Some(subject.into());
+        self
+    }
+
+    /// The same, in this workload.
+    #[must_use]
+    pub fn workload(mut self, workload: impl Into<String>) -> Self {
+        self.workload = Some(workload.into());
+        self
+    }
+
+    /// The same, led to by that event.
+    #[must_use]
+    pub fn cause(mut self, cause: EventId) -> Self {
+        self.cause = Some(cause);
+        self
+    }
+}
+
+/// One record of the journal.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Event {
+    /// Its place: 1 for the first, without gaps.
+    pub seq: u64,
+    /// The hash of the record before it, 64 hex digits; zeros before the first.
+    pub prev_hash: String,
+    /// BLAKE3 over `prev_hash` and the canonical bytes of the rest, 64 hex digits.
+    pub hash: String,
+    /// What was said.
+    #[serde(flatten)]
+    pub draft: EventDraft,
+}
+
+impl std::ops::Deref for Event {
+    type Target = EventDraft;
+
+    fn deref(&self) -> &EventDraft {
+        &self.draft
+    }
+}
+
+impl EventDraft {
+    /// The event as EventBridge would present it, which is what trigger patterns are written against: `detail-type` is
+    /// the kind, `detail` the data, `resources` the subject. `type`, `subject`, `workload`, `actor` and `tags` stand
+    /// beside them, for patterns that want them.
+    pub fn as_eventbridge(&self) -> Value {
+        json!({
+            "version": "0",
+            "id": self.id,
+            "source": self.source,
+            "detail-type": self.kind,
+            "account": "000000000000",
+            "region": "local",
+            "time": self.time,
+            "resources": self.subject.iter().collect::<Vec<_>>(),
+            "detail": if self.data.is_null() { json!({}) } else { self.data.clone() },
+            "type": self.kind,
+            "subject": self.subject,
+            "workload": self.workload,
+            "actor": self.actor,
+            "tags": self.tags,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_reads_back_as_it_was_written() {
+        let draft = EventDraft::new(
+            EventId::new("e1").expect("valid"),
+            "alarm.firing",
+            Timestamp::from_millis(5),
+            Actor::System("alarms".to_owned()),
+            json!({"alarm": "CheckoutFailing"}),
+        )
+        .subject("alarm/CheckoutFailing")
+        .workload("shop");
+        let event = Event { seq: 1, prev_hash: "0".repeat(64), hash: "a".repeat(64), draft };
+        let text = serde_json::to_string(&event).expect("an event is JSON");
+        assert_eq!(serde_json::from_str::<Event>(&text).expect("reads back"), event);
+        assert!(text.contains("\"type\":\"alarm.firing\""), "{text}");
+        let outside = event.as_eventbridge();
+        assert_eq!(outside["detail-type"], "alarm.firing");
+        assert_eq!(outside["detail"]["alarm"], "CheckoutFailing");
+        assert_eq!(outside["resources"], json!(["alarm/CheckoutFailing"]));
+    }
+
+    #[test]
+    fn actors_read_back() {
+        for text in ["person:maria", "system:alarms", "run:1", "agent:web-1", "external:https://x/y"] {
+            assert_eq!(Actor::try_from(text.to_owned()).map(String::from), Ok(text.to_owned()));
+        }
+        assert!(Actor::try_from("maria".to_owned()).is_err());
+    }
+}

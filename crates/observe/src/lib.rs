@@ -1,0 +1,1 @@
+//! Telemetry in: OTLP, Prometheus scrape; stored and queried.

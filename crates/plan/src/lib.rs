@@ -1,0 +1,1 @@
+//! Declared and observed state to a plan: placement, order, size.

@@ -1,0 +1,1 @@
+//! A PromQL engine over a trait.

@@ -1,0 +1,1 @@
+//! Incidents as folds of the journal.

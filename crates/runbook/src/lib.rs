@@ -1,0 +1,1 @@
+//! Sans-IO procedure machine for Systems Manager documents.

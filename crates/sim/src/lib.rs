@@ -1,0 +1,1 @@
+//! Seeded clock, in-memory journal with crashes, scripted performers.

@@ -1,0 +1,1 @@
+//! The journal and its folds on SQLite, with an in-memory twin.

@@ -1,1 +1,6 @@
-//! Wire types of the HTTP API and of the agent link, and the client.
+//! The wire: JSON types of the HTTP API, the protocol between agent and server, and the client.
+//!
+//! `mainstay-model` never goes on a wire as it is; what crosses a process boundary is defined here and versioned.
+
+pub mod client;
+pub mod v1;

@@ -205,7 +205,7 @@ impl fmt::Display for Selector {
             }
             match requirement {
                 Requirement::In(key, values) if values.len() == 1 => {
-                    write!(f, "{}={}", quoted(key), list(values))?
+                    write!(f, "{}={}", quoted(key), list(values))?;
                 }
                 Requirement::In(key, values) => write!(f, "{} in ({})", quoted(key), list(values))?,
                 Requirement::NotIn(key, values) if values.len() == 1 => {

@@ -1,0 +1,261 @@
+//! The client of the HTTP API. The command line uses it for everything that needs a server.
+
+use std::fmt;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::v1::{self, ErrorBody, Page};
+
+/// How long an ordinary request may take. Streams have no such limit.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The longest line of an event stream that is read.
+const MAX_STREAM_LINE: usize = 4 << 20;
+
+/// Why a request failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Nobody answered at the address.
+    #[error("no Mainstay server answers at {address}")]
+    Unreachable {
+        /// The base URL.
+        address: String,
+        /// What the network said.
+        source: reqwest::Error,
+    },
+    /// The connection broke in the middle.
+    #[error("the connection to {address} broke")]
+    Broken {
+        /// The base URL.
+        address: String,
+        /// What the network said.
+        source: reqwest::Error,
+    },
+    /// The server refused, and said why.
+    #[error("{}", .0.title)]
+    Refused(Box<ErrorBody>),
+    /// Something answered that is not a Mainstay server, or one of another age.
+    #[error("the answer of {address} is not understood: {reason}")]
+    NotUnderstood {
+        /// The base URL.
+        address: String,
+        /// What was wrong with it.
+        reason: String,
+    },
+}
+
+/// A client for one server.
+#[derive(Clone)]
+pub struct Client {
+    base: String,
+    token: Option<String>,
+    http: reqwest::Client,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The token is a secret.
+        f.debug_struct("Client").field("base", &self.base).finish_non_exhaustive()
+    }
+}
+
+/// The parameters of a GET, as pairs.
+pub type Query<'a> = &'a [(&'a str, String)];
+
+impl Client {
+    /// A client for the server at `base` (`http://127.0.0.1:7600`).
+    pub fn new(base: impl Into<String>, token: Option<String>) -> Result<Self, ClientError> {
+        let base = base.into().trim_end_matches('/').to_owned();
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .map_err(|source| ClientError::Unreachable { address: base.clone(), source })?;
+        Ok(Self { base, token, http })
+    }
+
+    /// The base URL.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    fn network(&self, source: reqwest::Error) -> ClientError {
+        let address = self.base.clone();
+        if source.is_connect() {
+            ClientError::Unreachable { address, source }
+        } else {
+            ClientError::Broken { address, source }
+        }
+    }
+
+    async fn refused(&self, response: reqwest::Response) -> ClientError {
+        let status = response.status();
+        match response.json::<ErrorBody>().await {
+            Ok(body) => ClientError::Refused(Box::new(body)),
+            Err(_) => ClientError::NotUnderstood {
+                address: self.base.clone(),
+                reason: format!("it answered {status} without saying why"),
+            },
+        }
+    }
+
+    async fn answer<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> Result<T, ClientError> {
+        let response = request.timeout(REQUEST_TIMEOUT).send().await.map_err(|error| self.network(error))?;
+        if !response.status().is_success() {
+            return Err(self.refused(response).await);
+        }
+        let bytes = response.bytes().await.map_err(|error| self.network(error))?;
+        serde_json::from_slice(&bytes).map_err(|error| ClientError::NotUnderstood {
+            address: self.base.clone(),
+            reason: error.to_string(),
+        })
+    }
+
+    /// Gets a resource.
+    pub async fn get<T: DeserializeOwned>(&self, path: &str, query: Query<'_>) -> Result<T, ClientError> {
+        self.answer(self.request(reqwest::Method::GET, &with_query(path, query))).await
+    }
+
+    /// Posts a body and reads the answer.
+    pub async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, ClientError> {
+        self.answer(self.request(reqwest::Method::POST, path).json(body)).await
+    }
+
+    /// The server's state.
+    pub async fn status(&self) -> Result<v1::Status, ClientError> {
+        self.get("/v1/status", &[]).await
+    }
+
+    /// Makes a directory's content the wanted state.
+    pub async fn apply(&self, revision: &v1::NewRevision) -> Result<v1::Applied, ClientError> {
+        self.post("/v1/workloads", revision).await
+    }
+
+    /// Starts a procedure.
+    pub async fn start_run(&self, start: &v1::StartRun) -> Result<v1::RunSummary, ClientError> {
+        self.post("/v1/runs", start).await
+    }
+
+    /// One run with its steps.
+    pub async fn run(&self, id: &str) -> Result<v1::RunDetail, ClientError> {
+        self.get(&format!("/v1/runs/{}", escape(id)), &[]).await
+    }
+
+    /// One incident with its timeline.
+    pub async fn incident(&self, id: &str) -> Result<v1::IncidentDetail, ClientError> {
+        self.get(&format!("/v1/incidents/{}", escape(id)), &[]).await
+    }
+
+    /// A page of a list.
+    pub async fn list<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: Query<'_>,
+    ) -> Result<Page<T>, ClientError> {
+        self.get(path, query).await
+    }
+
+    /// Follows the journal from after `seq` on. The stream ends when the connection does; the caller reconnects after
+    /// the last sequence number it has seen.
+    pub async fn follow_events(
+        &self,
+        query: Query<'_>,
+    ) -> Result<impl futures::Stream<Item = Result<v1::EventView, ClientError>> + use<>, ClientError> {
+        let request = self.request(reqwest::Method::GET, &with_query("/v1/events/stream", query));
+        let response = request.send().await.map_err(|error| self.network(error))?;
+        if !response.status().is_success() {
+            return Err(self.refused(response).await);
+        }
+        let client = self.clone();
+        let lines = SseLines { bytes: response.bytes_stream().boxed(), buffer: Vec::new(), client };
+        Ok(futures::stream::unfold(lines, |mut lines| async move {
+            lines.next_event().await.map(|event| (event, lines))
+        }))
+    }
+}
+
+/// The `data:` lines of a server-sent event stream. Our server writes one line per event.
+struct SseLines {
+    bytes: futures::stream::BoxStream<'static, reqwest::Result<bytes::Bytes>>,
+    buffer: Vec<u8>,
+    client: Client,
+}
+
+impl SseLines {
+    async fn next_event(&mut self) -> Option<Result<v1::EventView, ClientError>> {
+        loop {
+            while let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.buffer.drain(..=end).collect();
+                if let Some(data) = line.strip_prefix(b"data:") {
+                    return Some(serde_json::from_slice(data).map_err(|error| ClientError::NotUnderstood {
+                        address: self.client.base.clone(),
+                        reason: error.to_string(),
+                    }));
+                }
+            }
+            if self.buffer.len() > MAX_STREAM_LINE {
+                return Some(Err(ClientError::NotUnderstood {
+                    address: self.client.base.clone(),
+                    reason: "an event longer than 4 MiB".to_owned(),
+                }));
+            }
+            match self.bytes.next().await? {
+                Ok(bytes) => self.buffer.extend_from_slice(&bytes),
+                Err(error) => return Some(Err(self.client.network(error))),
+            }
+        }
+    }
+}
+
+/// Percent-encodes everything but RFC 3986's unreserved characters.
+pub fn escape(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                char::from(byte).to_string()
+            }
+            other => format!("%{other:02X}"),
+        })
+        .collect()
+}
+
+fn with_query(path: &str, query: Query<'_>) -> String {
+    let pairs: Vec<String> =
+        query.iter().map(|(key, value)| format!("{}={}", escape(key), escape(value))).collect();
+    if pairs.is_empty() { path.to_owned() } else { format!("{path}?{}", pairs.join("&")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_are_escaped() {
+        let query = [("query", "rate(a{b=\"c d\"}[5m]) > 0".to_owned())];
+        assert_eq!(
+            with_query("/api/v1/query", &query),
+            "/api/v1/query?query=rate%28a%7Bb%3D%22c%20d%22%7D%5B5m%5D%29%20%3E%200"
+        );
+    }
+
+    #[tokio::test]
+    async fn an_absent_server_is_named() {
+        let client = Client::new("http://127.0.0.1:1/", None).expect("a client");
+        let error = client.status().await.expect_err("nobody listens on port 1");
+        assert_eq!(error.to_string(), "no Mainstay server answers at http://127.0.0.1:1");
+    }
+}

@@ -1,0 +1,99 @@
+//! Journal events on the wire: CloudEvents 1.0 in structured JSON, with our extension attributes.
+
+use mainstay_model::{Actor, Event, Tags, Timestamp};
+use serde_json::Value;
+
+/// One journal event.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct EventView {
+    /// Always `1.0`.
+    pub specversion: String,
+    /// Unique together with `source`.
+    pub id: String,
+    /// What said it.
+    pub source: String,
+    /// What happened (`alarm.firing`).
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What it happened to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// When.
+    pub time: Timestamp,
+    /// Who did it.
+    pub actor: Actor,
+    /// The workload it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<String>,
+    /// Tags of the subject.
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub tags: Tags,
+    /// The event that led to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+    /// The W3C trace id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
+    /// Its place in the journal.
+    pub seq: u64,
+    /// The hash of the event before it.
+    pub prev_hash: String,
+    /// Its own hash.
+    pub hash: String,
+    /// What is known about it.
+    #[serde(default)]
+    pub data: Value,
+}
+
+impl From<&Event> for EventView {
+    fn from(event: &Event) -> Self {
+        let draft = &event.draft;
+        Self {
+            specversion: "1.0".to_owned(),
+            id: draft.id.to_string(),
+            source: draft.source.clone(),
+            kind: draft.kind.clone(),
+            subject: draft.subject.clone(),
+            time: draft.time,
+            actor: draft.actor.clone(),
+            workload: draft.workload.clone(),
+            tags: draft.tags.clone(),
+            cause: draft.cause.as_ref().map(ToString::to_string),
+            trace: draft.trace.clone(),
+            seq: event.seq,
+            prev_hash: event.prev_hash.clone(),
+            hash: event.hash.clone(),
+            data: draft.data.clone(),
+        }
+    }
+}
+
+/// An event from outside: the CloudEvents attributes a sender sets, in structured JSON.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewEvent {
+    /// Must be `1.0`.
+    pub specversion: String,
+    /// Unique together with `source`; sending it again changes nothing.
+    pub id: String,
+    /// The sender. `mainstay` and what begins with `mainstay.` or `aws.` is reserved.
+    pub source: String,
+    /// What happened.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What it happened to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// When; the time of arrival if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<Timestamp>,
+    /// The workload it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<String>,
+    /// `application/json` or absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub datacontenttype: Option<String>,
+    /// What is known about it.
+    #[serde(default)]
+    pub data: Value,
+}

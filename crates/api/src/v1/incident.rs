@@ -1,0 +1,98 @@
+//! Alarms and incidents on the wire.
+
+use std::collections::BTreeMap;
+
+use mainstay_model::Timestamp;
+
+/// One alarm with one set of labels.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct AlarmView {
+    /// The workload whose rule it is.
+    pub workload: String,
+    /// The rule's name.
+    pub alarm: String,
+    /// `inactive`, `pending`, `firing`, `no data`, `error` or `not evaluated`.
+    pub state: String,
+    /// Its labels, without `alertname`.
+    pub labels: BTreeMap<String, String>,
+    /// Its annotations, filled in.
+    pub annotations: BTreeMap<String, String>,
+    /// The value at the last evaluation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
+    /// Since when it is in this state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// Why its evaluation failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// One line of the list of incidents.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct IncidentSummary {
+    /// Its id.
+    pub id: String,
+    /// The workload.
+    pub workload: String,
+    /// What it is about.
+    pub title: String,
+    /// `open` or `resolved`.
+    pub status: String,
+    /// When it was opened.
+    pub opened_at: Timestamp,
+    /// When it was resolved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved_at: Option<Timestamp>,
+    /// Its alarms with their states.
+    pub alarms: BTreeMap<String, String>,
+    /// The runs that belong to it.
+    pub runs: Vec<String>,
+    /// What still keeps it open.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting_for: Vec<String>,
+}
+
+/// An incident with its story.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct IncidentDetail {
+    /// The line of the list.
+    #[serde(flatten)]
+    pub summary: IncidentSummary,
+    /// How long things took.
+    pub times: TimesView,
+    /// What happened, in order.
+    pub timeline: Vec<TimelineEntry>,
+    /// The post-incident analysis draft, as Markdown, once there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draft: Option<String>,
+    /// The file the draft was written to, on the server's machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draft_path: Option<String>,
+}
+
+/// How long an incident's stages took; absent means unknown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct TimesView {
+    /// From the start of the disturbance to the first firing alarm, in milliseconds.
+    pub to_detect_ms: Option<u64>,
+    /// From the firing alarm to the first action, in milliseconds.
+    pub to_respond_ms: Option<u64>,
+    /// From the start of the disturbance to recovery, in milliseconds.
+    pub to_recover_ms: Option<u64>,
+}
+
+/// One line of a timeline.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct TimelineEntry {
+    /// When.
+    pub at: Timestamp,
+    /// Milliseconds since the incident's start; negative before it.
+    pub offset_ms: i64,
+    /// Who did it.
+    pub actor: String,
+    /// What happened, as a sentence.
+    pub text: String,
+    /// The journal event that proves it.
+    pub seq: u64,
+}

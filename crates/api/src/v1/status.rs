@@ -1,0 +1,104 @@
+//! The state of the control plane, hosts and services on the wire.
+
+use mainstay_model::{Tags, Timestamp};
+
+/// What the server says of itself.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Status {
+    /// The version of the server.
+    pub version: String,
+    /// Its process id.
+    pub pid: u32,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// The newest journal event.
+    pub journal_seq: u64,
+    /// The hash of that event.
+    pub journal_hash: String,
+    /// Workloads that have been applied.
+    pub workloads: Vec<WorkloadStatus>,
+    /// Hosts that have ever connected to this server since it started, and whether they are connected.
+    pub hosts: Vec<HostView>,
+    /// Parts of the control plane that are not working, each with the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub degraded: Vec<String>,
+}
+
+/// One workload at a glance.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct WorkloadStatus {
+    /// Its name.
+    pub workload: String,
+    /// The revision that is wanted.
+    pub revision: String,
+    /// When that was applied.
+    pub applied_at: Timestamp,
+    /// Services that are ready, of those that should be.
+    pub services_ready: usize,
+    /// Services that should be running.
+    pub services_wanted: usize,
+    /// Its priorities, in order.
+    pub measures: Vec<MeasureView>,
+    /// Components for which there is no host, with the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unplaced: Vec<String>,
+}
+
+/// One priority's measure.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct MeasureView {
+    /// The goal.
+    pub goal: String,
+    /// The PromQL that measures it.
+    pub measure: String,
+    /// The target it is held against.
+    pub target: String,
+    /// `on target`, `off target`, `no data`, `error` or `not evaluated`.
+    pub state: String,
+    /// The last value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
+    /// Since when it is in this state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+}
+
+/// One host.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct HostView {
+    /// Its id.
+    pub id: String,
+    /// Its tags.
+    pub tags: Tags,
+    /// Whether its agent is connected now.
+    pub connected: bool,
+    /// When the agent was last heard of.
+    pub last_seen: Timestamp,
+    /// The agent's version.
+    pub version: String,
+    /// The services it supervises.
+    pub services: Vec<ServiceView>,
+}
+
+/// One service on one host.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct ServiceView {
+    /// The component's name.
+    pub name: String,
+    /// The host.
+    pub host: String,
+    /// Its state (`ready`, `starting`, `unhealthy`, `restarting`, `stopped`, `failed`, `unknown`).
+    pub state: String,
+    /// Its process id, while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// Since when it is in this state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// How often it was restarted since it was declared.
+    #[serde(default)]
+    pub restarts: u64,
+    /// Why it is in this state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}

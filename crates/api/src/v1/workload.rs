@@ -1,0 +1,132 @@
+//! Workloads, revisions and diagnostics on the wire.
+
+use mainstay_model::Timestamp;
+
+/// One file of a workload directory. Text only: what Mainstay reads is text.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileBody {
+    /// Relative to the workload's directory, with `/`.
+    pub path: String,
+    /// Its content.
+    pub content: String,
+}
+
+/// A request to make a directory's content the wanted state of its workload.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewRevision {
+    /// All its files.
+    pub files: Vec<FileBody>,
+    /// The directory they came from, as an absolute path on the host that runs the services: relative paths in `run`
+    /// start there.
+    pub directory: String,
+    /// Why, in the words of who applies it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// The answer to an apply.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Applied {
+    /// The workload.
+    pub workload: String,
+    /// The revision that is now wanted.
+    pub revision: String,
+    /// The one it follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// False when the content was already the wanted one.
+    pub changed: bool,
+    /// What it changes on hosts that are connected now.
+    pub changes: Vec<ChangeView>,
+    /// Components for which there is no host now, with the reason.
+    pub unplaced: Vec<String>,
+    /// Warnings.
+    pub warnings: Vec<DiagnosticView>,
+}
+
+/// One change to one host.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ChangeView {
+    /// The host.
+    pub host: String,
+    /// The component.
+    pub component: String,
+    /// `create`, `update` or `remove`.
+    pub change: String,
+    /// The fields that differ, for an update.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<String>,
+}
+
+/// A workload's wanted state.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct WorkloadDetail {
+    /// Its name.
+    pub workload: String,
+    /// Its title.
+    pub title: String,
+    /// Who owns it.
+    pub owner: String,
+    /// The wanted revision.
+    pub revision: String,
+    /// When it was applied.
+    pub applied_at: Timestamp,
+    /// By whom.
+    pub applied_by: String,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Its components.
+    pub components: Vec<String>,
+    /// Its procedures.
+    pub procedures: Vec<String>,
+    /// Its triggers.
+    pub triggers: Vec<String>,
+    /// Its alarms.
+    pub alarms: Vec<String>,
+}
+
+/// One problem in one file.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct DiagnosticView {
+    /// A stable code.
+    pub code: String,
+    /// `error` or `warning`.
+    pub severity: String,
+    /// What is wrong.
+    pub message: String,
+    /// The file.
+    pub path: String,
+    /// From 1.
+    pub line: usize,
+    /// In characters, from 1.
+    pub column: usize,
+    /// Where it ends; exclusive.
+    pub end_line: usize,
+    /// In characters, from 1; exclusive.
+    pub end_column: usize,
+    /// What stands under the underlined text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+    /// Other places it has to do with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub related: Vec<RelatedView>,
+}
+
+/// Another place a problem has to do with.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct RelatedView {
+    /// What it has to do with it.
+    pub message: String,
+    /// The file.
+    pub path: String,
+    /// From 1.
+    pub line: usize,
+    /// In characters, from 1.
+    pub column: usize,
+}

@@ -1,0 +1,139 @@
+//! The edge to the languages people write in: procedures, alarms, triggers and queries.
+//!
+//! This crate knows where text stands in files and how files refer to each other; what a language means is known by
+//! the crates that run it. They see plain JSON values, answer with problems located by path, and state the few facts
+//! that other files may refer to.
+
+use std::collections::BTreeMap;
+
+use mainstay_model::{Problem, Segment, Spot};
+use serde_json::Value;
+
+/// What a language found in one value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checked<T> {
+    /// What other files may refer to. `None` when the value is too broken to say; then nothing that refers to it is
+    /// called wrong for it.
+    pub facts: Option<T>,
+    /// Everything that is wrong with the value, located by path from its root.
+    pub problems: Vec<Problem>,
+}
+
+impl<T> Checked<T> {
+    /// Nothing wrong, and these facts.
+    pub fn ok(facts: T) -> Self {
+        Self { facts: Some(facts), problems: Vec::new() }
+    }
+
+    /// Too broken to state facts.
+    pub fn failed(problems: Vec<Problem>) -> Self {
+        Self { facts: None, problems }
+    }
+}
+
+/// A name and the place in its value where it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// The name, without what may stand around it (`restore` of `procedure/restore`).
+    pub name: String,
+    /// The way from the root of the value to the text.
+    pub path: Vec<Segment>,
+    /// Which part of the text it is.
+    pub spot: Spot,
+}
+
+impl Named {
+    /// A name that is the whole value at `path`.
+    pub fn new(name: impl Into<String>, path: impl Into<Vec<Segment>>) -> Self {
+        Self { name: name.into(), path: path.into(), spot: Spot::Value }
+    }
+
+    /// The same, where the name is the key at the path (`Spot::Key`) or a part of its text (`Spot::Within`).
+    #[must_use]
+    pub fn at(mut self, spot: Spot) -> Self {
+        self.spot = spot;
+        self
+    }
+}
+
+/// What others may know of a procedure.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ProcedureFacts {
+    /// What it is for, as its author wrote it.
+    pub description: Option<String>,
+    /// Its parameters, by name.
+    pub parameters: BTreeMap<String, ParameterFacts>,
+    /// Its steps in the order they are written.
+    pub steps: Vec<StepFacts>,
+}
+
+/// One parameter of a procedure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParameterFacts {
+    /// Its type as written (`String`, `StringList`, ...).
+    pub kind: String,
+    /// Whether a caller must give it: it has no default.
+    pub required: bool,
+}
+
+/// One step of a procedure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepFacts {
+    /// Its name.
+    pub name: String,
+    /// Its action (`aws:runCommand`).
+    pub action: String,
+}
+
+/// What others may know of a rule file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RulesFacts {
+    /// The alarms it declares. Several alerting rules may share a name within one file (Prometheus allows it, and it is
+    /// the usual way to write severities); the name is then listed once per rule.
+    pub alerts: Vec<AlertFacts>,
+    /// The names of the series it records.
+    pub records: Vec<String>,
+}
+
+/// One alarm of a rule file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlertFacts {
+    /// Its name.
+    pub name: Named,
+    /// The procedure its annotations lead to: the value of `runbook`, or of `runbook_url` where that is not a URL.
+    /// A value that holds a template (`{{`) is left out, as it is not known before the alarm fires.
+    pub runbook: Option<Named>,
+}
+
+/// What others may know of a trigger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TriggerFacts {
+    /// Its name, where it states one; otherwise the file's name counts.
+    pub name: Option<Named>,
+    /// What it starts.
+    pub targets: Vec<TargetFacts>,
+}
+
+/// One target of a trigger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetFacts {
+    /// The procedure.
+    pub procedure: Named,
+    /// The names of the parameters it gives, or `None` where they are only known from the event.
+    pub parameters: Option<Vec<Named>>,
+}
+
+/// The languages. Each call is pure: the same value gives the same answer.
+pub trait Languages {
+    /// Reads an SSM document.
+    fn document(&self, value: &Value) -> Checked<ProcedureFacts>;
+
+    /// Reads a Prometheus rule file.
+    fn rules(&self, value: &Value) -> Checked<RulesFacts>;
+
+    /// Reads an EventBridge rule.
+    fn trigger(&self, value: &Value) -> Checked<TriggerFacts>;
+
+    /// Reads a PromQL expression. Problems have an empty path and lie `Spot::Within` the text (or are about all of it).
+    fn query(&self, promql: &str) -> Vec<Problem>;
+}

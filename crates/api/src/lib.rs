@@ -3,4 +3,5 @@
 //! `mainstay-model` never goes on a wire as it is; what crosses a process boundary is defined here and versioned.
 
 pub mod client;
+pub mod link;
 pub mod v1;

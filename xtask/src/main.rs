@@ -1,2 +1,150 @@
-//! The project's own commands.
-fn main() {}
+//! The project's own commands. `cargo xtask demo` builds and runs the main job; `cargo xtask test` runs every check.
+//! Both do all set-up a fresh machine with the Rust toolchain needs, or say what they could not do.
+
+use std::env;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+const USAGE: &str = "\
+Usage: cargo xtask COMMAND
+
+Commands:
+  demo [ARGS]   build the release binary and the example workload, then run `mainstay demo ARGS`
+  test          install what the tests need where allowed, then run every check that a change must pass
+  build-shop    build the example's services and put them into examples/shop/bin [--release]
+  bench         build and run the benchmarks";
+
+/// The example's programs, as its workload file names them.
+const SHOP_PROGRAMS: [&str; 4] = ["shop-storefront", "shop-checkout", "shop-payments", "shop-customers"];
+
+/// What tests and runbooks call, with the Debian package that brings it.
+const TOOLS: [(&str, &str); 3] = [("python3", "python3"), ("curl", "curl"), ("git", "git")];
+
+type Outcome = Result<(), String>;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let rest = arguments.get(1..).unwrap_or_default();
+    let outcome = match arguments.first().map(String::as_str) {
+        Some("demo") => demo(rest),
+        Some("test") => test(),
+        Some("build-shop") => build_shop(rest.iter().any(|argument| argument == "--release")),
+        Some("bench") => cargo(&["bench", "--package", "mainstay-bench"]),
+        Some("help" | "--help" | "-h") => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        Some(other) => Err(format!("`{other}` is not a command\n\n{USAGE}")),
+        None => Err(USAGE.to_owned()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("xtask: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
+}
+
+/// Where cargo builds: this program lies in `TARGET/PROFILE/xtask`.
+fn target_dir() -> Result<PathBuf, String> {
+    let me = env::current_exe().map_err(|error| format!("cannot find my own path: {error}"))?;
+    me.ancestors().nth(2).map(Path::to_path_buf).ok_or_else(|| "my own path has no parent".to_owned())
+}
+
+fn say(what: &str) {
+    eprintln!("\n== {what}");
+}
+
+fn run(command: &mut Command) -> Outcome {
+    let line = std::iter::once(command.get_program()).chain(command.get_args()).collect::<Vec<&OsStr>>();
+    let line = line.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
+    let status = command
+        .current_dir(root())
+        .status()
+        .map_err(|error| format!("`{line}` could not be started: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("`{line}` failed ({status})")) }
+}
+
+fn cargo(arguments: &[&str]) -> Outcome {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    run(Command::new(cargo).args(arguments).env("CARGO_TARGET_DIR", target_dir()?))
+}
+
+/// Builds the example's services and copies them to where its workload file starts them from.
+fn build_shop(release: bool) -> Outcome {
+    let mut arguments = vec!["build", "--package", "shop"];
+    if release {
+        arguments.push("--release");
+    }
+    cargo(&arguments)?;
+    let built = target_dir()?.join(if release { "release" } else { "debug" });
+    let bin = root().join("examples/shop/bin");
+    fs::create_dir_all(&bin).map_err(|error| format!("cannot create {}: {error}", bin.display()))?;
+    for program in SHOP_PROGRAMS {
+        // Written beside and renamed, so that a service that still runs the old file is not disturbed.
+        let (from, beside, to) =
+            (built.join(program), bin.join(format!(".{program}.new")), bin.join(program));
+        fs::copy(&from, &beside)
+            .and_then(|_| fs::rename(&beside, &to))
+            .map_err(|error| format!("cannot copy {} to {}: {error}", from.display(), to.display()))?;
+    }
+    Ok(())
+}
+
+fn demo(arguments: &[String]) -> Outcome {
+    install_tools()?;
+    say("Build: mainstay and the example's services (release; the first time takes some minutes)");
+    cargo(&["build", "--release", "--package", "mainstay"])?;
+    build_shop(true)?;
+    say("Demo");
+    run(Command::new(target_dir()?.join("release/mainstay")).arg("demo").args(arguments))
+}
+
+fn test() -> Outcome {
+    install_tools()?;
+    say("Format");
+    cargo(&["fmt", "--all", "--check"])?;
+    say("Lints");
+    cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])?;
+    say("Build: the programs that end-to-end tests start");
+    build_shop(false)?;
+    cargo(&["build", "--package", "mainstay"])?;
+    say("Tests: unit, scenario, end to end");
+    cargo(&["test", "--workspace", "--no-fail-fast"])
+}
+
+fn is_installed(program: &str) -> bool {
+    env::var_os("PATH")
+        .is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(program).is_file()))
+}
+
+/// Installs missing tools with apt where that is allowed; otherwise names them.
+fn install_tools() -> Outcome {
+    let missing: Vec<&str> =
+        TOOLS.iter().filter(|(program, _)| !is_installed(program)).map(|(_, package)| *package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let advice = format!("install {} and try again", missing.join(", "));
+    if !is_installed("apt-get") {
+        return Err(format!("missing tools, and there is no apt-get here: {advice}"));
+    }
+    say(&format!("Install: {}", missing.join(", ")));
+    let apt = |arguments: &[&str]| {
+        run(Command::new("apt-get")
+            .args(arguments)
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null()))
+    };
+    apt(&["update", "--quiet"])
+        .and_then(|()| apt(&[&["install", "--yes", "--quiet"], missing.as_slice()].concat()))
+        .map_err(|error| format!("{error}; {advice}"))
+}

@@ -1,0 +1,1 @@
+//! OTLP in: HTTP (protobuf and JSON) and gRPC.

@@ -1,0 +1,1 @@
+//! Prometheus scrape: what `/metrics` says, read and stored.

@@ -1,0 +1,196 @@
+//! Connections for reading. They see what is durable and never wait for the writer.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use mainstay_model::Event;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Params, Row, params};
+use serde_json::Value;
+
+use super::open::{classify, connect};
+use super::schema::{self, Tables, place};
+use crate::{RowQuery, StoreError, fold, record};
+
+/// Connections kept open. More are opened when more threads read at once, and closed afterwards.
+const KEPT: usize = 4;
+
+/// A read stops after so many bytes of events, however many were asked for.
+const PAGE_BYTES: usize = 16 << 20;
+
+pub(super) struct Readers {
+    dir: PathBuf,
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Readers {
+    pub fn new(dir: &Path, path: PathBuf) -> Self {
+        Self { dir: dir.to_owned(), path, idle: Mutex::new(Vec::new()) }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Closes the connections, so that the writer's is the last one and tidies up the log.
+    pub fn close(&mut self) {
+        self.idle.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    pub fn with<T>(&self, read: impl FnOnce(&Reader<'_>) -> Result<T, ReadError>) -> Result<T, StoreError> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let conn = match idle {
+            Some(conn) => conn,
+            None => connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+                .map_err(|error| classify(&self.dir, 0, error))?,
+        };
+        let result = read(&Reader { conn: &conn })
+            .map_err(|error| error.classified(|error| classify(&self.dir, 0, error)));
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < KEPT {
+            idle.push(conn);
+        }
+        result
+    }
+}
+
+/// A failure that is still to be told apart, or already is.
+pub(crate) enum ReadError {
+    Sqlite(rusqlite::Error),
+    Store(StoreError),
+}
+
+impl ReadError {
+    pub fn classified(self, classify: impl FnOnce(rusqlite::Error) -> StoreError) -> StoreError {
+        match self {
+            Self::Sqlite(error) => classify(error),
+            Self::Store(error) => error,
+        }
+    }
+}
+
+impl From<rusqlite::Error> for ReadError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl From<StoreError> for ReadError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// The columns every event is read from.
+const EVENT: &str = "SELECT seq, prev, hash, body FROM events";
+
+/// Reads an event from a row of [`EVENT`]. Also gives the size of its body.
+pub(crate) fn read_event(row: &Row<'_>) -> Result<(Event, usize), ReadError> {
+    let seq = schema::number(row.get_ref(0)?);
+    let bad = |reason: String| StoreError::BadRecord { seq, reason };
+    let prev = schema::hash(row.get_ref(1)?).ok_or_else(|| bad("its link is not a hash".to_owned()))?;
+    let hash = schema::hash(row.get_ref(2)?).ok_or_else(|| bad("its hash is not a hash".to_owned()))?;
+    let body = row.get_ref(3)?;
+    let body = body.as_bytes().map_err(|_| bad("its body is not text".to_owned()))?;
+    let draft = record::decode(body).map_err(bad)?;
+    Ok((record::event(seq, &prev, &hash, draft), body.len()))
+}
+
+pub(super) struct Reader<'a> {
+    conn: &'a Connection,
+}
+
+impl Reader<'_> {
+    fn events(&self, sql: &str, params: impl Params) -> Result<Vec<Arc<Event>>, ReadError> {
+        let mut statement = self.conn.prepare_cached(sql)?;
+        let mut rows = statement.query(params)?;
+        let mut events = Vec::new();
+        let mut size = 0;
+        while size < PAGE_BYTES
+            && let Some(row) = rows.next()?
+        {
+            let (event, bytes) = read_event(row)?;
+            size += bytes;
+            events.push(Arc::new(event));
+        }
+        Ok(events)
+    }
+
+    pub fn after(&self, seq: u64, limit: usize) -> Result<Vec<Arc<Event>>, ReadError> {
+        let sql = format!("{EVENT} WHERE seq > ? ORDER BY seq LIMIT ?");
+        self.events(&sql, params![place(seq), count(limit)])
+    }
+
+    pub fn before(&self, seq: u64, limit: usize) -> Result<Vec<Arc<Event>>, ReadError> {
+        let sql = format!("{EVENT} WHERE seq < ? ORDER BY seq DESC LIMIT ?");
+        self.events(&sql, params![place(seq), count(limit)])
+    }
+
+    pub fn by_id(&self, source: &str, id: &str) -> Result<Option<Arc<Event>>, ReadError> {
+        let sql = format!("{EVENT} WHERE source = ? AND id = ?");
+        Ok(self.events(&sql, params![source, id])?.pop())
+    }
+
+    pub fn cursor(&self, name: &str) -> Result<u64, ReadError> {
+        let mut statement = self.conn.prepare_cached("SELECT seq FROM cursors WHERE name = ?")?;
+        let seq = statement.query_row([name], |row| Ok(schema::number(row.get_ref(0)?))).optional()?;
+        Ok(seq.unwrap_or(0))
+    }
+
+    pub fn row(
+        &self,
+        tables: &Tables,
+        index: usize,
+        table: &str,
+        id: &str,
+    ) -> Result<Option<Value>, ReadError> {
+        let row = tables.load(self.conn, index, id)?;
+        Ok(row.map(|row| fold::parse(table, row.changed, &row.text)).transpose()?)
+    }
+
+    pub fn rows(
+        &self,
+        tables: &Tables,
+        index: usize,
+        table: &str,
+        query: &RowQuery,
+    ) -> Result<Vec<(String, Value)>, ReadError> {
+        let statements = tables.statements(index);
+        let limit = count(query.limit);
+        if !query.newest_first {
+            return self.page(table, &statements.by_id, params![query.after_id, limit]);
+        }
+        let mut created = None;
+        // The row and those behind it have to be of one moment.
+        let transaction = self.conn.unchecked_transaction()?;
+        if let Some(id) = &query.after_id {
+            created = self
+                .conn
+                .prepare_cached(&statements.created)?
+                .query_row([id], |row| row.get::<_, i64>(0))
+                .optional()?;
+            if created.is_none() {
+                return Err(StoreError::NoSuchRow { table: table.to_owned(), id: id.clone() }.into());
+            }
+        }
+        let rows = self.page(table, &statements.newest, params![created, query.after_id, limit]);
+        transaction.finish()?;
+        rows
+    }
+
+    fn page(&self, table: &str, sql: &str, params: impl Params) -> Result<Vec<(String, Value)>, ReadError> {
+        let mut statement = self.conn.prepare_cached(sql)?;
+        let mut found = statement.query(params)?;
+        let mut rows = Vec::new();
+        while let Some(row) = found.next()? {
+            let text: String = row.get(2)?;
+            let value = fold::parse(table, schema::number(row.get_ref(1)?), &text)?;
+            rows.push((row.get(0)?, value));
+        }
+        Ok(rows)
+    }
+}
+
+fn count(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,280 @@
+//! The thread that writes.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use mainstay_model::Event;
+use rusqlite::{Connection, params};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
+
+use super::open::{check_space, classify};
+use super::schema::{SqlBacking, Tables, place};
+use crate::fold::{self, Overlay};
+use crate::record::{self, Sealed, Tip};
+use crate::{Fold, StoreError};
+
+/// A transaction takes in so many bytes of events and rows and is then committed, so that the first caller of a busy
+/// moment does not wait for ever.
+const GROUP_BYTES: usize = 8 << 20;
+
+/// And so many requests.
+const GROUP_REQUESTS: usize = 4096;
+
+type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// What someone waits for.
+pub(super) struct Request {
+    pub work: Work,
+    /// Given back when the request is done with.
+    pub room: OwnedSemaphorePermit,
+}
+
+pub(super) enum Work {
+    Append {
+        batch: Vec<Sealed>,
+        answer: Answer<Vec<Arc<Event>>>,
+    },
+    Advance {
+        name: String,
+        seq: u64,
+        answer: Answer<()>,
+    },
+    /// Lets a test do something to the writer's connection.
+    #[cfg(test)]
+    Meddle {
+        with: Box<dyn FnOnce(&Connection) + Send>,
+        answer: Answer<()>,
+    },
+}
+
+/// An answer that is given once the transaction is durable, or replaced by the reason why it is not.
+enum Pending {
+    Append(Answer<Vec<Arc<Event>>>, Result<Vec<Arc<Event>>, StoreError>),
+    Done(Answer<()>, Result<(), StoreError>),
+}
+
+impl Pending {
+    // Whoever does not wait any more does not care for the answer.
+    fn give(self) {
+        match self {
+            Self::Append(answer, result) => drop(answer.send(result)),
+            Self::Done(answer, result) => drop(answer.send(result)),
+        }
+    }
+
+    fn fail(self, error: &StoreError) {
+        match self {
+            Self::Append(answer, _) => drop(answer.send(Err(error.clone()))),
+            Self::Done(answer, _) => drop(answer.send(Err(error.clone()))),
+        }
+    }
+}
+
+pub(super) struct Writer {
+    pub conn: Connection,
+    pub dir: PathBuf,
+    pub folds: Arc<[Arc<dyn Fold>]>,
+    pub tables: Tables,
+    pub min_free_bytes: u64,
+    /// The last durable event.
+    pub tip: Tip,
+    /// The same, for everyone.
+    pub shared: Arc<Mutex<Tip>>,
+    pub head: watch::Sender<u64>,
+}
+
+/// A transaction in the making.
+struct Group {
+    tip: Tip,
+    changes: Overlay,
+    bytes: usize,
+    pending: Vec<Pending>,
+    rooms: Vec<OwnedSemaphorePermit>,
+}
+
+impl Writer {
+    /// Works until nobody can ask any more.
+    pub fn run(mut self, mut queue: mpsc::UnboundedReceiver<Request>) {
+        while let Some(first) = queue.blocking_recv() {
+            self.group(first, &mut queue);
+        }
+    }
+
+    fn classify(&self, error: rusqlite::Error) -> StoreError {
+        classify(&self.dir, self.min_free_bytes, error)
+    }
+
+    fn group(&mut self, first: Request, queue: &mut mpsc::UnboundedReceiver<Request>) {
+        let mut group = Group {
+            tip: self.tip,
+            changes: Overlay::new(self.folds.len()),
+            bytes: 0,
+            pending: Vec::new(),
+            rooms: Vec::new(),
+        };
+        match self.fill(&mut group, first, queue) {
+            Ok(()) => {
+                self.tip = group.tip;
+                *self.shared.lock().unwrap_or_else(PoisonError::into_inner) = group.tip;
+                self.head.send_if_modified(|head| std::mem::replace(head, group.tip.seq) != group.tip.seq);
+                group.pending.into_iter().for_each(Pending::give);
+            }
+            Err(error) => {
+                self.roll_back(&error);
+                group.pending.into_iter().for_each(|pending| pending.fail(&error));
+            }
+        }
+    }
+
+    fn roll_back(&self, cause: &StoreError) {
+        tracing::error!(error = cause as &dyn std::error::Error, "the journal could not write");
+        // SQLite has already rolled back after some failures.
+        if !self.conn.is_autocommit()
+            && let Err(error) = self.conn.execute_batch("ROLLBACK")
+        {
+            tracing::error!(%error, "the journal could not roll back");
+        }
+    }
+
+    /// Puts everything that waits into one transaction and commits it. Requests that arrive meanwhile still come along;
+    /// with many writers that makes one sync to disk do for nearly all of them.
+    fn fill(
+        &self,
+        group: &mut Group,
+        first: Request,
+        queue: &mut mpsc::UnboundedReceiver<Request>,
+    ) -> Result<(), StoreError> {
+        let ready = check_space(&self.dir, self.min_free_bytes)
+            .and_then(|()| self.run_cached("BEGIN IMMEDIATE").map_err(|error| self.classify(error)));
+        self.take(group, first, ready)?;
+        while group.bytes + group.changes.bytes < GROUP_BYTES
+            && group.pending.len() < GROUP_REQUESTS
+            && let Ok(request) = queue.try_recv()
+        {
+            self.take(group, request, Ok(()))?;
+        }
+        self.finish(group).map_err(|error| self.classify(error))
+    }
+
+    /// Does one request. An error fails the whole group; what only concerns this request is in its answer.
+    fn take(
+        &self,
+        group: &mut Group,
+        request: Request,
+        ready: Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        group.rooms.push(request.room);
+        match request.work {
+            Work::Append { batch, answer } => {
+                let done = ready.and_then(|()| self.append(group, batch));
+                let (result, failure) = split(done);
+                group.pending.push(Pending::Append(answer, result));
+                failure
+            }
+            Work::Advance { name, seq, answer } => {
+                let done = ready.and_then(|()| self.advance(group, name, seq));
+                let (result, failure) = split(done);
+                group.pending.push(Pending::Done(answer, result));
+                failure
+            }
+            #[cfg(test)]
+            Work::Meddle { with, answer } => {
+                with(&self.conn);
+                group.pending.push(Pending::Done(answer, Ok(())));
+                ready
+            }
+        }
+    }
+
+    fn append(&self, group: &mut Group, batch: Vec<Sealed>) -> Result<Done<Vec<Arc<Event>>>, StoreError> {
+        let before = group.tip;
+        let mut changes = Overlay::new(self.folds.len());
+        let mut answer = Vec::with_capacity(batch.len());
+        for sealed in batch {
+            match self.insert(group, &mut changes, sealed) {
+                Ok(event) => answer.push(event),
+                Err(error @ StoreError::Fold { .. }) => {
+                    // This caller's events are taken out again; the others in the group are not concerned.
+                    let mut statement = self
+                        .conn
+                        .prepare_cached("DELETE FROM events WHERE seq > ?")
+                        .map_err(|e| self.classify(e))?;
+                    statement.execute([place(before.seq)]).map_err(|e| self.classify(e))?;
+                    group.tip = before;
+                    return Ok(Err(error));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        group.changes.absorb(changes);
+        Ok(Ok(answer))
+    }
+
+    fn insert(
+        &self,
+        group: &mut Group,
+        changes: &mut Overlay,
+        sealed: Sealed,
+    ) -> Result<Arc<Event>, StoreError> {
+        const INSERT: &str = "INSERT INTO events(seq, source, id, prev, hash, body) VALUES(?, ?, ?, ?, ?, ?)
+                              ON CONFLICT(source, id) DO NOTHING";
+        const FIRST: &str = "SELECT seq, prev, hash, body FROM events WHERE source = ? AND id = ?";
+        let Sealed { draft, body } = sealed;
+        let classify = |error| self.classify(error);
+        let next = group.tip.next(body.as_bytes());
+        let mut insert = self.conn.prepare_cached(INSERT).map_err(classify)?;
+        let id = draft.id.as_str();
+        let prev = group.tip.hash;
+        let added = insert
+            .execute(params![place(next.seq), draft.source, id, prev, next.hash, body])
+            .map_err(classify)?;
+        if added == 0 {
+            let mut first = self.conn.prepare_cached(FIRST).map_err(classify)?;
+            let found = first.query_row(params![draft.source, id], |row| Ok(super::readers::read_event(row)));
+            let (event, _) = found.map_err(classify)?.map_err(|error| error.classified(classify))?;
+            return Ok(Arc::new(event));
+        }
+        let event = Arc::new(record::event(next.seq, &prev, &next.hash, draft));
+        let backing = SqlBacking { conn: &self.conn, tables: &self.tables, classify: &classify };
+        fold::apply(&self.folds, &event, &backing, &group.changes, changes)?;
+        group.tip = next;
+        group.bytes += body.len();
+        Ok(event)
+    }
+
+    fn advance(&self, group: &Group, name: String, seq: u64) -> Result<Done<()>, StoreError> {
+        const ADVANCE: &str = "INSERT INTO cursors(name, seq) VALUES(?, ?)
+                               ON CONFLICT(name) DO UPDATE SET seq = max(seq, excluded.seq)";
+        if seq > group.tip.seq {
+            return Ok(Err(StoreError::BeyondHead { name, seq, head: group.tip.seq }));
+        }
+        let mut statement = self.conn.prepare_cached(ADVANCE).map_err(|error| self.classify(error))?;
+        statement.execute(params![name, place(seq)]).map_err(|error| self.classify(error))?;
+        Ok(Ok(()))
+    }
+
+    fn finish(&self, group: &Group) -> rusqlite::Result<()> {
+        for (index, changes) in group.changes.tables.iter().enumerate() {
+            self.tables.write(&self.conn, index, changes)?;
+        }
+        if group.tip != self.tip {
+            let mut head = self.conn.prepare_cached("UPDATE head SET seq = ?, hash = ? WHERE only = 1")?;
+            head.execute(params![place(group.tip.seq), group.tip.hash])?;
+        }
+        self.run_cached("COMMIT")
+    }
+
+    fn run_cached(&self, sql: &str) -> rusqlite::Result<()> {
+        self.conn.prepare_cached(sql)?.execute([]).map(drop)
+    }
+}
+
+/// A request's own result; an error around it concerns the whole group.
+type Done<T> = Result<T, StoreError>;
+
+fn split<T>(done: Result<Done<T>, StoreError>) -> (Done<T>, Result<(), StoreError>) {
+    match done {
+        Ok(result) => (result, Ok(())),
+        Err(error) => (Err(error.clone()), Err(error)),
+    }
+}

@@ -16,7 +16,7 @@ pub struct LineCol {
 /// One problem in one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// A stable code in kebab case. Those of this crate are listed in [`crate::CODES`]; the languages bring their own.
+    /// A stable code in kebab case. Those of this crate are listed in [`CODES`]; the languages bring their own.
     pub code: &'static str,
     /// How bad it is.
     pub severity: Severity,
@@ -53,3 +53,104 @@ pub struct Related {
     /// Where the span ends.
     pub end: LineCol,
 }
+
+impl Diagnostic {
+    /// The same, with words under the underlined text.
+    #[must_use]
+    pub(crate) fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = Some(label.into());
+        self
+    }
+
+    /// The same, with advice.
+    #[must_use]
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// The same, with "did you mean" where a name is near.
+    #[must_use]
+    pub(crate) fn nearest<'a>(self, word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Self {
+        match mainstay_model::problem::nearest(word, candidates) {
+            Some(near) => self.help(format!("did you mean `{near}`?")),
+            None => self,
+        }
+    }
+
+    /// The same, with another place.
+    #[must_use]
+    pub(crate) fn related(mut self, place: Related) -> Self {
+        self.related.push(place);
+        self
+    }
+
+    /// Whether it keeps the workload from being declared.
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+}
+
+/// Brings problems into the order people read them, each once. An alias can lead to the same text from several places.
+pub(crate) fn in_order(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    diagnostics.sort_by(|a, b| {
+        (&a.path, a.span.start, a.span.end, a.code, &a.message).cmp(&(
+            &b.path,
+            b.span.start,
+            b.span.end,
+            b.code,
+            &b.message,
+        ))
+    });
+    diagnostics.dedup();
+    diagnostics
+}
+
+/// Every code of this crate with a line that explains it, in alphabetical order. Codes are never reused for another
+/// meaning.
+pub const CODES: &[(&str, &str)] = &[
+    ("bad-alias", "A YAML alias stands inside the very value that it repeats"),
+    ("bad-command", "A command line cannot be split into words, or has none"),
+    ("bad-duration", "A text is not a duration such as `1h30m`, `5s` or `250ms`, or is out of range"),
+    ("bad-key", "A mapping's key is not a plain text"),
+    ("bad-merge", "The value of a YAML merge key `<<` is neither a mapping nor a list of mappings"),
+    ("bad-name", "A name has characters or a length that paths, metric labels or ids cannot carry"),
+    ("bad-path", "A path leaves the workload's directory or has the wrong form"),
+    ("bad-port", "A port is not a whole number from 1 to 65535"),
+    ("bad-selector", "A text is not a selector such as `role=app,zone in (a,b)`"),
+    ("bad-size", "A text is not a size such as `256MiB`"),
+    ("bad-target", "A target is not a comparison with a number such as `>= 0.995`"),
+    ("bad-value", "A value is not one of those that are possible here"),
+    ("control-character", "A file holds a character that YAML and JSON do not allow"),
+    ("dependency-cycle", "Components depend on each other in a circle, so none can be started first"),
+    ("duplicate-alarm", "Two files declare an alarm of the same name"),
+    ("duplicate-entry", "A list names the same thing twice"),
+    ("duplicate-key", "A mapping has the same key twice"),
+    ("duplicate-procedure", "Two files declare a procedure of the same name"),
+    ("duplicate-trigger", "Two files declare a trigger of the same name"),
+    ("empty-file", "A file that should declare something is empty"),
+    ("invalid-utf8", "A file is not UTF-8 text"),
+    ("missing-key", "A mapping lacks a key that it must have"),
+    ("missing-parameter", "A trigger does not give a parameter that its procedure requires"),
+    ("no-workload-file", "A workload's directory has no `mainstay.yaml`"),
+    ("not-built", "The file is right, but this version of Mainstay cannot do what it asks for"),
+    ("several-documents", "A file holds several YAML documents where one is expected"),
+    ("shared-port", "Two services would listen on the same port of the same host"),
+    ("shell-syntax", "A command uses what only a shell understands, and commands are run without one"),
+    ("syntax", "A file is not YAML or not JSON"),
+    ("too-deep", "Values are nested deeper than 64 levels"),
+    ("too-large", "A file or a directory is larger than what is read"),
+    ("too-many-aliases", "YAML aliases repeat more values than is reasonable"),
+    ("too-many-problems", "A file has so many problems that the rest is not shown"),
+    ("unknown-component", "A component is named that the workload does not declare"),
+    ("unknown-folder", "A folder of YAML files is none of those that a workload has"),
+    ("unknown-key", "A mapping has a key that means nothing there"),
+    ("unknown-kind", "A file is of no kind that is known"),
+    ("unknown-parameter", "A trigger gives a parameter that its procedure does not have"),
+    ("unknown-procedure", "A procedure is named that the workload does not have"),
+    ("unknown-recording", "A measure reads a recorded series that no rule file records"),
+    ("unknown-variable", "A `${…}` names no variable, or one without a value"),
+    ("unsupported-format", "A folder holds files of a format that is not built yet"),
+    ("unsupported-tag", "A YAML tag such as `!Ref` means nothing here"),
+    ("wrong-type", "A value is of another type than is expected"),
+];

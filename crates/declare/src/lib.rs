@@ -9,9 +9,11 @@ use serde_json::Value;
 
 pub mod diagnostic;
 pub mod languages;
+mod source;
+mod tree;
 pub mod workload;
 
-pub use diagnostic::{Diagnostic, LineCol, Related};
+pub use diagnostic::{CODES, Diagnostic, LineCol, Related};
 pub use languages::{
     AlertFacts, Checked, Languages, Named, ParameterFacts, ProcedureFacts, RulesFacts, StepFacts,
     TargetFacts, TriggerFacts,

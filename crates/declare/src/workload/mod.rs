@@ -7,6 +7,9 @@ use std::time::Duration;
 use mainstay_model::{Selector, Tags};
 
 pub mod command;
+pub(crate) mod fields;
+pub(crate) mod read;
+mod references;
 
 pub use command::{Template, Variables};
 

@@ -1,0 +1,170 @@
+//! How many events per second the journal makes durable, with one writer and with many, beside a bare loop of
+//! transactions on SQLite: same file system, same settings, same bytes.
+//!
+//! `cargo bench -p mainstay-bench --bench journal`; `BENCH_DIR` chooses the disk (a temporary directory otherwise),
+//! `BENCH_SECONDS` how long each measurement takes (4).
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use mainstay_model::{Actor, Event, EventDraft, EventId, Timestamp};
+use mainstay_store::{Fold, Journal, Options, Rows, SqliteJournal, TUNING, verify};
+use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::json;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// An event of about 500 bytes, like those of a run's steps. Ids ascend in time, as UUIDv7 does.
+fn draft(n: u64) -> Result<EventDraft, Failure> {
+    let mut draft = EventDraft::new(
+        EventId::new(format!("0198c0de-{:04x}-7000-8000-{n:012x}", n >> 16))?,
+        "run.step.finished",
+        Timestamp::from_millis(1_795_359_845_250 + i64::try_from(n)?),
+        Actor::Run("0198c0de-1111-7000-8000-0123456789ab".to_owned()),
+        json!({
+            "run": "0198c0de-1111-7000-8000-0123456789ab",
+            "step": "restartPayments",
+            "attempt": 1,
+            "status": "Success",
+            "host": "web-1.local",
+            "exit_code": 0,
+            "outputs": { "Payload": "payments restarted, pool 0 of 20 connections in use, 0 waiting" },
+            "took_ms": n % 5000,
+        }),
+    )
+    .subject("run/0198c0de-1111-7000-8000-0123456789ab")
+    .workload("shop");
+    draft.tags = [("environment", "local"), ("role", "app")].into_iter().collect();
+    Ok(draft)
+}
+
+/// A fold as the server has several: one small row changes with each event.
+struct Steps;
+
+impl Fold for Steps {
+    fn table(&self) -> &'static str {
+        "steps"
+    }
+
+    fn apply(&self, event: &Event, rows: &mut dyn Rows) {
+        let id = event.draft.data["step"].as_str().unwrap_or("none");
+        let count = rows.get(id).and_then(|row| row["count"].as_u64()).unwrap_or(0);
+        rows.put(id, &json!({ "count": count + 1, "last": event.id, "time": event.time }));
+    }
+}
+
+struct Measured {
+    name: String,
+    events: u64,
+    took: Duration,
+}
+
+impl Measured {
+    fn per_second(&self) -> f64 {
+        self.events as f64 / self.took.as_secs_f64()
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// One row per transaction, prepared once, the way a program without a journal would do it.
+fn bare_loop(dir: &Path, time: Duration, body: &str) -> Result<Measured, Failure> {
+    let conn = Connection::open(dir.join("bare.sqlite"))?;
+    for (name, value) in TUNING {
+        conn.query_row(&format!("PRAGMA {name} = {value}"), [], |_| Ok(())).optional()?;
+    }
+    conn.execute_batch("CREATE TABLE events(seq INTEGER PRIMARY KEY, body TEXT NOT NULL)")?;
+    let mut insert = conn.prepare("INSERT INTO events(seq, body) VALUES(?, ?)")?;
+    let start = now();
+    let mut events = 0_u64;
+    while start.elapsed() < time {
+        events += 1;
+        insert.execute(params![i64::try_from(events)?, body])?;
+    }
+    Ok(Measured { name: "bare loop, one row per transaction".to_owned(), events, took: start.elapsed() })
+}
+
+/// So many tasks, each appending one event and waiting until it is durable before it appends the next.
+async fn journal(
+    dir: &Path,
+    time: Duration,
+    writers: u64,
+    folds: Vec<Arc<dyn Fold>>,
+) -> Result<Measured, Failure> {
+    let name = match folds.len() {
+        0 => format!("journal, {writers} writer(s)"),
+        some => format!("journal, {writers} writer(s), {some} fold(s)"),
+    };
+    let journal = Arc::new(SqliteJournal::open(dir, Options { folds, ..Options::default() })?);
+    let next = Arc::new(AtomicU64::new(0));
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut tasks = tokio::task::JoinSet::new();
+    let start = now();
+    for _ in 0..writers {
+        let (journal, next, stop) = (journal.clone(), next.clone(), stop.clone());
+        tasks.spawn(async move {
+            while !stop.load(Ordering::Relaxed) {
+                journal.append(vec![draft(next.fetch_add(1, Ordering::Relaxed))?]).await?;
+            }
+            Ok::<_, Failure>(())
+        });
+    }
+    tokio::time::sleep(time).await;
+    stop.store(true, Ordering::Relaxed);
+    while let Some(task) = tasks.join_next().await {
+        task??;
+    }
+    let took = start.elapsed();
+    let events = journal.head().seq;
+    drop(journal);
+    // A fast wrong answer is none.
+    let proved = verify(dir)?;
+    if proved.events != events || events != next.load(Ordering::Relaxed) {
+        return Err(format!("{events} events were acknowledged, {} are there", proved.events).into());
+    }
+    Ok(Measured { name, events, took })
+}
+
+fn main() -> Result<(), Failure> {
+    let time =
+        Duration::from_secs_f64(std::env::var("BENCH_SECONDS").ok().map_or(Ok(4.0), |text| text.parse())?);
+    let parent = std::env::var_os("BENCH_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
+    let temp = tempfile::tempdir_in(&parent)?;
+    let dir = |name: &str| -> Result<PathBuf, Failure> {
+        let dir = temp.path().join(name);
+        std::fs::create_dir(&dir)?;
+        Ok(dir)
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build()?;
+    let body = serde_json::to_string(&draft(1)?)?;
+    println!("journal append: durable events per second");
+    println!(
+        "mainstay {}, SQLite {}, {} processors, {}, {} bytes an event",
+        env!("CARGO_PKG_VERSION"),
+        rusqlite::version(),
+        std::thread::available_parallelism()?,
+        TUNING.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" "),
+        body.len()
+    );
+    // The baseline before and after, so that a disk that changes its pace shows.
+    let mut results = vec![bare_loop(&dir("bare-1")?, time, &body)?];
+    for writers in [1, 8, 64, 256] {
+        results.push(runtime.block_on(journal(&dir(&format!("w{writers}"))?, time, writers, vec![]))?);
+    }
+    results.push(runtime.block_on(journal(&dir("folds")?, time, 64, vec![Arc::new(Steps)]))?);
+    results.push(bare_loop(&dir("bare-2")?, time, &body)?);
+    let bare: Vec<f64> =
+        results.iter().filter(|m| m.name.starts_with("bare")).map(Measured::per_second).collect();
+    let baseline = bare.iter().sum::<f64>() / bare.len() as f64;
+    println!("{:<40} {:>10} {:>10} {:>8}", "", "events", "per s", "ratio");
+    for result in &results {
+        let ratio = result.per_second() / baseline;
+        println!("{:<40} {:>10} {:>10.0} {ratio:>7.1}x", result.name, result.events, result.per_second());
+    }
+    Ok(())
+}

@@ -1,1 +1,39 @@
-//! Sans-IO procedure machine for Systems Manager documents.
+//! Procedures: Systems Manager Automation documents as a language, and the machine that runs them.
+//!
+//! Nothing here does anything. [`Document::parse`] reads a document and reports every problem in it by path.
+//! [`start`] and [`step`] are functions from a run and an input to a run and events; [`Run::outstanding`] says what
+//! somebody else has to do. A loop around it journals the events, performs what is outstanding, and comes back with
+//! the outcome. The events are the truth: [`Run::fold`] over them gives the same run, so after a crash the loop reads
+//! them back, says [`Input::Resume`], and performs what is outstanding again. Performers tell an attempt they already
+//! know by its [`AttemptId`], and so nothing is done twice.
+//!
+//! ```text
+//! start(document, ..) -> Transition { run, events } -> journal events -> perform run.outstanding()
+//!                  step(document, run, Input::Settled { .. }) <- outcome <-+
+//! ```
+//! Known actions without a performer are refused by name when the document is read (`not-built`); so are Command
+//! documents, variables, and roles.
+
+pub mod actions;
+pub mod branch;
+pub mod document;
+pub mod effect;
+pub mod event;
+mod inputs;
+mod machine;
+mod parameters;
+mod parse;
+pub mod path;
+mod reader;
+pub mod reference;
+pub mod run;
+
+pub use document::{Document, Parameter, ParameterType};
+pub use effect::{
+    Action, AttemptId, CommandEffect, Dispatch, Effect, EffectKind, HostEnd, HostResult, MAX_RUN_ID_BYTES,
+    Outcome, Runtime, ScriptEffect, TagFilter, Targets, TimerId, aggregate, payload_from_stdout,
+};
+pub use event::{Body, ReadError, RunEvent};
+pub use inputs::{DELIVERY_TIMEOUT_S, EXECUTION_TIMEOUT_S, SCRIPT_TIMEOUT_S, SHELL_DOCUMENT};
+pub use machine::{Decision, Input, MAX_OUTPUT_BYTES, Start, Transition, start, step};
+pub use run::{ApplyError, Run, RunStatus, StepRecord, StepStatus};

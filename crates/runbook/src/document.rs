@@ -1,0 +1,271 @@
+//! A procedure as it was read: an SSM Automation document, checked and typed.
+
+use std::collections::BTreeMap;
+
+use mainstay_model::Problem;
+use regex::Regex;
+use serde_json::{Map, Value};
+
+use crate::branch::Choice;
+use crate::event::{Body, RunEvent};
+use crate::path::Path;
+
+/// An Automation document (schemaVersion 0.3) that passed every check.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// What it is for, in Markdown.
+    pub description: Option<String>,
+    /// The role it asks for: empty, or a reference that must come out empty. AWS roles are not built yet.
+    pub assume_role: Option<String>,
+    /// Its parameters.
+    pub parameters: BTreeMap<String, Parameter>,
+    /// Its steps, in order; at least one.
+    pub steps: Vec<Step>,
+    /// Its outputs, as (step, output).
+    pub outputs: Vec<(String, String)>,
+    /// What is odd about it but does not keep it from running.
+    pub warnings: Vec<Problem>,
+    /// The document as it was given.
+    pub source: Value,
+}
+
+/// A parameter's definition.
+#[derive(Clone, Debug)]
+pub struct Parameter {
+    /// Its type.
+    pub kind: ParameterType,
+    /// What it is for.
+    pub description: Option<String>,
+    /// Its value where none is given. Without a default a value must be given.
+    pub default: Option<Value>,
+    /// The only values it may have, if there are any.
+    pub allowed_values: Vec<Value>,
+    /// The pattern that all of its text must match.
+    pub allowed_pattern: Option<AllowedPattern>,
+    /// At least so many elements.
+    pub min_items: Option<u64>,
+    /// At most so many elements.
+    pub max_items: Option<u64>,
+    /// At least so many characters.
+    pub min_chars: Option<u64>,
+    /// At most so many characters.
+    pub max_chars: Option<u64>,
+}
+
+/// A pattern for the whole of a text, as Java's `matches` has it.
+#[derive(Clone, Debug)]
+pub struct AllowedPattern {
+    text: String,
+    regex: Regex,
+}
+
+impl AllowedPattern {
+    /// Compiles a pattern. What Java has and this engine does not (look-around, back references) is an error.
+    pub(crate) fn parse(text: &str) -> Result<Self, regex::Error> {
+        // Compiled alone first, so that an error shows the pattern as it was written.
+        Regex::new(text)?;
+        Regex::new(&format!(r"\A(?:{text})\z")).map(|regex| Self { text: text.to_owned(), regex })
+    }
+
+    /// Whether all of the text matches.
+    pub fn matches(&self, text: &str) -> bool {
+        self.regex.is_match(text)
+    }
+
+    /// The pattern as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+/// The type of a parameter or of a step's output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ParameterType {
+    /// Text.
+    String,
+    /// A list of texts.
+    StringList,
+    /// A whole number.
+    Integer,
+    /// True or false.
+    Boolean,
+    /// A list of mappings.
+    MapList,
+    /// A mapping.
+    StringMap,
+    /// A named AWS type (`AWS::EC2::Instance::Id`): text.
+    Aws(String),
+    /// A list of a named AWS type (`List<AWS::EC2::Instance::Id>`): a list of texts.
+    AwsList(String),
+}
+
+/// A step.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Its name, unique in the document.
+    pub name: String,
+    /// Its action (`aws:runCommand`).
+    pub action: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// What it does.
+    pub work: Work,
+    /// How often it is tried, at least once.
+    pub max_attempts: u32,
+    /// How long one attempt may take, if the document says so.
+    pub timeout: Option<Timeout>,
+    /// Where a failure leads.
+    pub on_failure: OnFailure,
+    /// The step a cancellation leads to, if any.
+    pub on_cancel: Option<String>,
+    /// Whether its failure makes the run fail, where the document says so.
+    pub is_critical: Option<bool>,
+    /// Whether the run ends with it.
+    pub is_end: bool,
+    /// The step after it, if not the next in the list.
+    pub next_step: Option<String>,
+    /// The outputs it declares.
+    pub outputs: Vec<OutputDeclaration>,
+    /// Its inputs as written, references and all.
+    pub inputs: Map<String, Value>,
+}
+
+/// What a step does.
+#[derive(Clone, Debug)]
+pub enum Work {
+    /// `aws:runCommand`.
+    RunCommand,
+    /// `aws:executeScript`.
+    ExecuteScript,
+    /// `aws:sleep`.
+    Sleep,
+    /// `aws:branch`.
+    Branch {
+        /// Looked at in order; the first that holds is taken.
+        choices: Vec<Choice>,
+        /// Where to go when none holds.
+        default: Option<String>,
+    },
+}
+
+/// How long an attempt may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Timeout {
+    /// So many seconds.
+    Seconds(u64),
+    /// As many as this parameter says.
+    Parameter(String),
+}
+
+/// Where a failure leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OnFailure {
+    /// To the end of the run.
+    Abort,
+    /// To the next step in the list.
+    Continue,
+    /// To this step.
+    Step(String),
+}
+
+/// An output a step takes from what its action returned.
+#[derive(Clone, Debug)]
+pub struct OutputDeclaration {
+    /// Its name.
+    pub name: String,
+    /// Where it is.
+    pub selector: Path,
+    /// What it must be; anything where the document does not say.
+    pub kind: Option<ParameterType>,
+}
+
+impl Document {
+    /// Reads a document. All problems are reported, located by path; warnings alone do not refuse it and are kept in
+    /// [`Document::warnings`].
+    pub fn parse(value: &Value) -> Result<Self, Vec<Problem>> {
+        crate::parse::document(value)
+    }
+
+    /// The document a run is pinned to, from the run's first event.
+    pub fn pinned(started: &RunEvent) -> Option<Result<Self, Vec<Problem>>> {
+        match &started.body {
+            Body::Started { document, .. } => Some(Self::parse(document)),
+            _ => None,
+        }
+    }
+
+    /// A step and its place.
+    pub fn step(&self, name: &str) -> Option<(usize, &Step)> {
+        self.steps.iter().enumerate().find(|(_, step)| step.name == name)
+    }
+}
+
+impl Step {
+    /// Whether a failure of this step makes the run fail: as the document says, else unless it says to continue.
+    pub fn is_critical(&self) -> bool {
+        self.is_critical.unwrap_or(self.on_failure != OnFailure::Continue)
+    }
+}
+
+impl ParameterType {
+    /// The type of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "String" => Self::String,
+            "StringList" => Self::StringList,
+            "Integer" => Self::Integer,
+            "Boolean" => Self::Boolean,
+            "MapList" => Self::MapList,
+            "StringMap" => Self::StringMap,
+            _ => {
+                let inner = name.strip_prefix("List<").and_then(|rest| rest.strip_suffix('>'));
+                match inner {
+                    Some(inner) if inner.starts_with("AWS::") => Self::AwsList(inner.to_owned()),
+                    None if name.starts_with("AWS::") => Self::Aws(name.to_owned()),
+                    _ => return None,
+                }
+            }
+        })
+    }
+
+    /// The name as documents write it.
+    pub fn name(&self) -> String {
+        match self {
+            Self::String => "String".to_owned(),
+            Self::StringList => "StringList".to_owned(),
+            Self::Integer => "Integer".to_owned(),
+            Self::Boolean => "Boolean".to_owned(),
+            Self::MapList => "MapList".to_owned(),
+            Self::StringMap => "StringMap".to_owned(),
+            Self::Aws(name) => name.clone(),
+            Self::AwsList(name) => format!("List<{name}>"),
+        }
+    }
+
+    /// Whether a value is of this type. Nothing is converted: `"5"` is not an Integer.
+    pub fn admits(&self, value: &Value) -> bool {
+        match self {
+            Self::String | Self::Aws(_) => value.is_string(),
+            Self::Integer => value.is_i64() || value.is_u64(),
+            Self::Boolean => value.is_boolean(),
+            Self::StringMap => value.is_object(),
+            Self::StringList | Self::AwsList(_) => {
+                value.as_array().is_some_and(|list| list.iter().all(Value::is_string))
+            }
+            Self::MapList => value.as_array().is_some_and(|list| list.iter().all(Value::is_object)),
+        }
+    }
+}
+
+/// What a value is, for messages: `a list`, `the text "x"`.
+pub(crate) fn describe(value: &Value) -> String {
+    match value {
+        Value::Null => "nothing".to_owned(),
+        Value::Bool(flag) => format!("the Boolean {flag}"),
+        Value::Number(number) => format!("the number {number}"),
+        Value::String(text) if text.chars().count() > 40 => "a text".to_owned(),
+        Value::String(text) => format!("the text \"{text}\""),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "a mapping".to_owned(),
+    }
+}

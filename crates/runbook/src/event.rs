@@ -1,0 +1,328 @@
+//! The events of a run: its truth. A run is the fold of these and nothing else.
+
+use mainstay_model::{Actor, Event, EventDraft, EventId, RunId, Timestamp};
+use serde_json::{Map, Value};
+
+use crate::effect::{AttemptId, Dispatch, EffectKind, Outcome};
+use crate::run::{RunStatus, StepStatus};
+
+/// The version of the shapes below. A reader refuses a newer one by name.
+pub const VERSION: u64 = 1;
+
+/// One transition of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunEvent {
+    /// The run.
+    pub run: RunId,
+    /// The name of its procedure, so that each event reads by itself.
+    pub procedure: String,
+    /// The workload it belongs to.
+    pub workload: Option<String>,
+    /// Its place among the run's events, from 1 without gaps.
+    pub number: u64,
+    /// When.
+    pub at: Timestamp,
+    /// Who made it happen.
+    pub actor: Actor,
+    /// The event that led to it: the one that started the run, or the run's own start.
+    pub cause: Option<EventId>,
+    /// What happened.
+    pub body: Body,
+}
+
+/// What happened to a run.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "kind")]
+pub enum Body {
+    /// The run began. The document is kept here, so that the run stays pinned to it.
+    #[serde(rename = "run.started")]
+    Started {
+        /// The whole document.
+        document: Value,
+        /// Its digest, as the caller computes it.
+        digest: String,
+        /// All parameters with their values, defaults filled in.
+        parameters: Map<String, Value>,
+        /// The document's steps: name and action, in its order.
+        steps: Vec<StepName>,
+        /// Who or what asked for it, in words for people (`trigger restore-checkout`).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// An attempt is about to begin.
+    #[serde(rename = "run.attempt.started")]
+    AttemptStarted {
+        /// The step.
+        step: String,
+        /// Its action.
+        action: String,
+        /// The attempt.
+        attempt: AttemptId,
+        /// Which try of the step this is, from 1.
+        attempt_number: u32,
+        /// What is to be performed; nothing for a step that only waits.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        effect: Option<EffectKind>,
+        /// For `aws:sleep`: until when.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+        /// When it has to be over.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deadline: Option<Timestamp>,
+    },
+    /// Its hosts have been chosen. Commands are sent only after this was journalled.
+    #[serde(rename = "run.attempt.dispatched")]
+    AttemptDispatched {
+        /// The step.
+        step: String,
+        /// The attempt.
+        attempt: AttemptId,
+        /// Which command goes to which host.
+        commands: Vec<Dispatch>,
+    },
+    /// The attempt has been asked to stop.
+    #[serde(rename = "run.attempt.stopping")]
+    AttemptStopping {
+        /// The step.
+        step: String,
+        /// The attempt.
+        attempt: AttemptId,
+        /// Why.
+        because: StopReason,
+    },
+    /// The attempt is over, as far as anyone knows.
+    #[serde(rename = "run.attempt.settled")]
+    AttemptSettled {
+        /// The step.
+        step: String,
+        /// The attempt.
+        attempt: AttemptId,
+        /// What it came to.
+        outcome: Outcome,
+        /// Whether a person decided so because nobody could know.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        decided: bool,
+    },
+    /// The step is over.
+    #[serde(rename = "run.step.finished")]
+    StepFinished {
+        /// The step.
+        step: String,
+        /// Its action.
+        action: String,
+        /// How it ended.
+        status: StepStatus,
+        /// How many attempts it took.
+        attempts: u32,
+        /// Its outputs, fixed and declared.
+        #[serde(default, skip_serializing_if = "Map::is_empty")]
+        outputs: Map<String, Value>,
+        /// Why it failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failure: Option<String>,
+        /// What it means for the run, where it failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        weight: Option<Weight>,
+        /// The step that comes next; none at the end.
+        next: Option<String>,
+    },
+    /// The run waits for a person.
+    #[serde(rename = "run.waiting")]
+    Waiting {
+        /// The step.
+        step: String,
+        /// The attempt.
+        attempt: AttemptId,
+        /// What for, in sentence case.
+        reason: String,
+    },
+    /// Somebody cancelled the run.
+    #[serde(rename = "run.cancelling")]
+    Cancelling {
+        /// Why, in their words.
+        reason: String,
+        /// When the cancellation itself has to be over.
+        deadline: Timestamp,
+    },
+    /// The run is over.
+    #[serde(rename = "run.finished")]
+    Finished {
+        /// How it ended.
+        status: RunStatus,
+        /// The document's outputs (`step.Output`) that came to be.
+        #[serde(default, skip_serializing_if = "Map::is_empty")]
+        outputs: Map<String, Value>,
+        /// Why it did not succeed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failure: Option<String>,
+    },
+}
+
+/// A step of the document, as the run's start lists them.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct StepName {
+    /// Its name.
+    pub name: String,
+    /// Its action.
+    pub action: String,
+}
+
+/// Why an attempt is stopped before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// Its deadline has passed.
+    TimedOut,
+    /// The run is being cancelled.
+    Cancelled,
+}
+
+/// What a bad step means for the run's own status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Weight {
+    /// Nothing: the run can still succeed.
+    Harmless,
+    /// The run goes on, and ends failed or timed out as the first such step did.
+    Critical,
+    /// The run ends now, failed or timed out as this step did.
+    Abort,
+}
+
+/// Why a journal record is not an event of a run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// The record belongs to something else.
+    #[error("`{kind}` is not an event of a run")]
+    OtherKind {
+        /// Its kind.
+        kind: String,
+    },
+    /// The record was written by a newer version.
+    #[error(
+        "`{kind}` has shape version {version}, this version of Mainstay reads up to {VERSION}: upgrade it"
+    )]
+    Newer {
+        /// Its kind.
+        kind: String,
+        /// Its version.
+        version: u64,
+    },
+    /// The record's data is not what its kind says.
+    #[error("the data of `{kind}` does not have the shape of its kind: {reason}")]
+    Shape {
+        /// Its kind.
+        kind: String,
+        /// What does not fit.
+        reason: String,
+    },
+}
+
+impl Body {
+    /// The journal's event type (`run.started`, ...).
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Started { .. } => "run.started",
+            Self::AttemptStarted { .. } => "run.attempt.started",
+            Self::AttemptDispatched { .. } => "run.attempt.dispatched",
+            Self::AttemptStopping { .. } => "run.attempt.stopping",
+            Self::AttemptSettled { .. } => "run.attempt.settled",
+            Self::StepFinished { .. } => "run.step.finished",
+            Self::Waiting { .. } => "run.waiting",
+            Self::Cancelling { .. } => "run.cancelling",
+            Self::Finished { .. } => "run.finished",
+        }
+    }
+}
+
+/// All kinds of events a run writes.
+pub const KINDS: [&str; 9] = [
+    "run.started",
+    "run.attempt.started",
+    "run.attempt.dispatched",
+    "run.attempt.stopping",
+    "run.attempt.settled",
+    "run.step.finished",
+    "run.waiting",
+    "run.cancelling",
+    "run.finished",
+];
+
+impl RunEvent {
+    /// The journal's event type.
+    pub fn kind(&self) -> &'static str {
+        self.body.kind()
+    }
+
+    /// The id of event `number` of a run. Derived, so that journalling a transition twice is a no-op.
+    pub fn id_of(run: &RunId, number: u64) -> EventId {
+        EventId::new(format!("{run}.e{number}"))
+            .expect("a run id of at most 64 bytes and a number make an id")
+    }
+
+    /// This event's id.
+    pub fn id(&self) -> EventId {
+        Self::id_of(&self.run, self.number)
+    }
+
+    /// The record to journal. Its subject is `run/{id}`.
+    pub fn draft(&self) -> EventDraft {
+        let mut data = match serde_json::to_value(&self.body) {
+            Ok(Value::Object(map)) => map,
+            // A body is a struct of JSON values, so this cannot be; an empty record would be refused on reading.
+            _ => Map::new(),
+        };
+        data.remove("kind");
+        data.insert("v".to_owned(), VERSION.into());
+        data.insert("run".to_owned(), self.run.as_str().into());
+        data.insert("procedure".to_owned(), self.procedure.as_str().into());
+        data.insert("number".to_owned(), self.number.into());
+        let mut draft =
+            EventDraft::new(self.id(), self.kind(), self.at, self.actor.clone(), Value::Object(data))
+                .subject(format!("run/{}", self.run));
+        draft.workload.clone_from(&self.workload);
+        draft.cause.clone_from(&self.cause);
+        draft
+    }
+
+    /// The transition a journal record holds.
+    pub fn read(record: &EventDraft) -> Result<Self, ReadError> {
+        let kind = record.kind.as_str();
+        if !KINDS.contains(&kind) {
+            return Err(ReadError::OtherKind { kind: kind.to_owned() });
+        }
+        let shape = |reason: &str| ReadError::Shape { kind: kind.to_owned(), reason: reason.to_owned() };
+        let mut data = record.data.as_object().cloned().ok_or_else(|| shape("it is not a mapping"))?;
+        let version = data.remove("v").and_then(|v| v.as_u64()).ok_or_else(|| shape("`v` is missing"))?;
+        if version > VERSION {
+            return Err(ReadError::Newer { kind: kind.to_owned(), version });
+        }
+        let text = |value: Option<Value>| value.and_then(|v| v.as_str().map(str::to_owned));
+        let run = text(data.remove("run"))
+            .and_then(|id| RunId::new(id).ok())
+            .filter(|id| id.as_str().len() <= crate::effect::MAX_RUN_ID_BYTES)
+            .ok_or_else(|| shape("`run` is not a run id"))?;
+        let procedure = text(data.remove("procedure")).ok_or_else(|| shape("`procedure` is not a string"))?;
+        let number = data
+            .remove("number")
+            .and_then(|v| v.as_u64())
+            .ok_or_else(|| shape("`number` is not a number"))?;
+        data.insert("kind".to_owned(), kind.into());
+        let body = serde_json::from_value(Value::Object(data)).map_err(|error| shape(&error.to_string()))?;
+        Ok(Self {
+            run,
+            procedure,
+            workload: record.workload.clone(),
+            number,
+            at: record.time,
+            actor: record.actor.clone(),
+            cause: record.cause.clone(),
+            body,
+        })
+    }
+
+    /// The transition a journal event holds, if it holds one that this version can read.
+    pub fn from_event(event: &Event) -> Option<Self> {
+        Self::read(event).ok()
+    }
+}

@@ -1,0 +1,227 @@
+//! Parameters: the values a run is given, checked against what the document declares.
+
+use mainstay_model::Problem;
+use mainstay_model::problem::nearest;
+use serde_json::{Map, Number, Value};
+
+use crate::document::{Document, Parameter, ParameterType, describe};
+use crate::reference::{Reference, interpolate};
+
+/// The values of all parameters: those given, typed and checked, and the defaults of the others. All problems are
+/// reported, each located by the parameter's name.
+pub(crate) fn bind(
+    document: &Document,
+    given: Map<String, Value>,
+) -> Result<Map<String, Value>, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut bound = Map::new();
+    for (name, value) in given {
+        match document.parameters.get(&name) {
+            Some(parameter) => {
+                let value = from_wire(&parameter.kind, value);
+                problems.extend(check(parameter, &value).map(|message| {
+                    Problem::error(
+                        "bad-parameter",
+                        vec![name.as_str().into()],
+                        format!("Parameter `{name}` {message}"),
+                    )
+                }));
+                bound.insert(name, value);
+            }
+            None => {
+                let problem = Problem::error(
+                    "unknown-parameter",
+                    vec![name.as_str().into()],
+                    format!("The procedure has no parameter `{name}`"),
+                )
+                .on_key();
+                problems.push(match nearest(&name, document.parameters.keys().map(String::as_str)) {
+                    Some(near) => problem.help(format!("Did you mean `{near}`?")),
+                    None if document.parameters.is_empty() => problem.help("It has no parameters"),
+                    None => {
+                        let names: Vec<&str> = document.parameters.keys().map(String::as_str).collect();
+                        problem.help(format!("Its parameters are {}", names.join(", ")))
+                    }
+                });
+            }
+        }
+    }
+    for (name, parameter) in &document.parameters {
+        if bound.contains_key(name) {
+            continue;
+        }
+        match &parameter.default {
+            Some(default) => {
+                bound.insert(name.clone(), default.clone());
+            }
+            None => problems.push(Problem::error(
+                "missing-parameter",
+                vec![name.as_str().into()],
+                format!("Parameter `{name}` needs a value: it has no default"),
+            )),
+        }
+    }
+    if problems.is_empty() {
+        problems.extend(role(document, &bound));
+    }
+    if problems.is_empty() { Ok(bound) } else { Err(problems) }
+}
+
+/// A document that asks for a role must not run with other rights than it means to.
+fn role(document: &Document, bound: &Map<String, Value>) -> Option<Problem> {
+    let wanted = document.assume_role.as_ref()?;
+    let resolve = |reference: &Reference| match reference {
+        Reference::Parameter(name) => Ok(bound.get(name).cloned()),
+        _ => Ok(None),
+    };
+    match interpolate(&Value::String(wanted.clone()), &resolve) {
+        Ok(Value::String(role)) if role.is_empty() => None,
+        Ok(role) => Some(Problem::error(
+            "not-built",
+            vec!["assumeRole".into()],
+            format!(
+                "Running with an AWS role is not built yet, and the procedure asks for {}",
+                describe(&role)
+            ),
+        )),
+        Err(message) => Some(Problem::error("bad-parameter", vec!["assumeRole".into()], message)),
+    }
+}
+
+/// The wire form of `StartAutomationExecution` is a list of texts, whatever the type. Where a list cannot be meant, its
+/// only element is read as the type; everything else stays as it is, for [`check`] to judge.
+fn from_wire(kind: &ParameterType, value: Value) -> Value {
+    let Value::Array(list) = &value else { return value };
+    match (kind, list.as_slice()) {
+        (ParameterType::String | ParameterType::Aws(_), [only @ Value::String(_)]) => only.clone(),
+        (ParameterType::Integer, [Value::String(text)]) => {
+            text.parse::<i64>().map_or(value.clone(), |number| Value::Number(Number::from(number)))
+        }
+        (ParameterType::Boolean, [Value::String(text)]) => match text.as_str() {
+            "true" | "True" => Value::Bool(true),
+            "false" | "False" => Value::Bool(false),
+            _ => value,
+        },
+        (ParameterType::Integer | ParameterType::Boolean | ParameterType::StringMap, [only])
+            if !only.is_string() =>
+        {
+            only.clone()
+        }
+        (ParameterType::StringMap, [Value::String(text)]) => match serde_json::from_str::<Value>(text) {
+            Ok(map @ Value::Object(_)) => map,
+            _ => value,
+        },
+        (ParameterType::MapList, list) if !list.is_empty() && list.iter().all(Value::is_string) => {
+            let maps: Option<Vec<Value>> = list
+                .iter()
+                .map(|text| serde_json::from_str(text.as_str()?).ok().filter(Value::is_object))
+                .collect();
+            maps.map_or(value, Value::Array)
+        }
+        _ => value,
+    }
+}
+
+/// What is wrong with a value, as the end of a sentence that begins with the parameter's name.
+pub(crate) fn check(parameter: &Parameter, value: &Value) -> Option<String> {
+    let kind = &parameter.kind;
+    if !kind.admits(value) {
+        return Some(format!("is {}, found {}", article(kind), describe(value)));
+    }
+    if !parameter.allowed_values.is_empty() {
+        let allowed = |value: &Value| parameter.allowed_values.contains(value);
+        let fits = allowed(value) || value.as_array().is_some_and(|list| list.iter().all(allowed));
+        if !fits {
+            let names: Vec<String> = parameter.allowed_values.iter().map(plain).collect();
+            return Some(format!("is one of {}, found {}", names.join(", "), describe(value)));
+        }
+    }
+    let texts: Vec<&str> = match value {
+        Value::String(text) => vec![text],
+        Value::Array(list) => list.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    };
+    for text in texts {
+        if let Some(pattern) = &parameter.allowed_pattern
+            && !pattern.matches(text)
+        {
+            return Some(format!(
+                "must match `{}`, found {}",
+                pattern.as_str(),
+                describe(&Value::from(text))
+            ));
+        }
+        if let Some(reason) = aws_pattern(kind, text) {
+            return Some(reason);
+        }
+        let length = text.chars().count() as u64;
+        if value.is_string() {
+            if let Some(least) = parameter.min_chars.filter(|least| length < *least) {
+                return Some(format!("has at least {least} characters, found {length}"));
+            }
+            if let Some(most) = parameter.max_chars.filter(|most| length > *most) {
+                return Some(format!("has at most {most} characters, found {length}"));
+            }
+        }
+    }
+    let count = match value {
+        Value::Array(list) => list.len() as u64,
+        Value::Object(map) => map.len() as u64,
+        _ => return None,
+    };
+    if let Some(least) = parameter.min_items.filter(|least| count < *least) {
+        return Some(format!("has at least {least} elements, found {count}"));
+    }
+    if let Some(most) = parameter.max_items.filter(|most| count > *most) {
+        return Some(format!("has at most {most} elements, found {count}"));
+    }
+    None
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn article(kind: &ParameterType) -> String {
+    match kind {
+        ParameterType::Integer | ParameterType::Aws(_) => format!("an {}", kind.name()),
+        _ => format!("a {}", kind.name()),
+    }
+}
+
+/// The named AWS types whose form is documented. Others are plain text. An empty text stands for "none", as the
+/// optional parameters of many documents do.
+fn aws_pattern(kind: &ParameterType, text: &str) -> Option<String> {
+    let (ParameterType::Aws(name) | ParameterType::AwsList(name)) = kind else { return None };
+    let alnum = |text: &str| text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    let fits = match name.as_str() {
+        "AWS::EC2::Instance::Id" => text
+            .strip_prefix("i-")
+            .or_else(|| text.strip_prefix("mi-"))
+            .is_some_and(|id| [8, 17].contains(&id.len()) && alnum(id)),
+        "AWS::S3::Bucket::Name" => {
+            let rest = text.get(1..).unwrap_or_default();
+            text.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+                && (3..=63).contains(&rest.len())
+                && rest
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.')
+        }
+        "AWS::IAM::Role::Arn" => role_arn(text),
+        _ => true,
+    };
+    (!fits && !text.is_empty()).then(|| format!("is an {name}, found {}", describe(&Value::from(text))))
+}
+
+fn role_arn(text: &str) -> bool {
+    let mut parts = text.splitn(6, ':');
+    let partition = ["aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b"];
+    parts.next() == Some("arn")
+        && parts.next().is_some_and(|part| partition.contains(&part))
+        && parts.next() == Some("iam")
+        && parts.next() == Some("")
+        && parts
+            .next()
+            .is_some_and(|account| account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit()))
+        && parts.next().is_some_and(|resource| resource.starts_with("role/"))
+}

@@ -1,0 +1,237 @@
+//! Reading a document: every rule of the reference that can be checked before a run, all problems at once.
+
+mod graph;
+mod parameter;
+mod reference;
+mod step;
+
+use std::collections::BTreeMap;
+
+use mainstay_model::Problem;
+use mainstay_model::problem::{Segment, Severity};
+use serde_json::{Map, Value};
+
+use crate::document::{Document, Parameter, describe};
+use crate::reader::Reader;
+use crate::reference::{Reference, whole};
+
+/// The keys of a document.
+const KEYS: [&str; 8] = [
+    "schemaVersion",
+    "description",
+    "assumeRole",
+    "parameters",
+    "variables",
+    "mainSteps",
+    "outputs",
+    "files",
+];
+
+/// The further keys of a change template.
+const CHANGE_TEMPLATE_KEYS: [&str; 4] =
+    ["templateInformation", "emergencyChange", "autoApprovable", "executableRunBooks"];
+
+pub(crate) fn document(value: &Value) -> Result<Document, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let document = read(value, &mut problems);
+    let refused = problems.iter().any(|problem| problem.severity == Severity::Error);
+    match document {
+        Some(mut document) if !refused => {
+            document.warnings = problems;
+            Ok(document)
+        }
+        _ => Err(problems),
+    }
+}
+
+fn read(value: &Value, problems: &mut Vec<Problem>) -> Option<Document> {
+    let Value::Object(map) = value else {
+        problems.push(
+            Problem::error(
+                "wrong-type",
+                Vec::new(),
+                format!("A document is a mapping, found {}", describe(value)),
+            )
+            .label("expected a mapping"),
+        );
+        return None;
+    };
+    if !schema_version(map, problems) {
+        return None;
+    }
+    let mut reader = Reader { path: Vec::new(), problems, draft: true };
+    // A change template is told by its own keys; naming it once is enough.
+    if let Some(key) = CHANGE_TEMPLATE_KEYS.iter().find(|key| map.contains_key(**key)) {
+        reader.problems.push(
+            Problem::error("not-built", vec![(*key).into()], "Change templates are not built yet").on_key(),
+        );
+    }
+    let known: Vec<&str> = KEYS.iter().chain(&CHANGE_TEMPLATE_KEYS).copied().collect();
+    reader.unknown_keys(map, &known, "an Automation document");
+    let description = reader.text(map, "description");
+    if map.get("variables").is_some_and(|value| value.as_object().is_none_or(|map| !map.is_empty())) {
+        reader.problems.push(
+            Problem::error("not-built", vec!["variables".into()], "Variables are not built yet").on_key(),
+        );
+    }
+    let parameters = parameter::read_all(map, &mut reader);
+    let assume_role = assume_role(map, &parameters, &mut reader);
+    files(map, &mut reader);
+    let steps = step::read_all(map, &mut reader);
+    let outputs = outputs(map, &mut reader);
+    // References and the graph are checked on what was written, so that one bad step does not hide others.
+    let shape = graph::check(map, reader.problems);
+    reference::check(map, &parameters, &shape, reader.problems);
+    Some(Document {
+        description,
+        assume_role,
+        parameters: parameters.into_iter().filter_map(|(name, parameter)| Some((name, parameter?))).collect(),
+        steps: steps?,
+        outputs,
+        warnings: Vec::new(),
+        source: value.clone(),
+    })
+}
+
+/// Parameters by name; `None` for one whose definition is wrong, so that references to it are not reported as well.
+pub(crate) type Parameters = BTreeMap<String, Option<Parameter>>;
+
+fn schema_version(map: &Map<String, Value>, problems: &mut Vec<Problem>) -> bool {
+    let path: Vec<Segment> = vec!["schemaVersion".into()];
+    let version = match map.get("schemaVersion") {
+        Some(Value::String(text)) => text.clone(),
+        // YAML reads an unquoted 0.3 as a number; it is meant as text.
+        Some(Value::Number(number)) => number.to_string(),
+        Some(other) => {
+            problems.push(
+                Problem::error(
+                    "wrong-type",
+                    path,
+                    format!("`schemaVersion` is a text, found {}", describe(other)),
+                )
+                .label("expected \"0.3\""),
+            );
+            return false;
+        }
+        None => {
+            problems.push(
+                Problem::error("missing-key", Vec::new(), "A document needs `schemaVersion`")
+                    .help("Automation documents have `schemaVersion: \"0.3\"`"),
+            );
+            return false;
+        }
+    };
+    let later = match version.as_str() {
+        "0.3" => return true,
+        "1.2" | "2.0" | "2.2" => "Command documents",
+        "1.0" => "Session documents",
+        _ => {
+            problems.push(
+                Problem::error("bad-value", path, format!("`{version}` is not a schema version"))
+                    .help("Automation documents have `schemaVersion: \"0.3\"`"),
+            );
+            return false;
+        }
+    };
+    problems.push(Problem::error(
+        "not-built",
+        path,
+        format!("{later} (schemaVersion {version}) are not built yet"),
+    ));
+    false
+}
+
+fn assume_role(map: &Map<String, Value>, parameters: &Parameters, reader: &mut Reader<'_>) -> Option<String> {
+    let role = reader.text(map, "assumeRole").filter(|role| !role.is_empty())?;
+    let path = reader.at("assumeRole");
+    match whole(&role) {
+        // Whether it comes out empty is known when a run starts; an unknown parameter is reported with the references.
+        Some(Reference::Parameter(name)) => {
+            if let Some(Some(parameter)) = parameters.get(&name)
+                && parameter.default.as_ref().is_none_or(|default| default != "")
+            {
+                reader.push(
+                    Problem::warning(
+                        "not-built",
+                        path,
+                        format!("Running with an AWS role is not built yet: a run starts only where `{name}` is empty"),
+                    )
+                    .help("Give the parameter `default: \"\"`"),
+                );
+            }
+        }
+        Some(Reference::Named { space, .. }) if space == "ssm" => reader.push(Problem::error(
+            "bad-reference",
+            path,
+            "`assumeRole` cannot refer to the parameter store",
+        )),
+        _ => reader.not_built(path, "Running with an AWS role is"),
+    }
+    Some(role)
+}
+
+fn files(map: &Map<String, Value>, reader: &mut Reader<'_>) {
+    let Some(files) = reader.mapping(map, "files") else { return };
+    let mut within = reader.inside("files");
+    for (name, file) in files {
+        let mut within = within.inside(name.as_str());
+        match file {
+            Value::Object(file) => {
+                within.unknown_keys(file, &["checksums", "size"], "an attached file");
+                match within.mapping(file, "checksums") {
+                    Some(checksums) => {
+                        within.inside("checksums").text(checksums, "sha256");
+                    }
+                    None if !file.contains_key("checksums") => {
+                        within.missing("checksums", "An attached file");
+                    }
+                    None => {}
+                }
+            }
+            other => within.wrong(within.path.clone(), name, "a mapping with `checksums`", other),
+        }
+    }
+}
+
+/// The outputs of the document, written `step.Output` or `{{ step.Output }}`. Whether they exist is checked with the
+/// references.
+fn outputs(map: &Map<String, Value>, reader: &mut Reader<'_>) -> Vec<(String, String)> {
+    let mut outputs = Vec::new();
+    match map.get("outputs") {
+        None => {}
+        Some(Value::Array(list)) => {
+            for (index, item) in list.iter().enumerate() {
+                let path = vec!["outputs".into(), index.into()];
+                match item.as_str().map(output_name) {
+                    Some(Some(output)) => outputs.push(output),
+                    Some(None) => reader.push(
+                        Problem::error(
+                            "bad-value",
+                            path,
+                            format!("{} does not name an output", describe(item)),
+                        )
+                        .label("expected `step.Output`"),
+                    ),
+                    None => reader.wrong(path, "outputs", "a list of texts such as `step.Output`", item),
+                }
+            }
+        }
+        Some(other) => {
+            reader.wrong(reader.at("outputs"), "outputs", "a list of texts such as `step.Output`", other);
+        }
+    }
+    outputs
+}
+
+/// The step and output an entry of `outputs` names.
+pub(crate) fn output_name(text: &str) -> Option<(String, String)> {
+    if let Some(Reference::Output { step, output }) = whole(text.trim()) {
+        return Some((step, output));
+    }
+    let (step, output) = text.trim().split_once('.')?;
+    let name = |text: &str| {
+        !text.is_empty()
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-' || b == b'.')
+    };
+    (name(step) && name(output)).then(|| (step.to_owned(), output.to_owned()))
+}

@@ -1,0 +1,195 @@
+//! Parameter definitions.
+
+use mainstay_model::Problem;
+use mainstay_model::problem::nearest;
+use serde_json::{Map, Value};
+
+use super::Parameters;
+use crate::document::{AllowedPattern, Parameter, ParameterType, describe};
+use crate::parameters::check;
+use crate::reader::Reader;
+use crate::reference::{Braced, Reference, scan};
+
+const KEYS: [&str; 11] = [
+    "type",
+    "description",
+    "default",
+    "allowedValues",
+    "allowedPattern",
+    "displayType",
+    "minItems",
+    "maxItems",
+    "minChars",
+    "maxChars",
+    "interpolationType",
+];
+
+const TYPES: [&str; 6] = ["String", "StringList", "Integer", "Boolean", "MapList", "StringMap"];
+
+pub(crate) fn read_all(map: &Map<String, Value>, reader: &mut Reader<'_>) -> Parameters {
+    let mut parameters = Parameters::new();
+    let Some(definitions) = reader.mapping(map, "parameters") else { return parameters };
+    let mut within = reader.inside("parameters");
+    for (name, definition) in definitions {
+        let mut within = within.inside(name.as_str());
+        let good = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+        if name.is_empty() || !name.bytes().all(good) {
+            within.push(
+                Problem::error(
+                    "bad-name",
+                    within.path.clone(),
+                    format!("`{name}` is not a parameter's name"),
+                )
+                .on_key()
+                .label("expected letters, digits and `_`"),
+            );
+        }
+        let parameter = match definition {
+            Value::Object(definition) => read(definition, &mut within),
+            other => {
+                within.wrong(within.path.clone(), name, "a mapping with `type`", other);
+                None
+            }
+        };
+        parameters.insert(name.clone(), parameter);
+    }
+    parameters
+}
+
+fn read(map: &Map<String, Value>, reader: &mut Reader<'_>) -> Option<Parameter> {
+    reader.unknown_keys(map, &KEYS, "a parameter");
+    let kind = kind(map, reader);
+    let description = reader.text(map, "description");
+    for (key, allowed) in
+        [("displayType", &["textfield", "textarea"][..]), ("interpolationType", &["ENV_VAR"])]
+    {
+        if let Some(value) = reader.text(map, key)
+            && !allowed.contains(&value.as_str())
+        {
+            reader.push(Problem::error(
+                "bad-value",
+                reader.at(key),
+                format!("`{key}` is {}, found `{value}`", allowed.join(" or ")),
+            ));
+        }
+    }
+    let allowed_values = match map.get("allowedValues") {
+        None => Vec::new(),
+        Some(Value::Array(list)) => list.clone(),
+        Some(other) => {
+            reader.wrong(reader.at("allowedValues"), "allowedValues", "a list", other);
+            Vec::new()
+        }
+    };
+    let allowed_pattern = reader.text(map, "allowedPattern").and_then(|text| pattern(&text, reader));
+    let (min_items, max_items) = bounds(map, "minItems", "maxItems", reader);
+    let (min_chars, max_chars) = bounds(map, "minChars", "maxChars", reader);
+    let parameter = Parameter {
+        kind: kind?,
+        description,
+        default: map.get("default").cloned(),
+        allowed_values,
+        allowed_pattern,
+        min_items,
+        max_items,
+        min_chars,
+        max_chars,
+    };
+    default(&parameter, reader);
+    Some(parameter)
+}
+
+fn kind(map: &Map<String, Value>, reader: &mut Reader<'_>) -> Option<ParameterType> {
+    if !map.contains_key("type") {
+        reader.missing("type", "A parameter");
+        return None;
+    }
+    let name = reader.text(map, "type")?;
+    let kind = ParameterType::parse(&name);
+    if kind.is_none() {
+        let problem =
+            Problem::error("bad-value", reader.at("type"), format!("`{name}` is not a type of parameters"));
+        reader.push(match nearest(&name, TYPES) {
+            Some(near) => problem.help(format!("Did you mean `{near}`?")),
+            None => problem.help(format!("Types are {} and `AWS::...` names", TYPES.join(", "))),
+        });
+    }
+    kind
+}
+
+fn bounds(
+    map: &Map<String, Value>,
+    least: &str,
+    most: &str,
+    reader: &mut Reader<'_>,
+) -> (Option<u64>, Option<u64>) {
+    let bounds = (reader.whole(map, least, 0, u64::MAX), reader.whole(map, most, 0, u64::MAX));
+    if let (Some(low), Some(high)) = bounds
+        && low > high
+    {
+        reader.push(Problem::error(
+            "bad-value",
+            reader.at(most),
+            format!("`{most}` is {high}, less than `{least}`, which is {low}"),
+        ));
+    }
+    bounds
+}
+
+fn pattern(text: &str, reader: &mut Reader<'_>) -> Option<AllowedPattern> {
+    match AllowedPattern::parse(text) {
+        Ok(pattern) => Some(pattern),
+        Err(error) => {
+            let path = reader.at("allowedPattern");
+            let look_around = ["(?=", "(?!", "(?<=", "(?<!"].iter().any(|start| text.contains(start));
+            reader.push(if look_around {
+                Problem::error("not-built", path, "Look-around in patterns is not built yet")
+            } else {
+                let reason = error.to_string();
+                let reason =
+                    reason.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+                Problem::error("bad-value", path, format!("This is not a regular expression: {reason}"))
+            });
+            None
+        }
+    }
+}
+
+fn default(parameter: &Parameter, reader: &mut Reader<'_>) {
+    let Some(default) = &parameter.default else { return };
+    let path = reader.at("default");
+    if let Value::String(text) = default {
+        for found in scan(text) {
+            let problem = match &found.braced {
+                Braced::Reference(Reference::Named { space, .. }) if space == "ssm" => Problem::error(
+                    "not-built",
+                    path,
+                    "Defaults from the parameter store (`ssm:`) are not built yet",
+                ),
+                Braced::Reference(_) => Problem::error(
+                    "bad-reference",
+                    path,
+                    "A default is a constant: it cannot refer to anything but the parameter store",
+                ),
+                _ => continue,
+            };
+            reader.push(problem.within(found.span));
+            return;
+        }
+    }
+    // An empty text is how optional parameters say "none"; whether the pattern admits it is the run's affair only when
+    // somebody gives it.
+    if default == "" && parameter.kind.admits(default) {
+        return;
+    }
+    if let Some(message) = check(parameter, default) {
+        reader.push(
+            Problem::error(
+                "bad-default",
+                path,
+                format!("The default does not fit its parameter, which {message}"),
+            )
+            .label(format!("found {}", describe(default))),
+        );
+    }
+}

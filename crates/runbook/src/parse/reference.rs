@@ -1,0 +1,205 @@
+//! References: each names something that exists, and a step's output only where that step can have run.
+
+use mainstay_model::Problem;
+use mainstay_model::problem::{Segment, nearest};
+use serde_json::{Map, Value};
+
+use super::graph::Shape;
+use super::{Parameters, output_name};
+use crate::actions::facts;
+use crate::reference::{Braced, Found, Reference, scan};
+
+struct Check<'a> {
+    parameters: &'a Parameters,
+    shape: &'a Shape,
+    steps: &'a [Value],
+    problems: &'a mut Vec<Problem>,
+}
+
+pub(crate) fn check(
+    map: &Map<String, Value>,
+    parameters: &Parameters,
+    shape: &Shape,
+    problems: &mut Vec<Problem>,
+) {
+    let steps = map.get("mainSteps").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let mut check = Check { parameters, shape, steps, problems };
+    if let Some(role) = map.get("assumeRole") {
+        check.value(role, &mut vec!["assumeRole".into()], None, false);
+    }
+    for (index, step) in steps.iter().enumerate() {
+        let mut path: Vec<Segment> = vec!["mainSteps".into(), index.into()];
+        for key in ["inputs", "timeoutSeconds"] {
+            if let Some(value) = step.get(key) {
+                path.push(key.into());
+                check.value(value, &mut path, Some(index), false);
+                path.pop();
+            }
+        }
+    }
+    for (index, output) in map.get("outputs").and_then(Value::as_array).into_iter().flatten().enumerate() {
+        if let Some((step, name)) = output.as_str().and_then(output_name) {
+            let problem = check.output(&step, &name, None);
+            let path = vec!["outputs".into(), index.into()];
+            check.problems.extend(problem.map(|problem| Problem { path, ..problem }));
+        }
+    }
+}
+
+impl Check<'_> {
+    fn value(&mut self, value: &Value, path: &mut Vec<Segment>, step: Option<usize>, script: bool) {
+        match value {
+            Value::String(text) => {
+                for found in scan(text) {
+                    if let Some(problem) = self.braced(&found, text, step, script) {
+                        let path = path.clone();
+                        self.problems.push(Problem { path, ..problem }.within(found.span));
+                    }
+                }
+            }
+            Value::Array(list) => {
+                for (index, item) in list.iter().enumerate() {
+                    path.push(index.into());
+                    self.value(item, path, step, script);
+                    path.pop();
+                }
+            }
+            Value::Object(map) => {
+                for (key, item) in map {
+                    path.push(key.as_str().into());
+                    if scan(key).iter().any(|found| matches!(found.braced, Braced::Reference(_))) {
+                        self.problems.push(
+                            Problem::error("bad-reference", path.clone(), "A key cannot hold a reference")
+                                .on_key(),
+                        );
+                    }
+                    // Scripts hold braces of their own, as Python's and shell's templates do.
+                    let is_script =
+                        matches!(path.as_slice(), [_, _, _, Segment::Key(key)] if key == "Script");
+                    self.value(item, path, step, is_script);
+                    path.pop();
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    fn braced(&self, found: &Found, text: &str, step: Option<usize>, script: bool) -> Option<Problem> {
+        let inner = text[found.span.clone()].trim_matches(['{', '}', ' ']);
+        match &found.braced {
+            Braced::Reference(reference) => {
+                let problem = self.reference(reference, step)?;
+                // In a script it may be meant for the script's own language; it stays as it is.
+                Some(if script && problem.code != "not-built" {
+                    Problem {
+                        severity: mainstay_model::Severity::Warning,
+                        message: format!("{}; in this script it stays as it is", problem.message),
+                        ..problem
+                    }
+                } else {
+                    problem
+                })
+            }
+            Braced::Nested if !script => {
+                Some(Problem::error("bad-reference", Vec::new(), "References cannot be nested"))
+            }
+            Braced::Text if !script && inner.starts_with(|c: char| c.is_ascii_alphabetic()) => Some(
+                Problem::warning("bad-reference", Vec::new(), "This is not a reference and stays as it is"),
+            ),
+            _ => None,
+        }
+    }
+
+    fn reference(&self, reference: &Reference, step: Option<usize>) -> Option<Problem> {
+        match reference {
+            Reference::Parameter(name) if self.parameters.contains_key(name) => None,
+            // Maintenance windows fill this in; the reader of targets reports it.
+            Reference::Parameter(name) if name == "RESOURCE_ID" => None,
+            Reference::Parameter(name) => {
+                let problem = Problem::error(
+                    "unknown-reference",
+                    Vec::new(),
+                    format!("There is no parameter `{name}`"),
+                );
+                Some(match nearest(name, self.parameters.keys().map(String::as_str)) {
+                    Some(near) => problem.help(format!("Did you mean `{near}`?")),
+                    None if self.place(name).is_some() => problem.help(format!(
+                        "`{name}` is a step: name one of its outputs, `{{{{ {name}.Output }}}}`"
+                    )),
+                    None => problem,
+                })
+            }
+            Reference::Output { step: of, output } => self.output(of, output, step),
+            Reference::Named { space, name } => named(space, name),
+        }
+    }
+
+    fn place(&self, name: &str) -> Option<usize> {
+        self.shape.names.iter().position(|known| known.as_deref() == Some(name))
+    }
+
+    fn output(&self, of: &str, output: &str, step: Option<usize>) -> Option<Problem> {
+        let Some(place) = self.place(of) else {
+            let problem = Problem::error("unknown-reference", Vec::new(), format!("There is no step `{of}`"));
+            let names = self.shape.names.iter().flatten().map(String::as_str);
+            return Some(match nearest(of, names) {
+                Some(near) => problem.help(format!("Did you mean `{near}`?")),
+                None => problem,
+            });
+        };
+        let target = &self.steps[place];
+        // An unknown action is reported by itself; what it would give nobody knows.
+        let facts = facts(target.get("action").and_then(Value::as_str)?)?;
+        let declared = target.get("outputs").and_then(Value::as_array).into_iter().flatten();
+        let names: Vec<&str> = declared
+            .filter_map(|declaration| declaration.get("Name").and_then(Value::as_str))
+            .chain(facts.outputs.iter().copied())
+            .collect();
+        if !names.contains(&output) {
+            let problem = Problem::error(
+                "unknown-reference",
+                Vec::new(),
+                format!("Step `{of}` has no output `{output}`"),
+            );
+            return Some(match nearest(output, names.iter().copied()) {
+                Some(near) => problem.help(format!("Did you mean `{near}`?")),
+                None if names.is_empty() => problem.help(format!("{} has no outputs", facts.name)),
+                None => problem.help(format!("Its outputs are {}", names.join(", "))),
+            });
+        }
+        let step = step?;
+        (!self.shape.before[step].contains(&place)).then(|| {
+            let message = if step == place {
+                format!("Step `{of}` cannot use its own output")
+            } else {
+                format!("Step `{of}` cannot have run before this one")
+            };
+            Problem::error("reference-order", Vec::new(), message)
+        })
+    }
+}
+
+fn named(space: &str, name: &str) -> Option<Problem> {
+    let unknown = |help: &str| {
+        Some(
+            Problem::error("unknown-reference", Vec::new(), format!("There is no `{space}:{name}`"))
+                .help(help.to_owned()),
+        )
+    };
+    match (space, name) {
+        ("global", "DATE" | "DATE_TIME") | ("automation", "EXECUTION_ID") => None,
+        ("global", "REGION" | "ACCOUNT_ID" | "AWS_PARTITION") => Some(Problem::error(
+            "not-built",
+            Vec::new(),
+            format!("`global:{name}` is not built yet: it is known only where AWS actions run"),
+        )),
+        ("variable", _) => Some(Problem::error("not-built", Vec::new(), "Variables are not built yet")),
+        ("ssm" | "ssm-secure", _) => Some(
+            Problem::error("bad-reference", Vec::new(), "Steps cannot refer to the parameter store")
+                .help("Refer to it in a parameter's default"),
+        ),
+        ("global", _) => unknown("Known are DATE, DATE_TIME, REGION, ACCOUNT_ID and AWS_PARTITION"),
+        ("automation", _) => unknown("Known is EXECUTION_ID"),
+        _ => unknown("Known before the colon are global, automation, variable and ssm"),
+    }
+}

@@ -1,0 +1,178 @@
+//! Reading typed things out of mappings people wrote, noting every problem with its path.
+
+use mainstay_model::Problem;
+use mainstay_model::problem::{Segment, nearest};
+use serde_json::{Map, Value};
+
+use crate::document::describe;
+use crate::reference::{refers, whole};
+
+/// Collects problems below one path.
+pub(crate) struct Reader<'a> {
+    pub(crate) path: Vec<Segment>,
+    pub(crate) problems: &'a mut Vec<Problem>,
+    /// Whether references still stand in the values, so that what they will become is not known yet.
+    pub(crate) draft: bool,
+}
+
+impl Reader<'_> {
+    pub(crate) fn at(&self, key: &str) -> Vec<Segment> {
+        let mut path = self.path.clone();
+        path.push(key.into());
+        path
+    }
+
+    pub(crate) fn inside(&mut self, segment: impl Into<Segment>) -> Reader<'_> {
+        let mut path = self.path.clone();
+        path.push(segment.into());
+        Reader { path, problems: self.problems, draft: self.draft }
+    }
+
+    pub(crate) fn push(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
+    /// Whether the value is not known yet because a reference decides it.
+    pub(crate) fn open(&self, value: &Value) -> bool {
+        self.draft && value.as_str().is_some_and(refers)
+    }
+
+    /// Whether the value, type and all, is not known yet.
+    fn open_type(&self, value: &Value) -> bool {
+        self.draft && value.as_str().is_some_and(|text| whole(text).is_some())
+    }
+
+    pub(crate) fn wrong(&mut self, path: Vec<Segment>, name: &str, wanted: &str, found: &Value) {
+        self.problems.push(
+            Problem::error("wrong-type", path, format!("`{name}` is {wanted}, found {}", describe(found)))
+                .label(format!("expected {wanted}")),
+        );
+    }
+
+    pub(crate) fn missing(&mut self, key: &str, what: &str) {
+        self.problems.push(Problem::error("missing-key", self.path.clone(), format!("{what} needs `{key}`")));
+    }
+
+    pub(crate) fn not_built(&mut self, path: Vec<Segment>, what: &str) {
+        self.problems.push(Problem::error("not-built", path, format!("{what} not built yet")));
+    }
+
+    /// Reports the keys that are neither known nor in `extra`.
+    pub(crate) fn unknown_keys(&mut self, map: &Map<String, Value>, known: &[&str], what: &str) {
+        for key in map.keys().filter(|key| !known.contains(&key.as_str())) {
+            let problem =
+                Problem::error("unknown-key", self.at(key), format!("`{key}` is not a key of {what}"))
+                    .on_key();
+            self.problems.push(match nearest(key, known.iter().copied()) {
+                Some(near) => problem.help(format!("Did you mean `{near}`?")),
+                None => problem.help(format!("Known keys are {}", known.join(", "))),
+            });
+        }
+    }
+
+    /// A text. Whole references count as text in a draft.
+    pub(crate) fn text(&mut self, map: &Map<String, Value>, key: &str) -> Option<String> {
+        match map.get(key)? {
+            Value::String(text) => Some(text.clone()),
+            other => {
+                self.wrong(self.at(key), key, "a text", other);
+                None
+            }
+        }
+    }
+
+    /// A list of texts; one text stands for a list of one. A list within the list, as a reference leaves it, is
+    /// spread out. `None` where the value is absent, wrong, or open.
+    pub(crate) fn texts(&mut self, map: &Map<String, Value>, key: &str) -> Option<Vec<String>> {
+        let value = map.get(key)?;
+        if self.open_type(value) {
+            return None;
+        }
+        match value {
+            Value::String(text) => Some(vec![text.clone()]),
+            Value::Array(list) => {
+                let mut texts = Vec::new();
+                let mut open = false;
+                for (index, item) in list.iter().enumerate() {
+                    match item {
+                        item if self.open_type(item) => open = true,
+                        Value::String(text) => texts.push(text.clone()),
+                        Value::Array(inner) if !self.draft && inner.iter().all(Value::is_string) => {
+                            texts.extend(inner.iter().filter_map(|text| text.as_str().map(str::to_owned)));
+                        }
+                        other => {
+                            let mut path = self.at(key);
+                            path.push(index.into());
+                            self.wrong(path, key, "a list of texts", other);
+                            return None;
+                        }
+                    }
+                }
+                (!open).then_some(texts)
+            }
+            other => {
+                self.wrong(self.at(key), key, "a list of texts", other);
+                None
+            }
+        }
+    }
+
+    /// A whole number, also written as text.
+    pub(crate) fn whole(
+        &mut self,
+        map: &Map<String, Value>,
+        key: &str,
+        least: u64,
+        most: u64,
+    ) -> Option<u64> {
+        let value = map.get(key)?;
+        if self.open(value) {
+            return None;
+        }
+        let number = match value {
+            Value::Number(number) => number.as_u64(),
+            Value::String(text) => text.trim().parse().ok(),
+            _ => None,
+        };
+        match number.filter(|number| (least..=most).contains(number)) {
+            Some(number) => Some(number),
+            None => {
+                let wanted = if most == u64::MAX {
+                    format!("a whole number of at least {least}")
+                } else {
+                    format!("a whole number from {least} to {most}")
+                };
+                self.wrong(self.at(key), key, &wanted, value);
+                None
+            }
+        }
+    }
+
+    /// True or false, also written as text.
+    pub(crate) fn flag(&mut self, map: &Map<String, Value>, key: &str) -> Option<bool> {
+        match map.get(key)? {
+            Value::Bool(flag) => Some(*flag),
+            Value::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
+            Value::String(text) if text.eq_ignore_ascii_case("false") => Some(false),
+            other => {
+                self.wrong(self.at(key), key, "true or false", other);
+                None
+            }
+        }
+    }
+
+    pub(crate) fn mapping<'m>(
+        &mut self,
+        map: &'m Map<String, Value>,
+        key: &str,
+    ) -> Option<&'m Map<String, Value>> {
+        match map.get(key)? {
+            Value::Object(inner) => Some(inner),
+            value if self.open_type(value) => None,
+            other => {
+                self.wrong(self.at(key), key, "a mapping", other);
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Event patterns, as Amazon EventBridge reads and matches them.
+//!
+//! An event is seen as pairs of a path and a scalar. Keys are joined with `.`, so `{"a": {"b": 1}}` and `{"a.b": 1}`
+//! are one path, in patterns and in events. Lists leave no trace in the path: each scalar element is a pair of its own,
+//! and a field matches when any of its pairs matches any of its values. Fields of one pattern that look into the same
+//! list of objects must hold in the same element.
+//!
+//! Choices where the service's documentation and its published engine differ:
+//! - A number matches a number of equal value: `300`, `300.0` and `3e2` are the same (the documentation says that the
+//!   texts are compared; recorded behaviour says values). Integers compare exactly, everything else as IEEE doubles,
+//!   because the text of a number is not kept once JSON was read.
+//! - `anything-but` matches any value that is there and not excluded, `null`, booleans and values of another type too.
+//! - A literal that is an IP address also matches other spellings of that address.
+//! - The address of a `cidr` may have bits beyond its mask; they do not count. `/32` and `/128` are blocks of one.
+//! - Where two spellings of one path stand beside each other in a pattern, both must hold.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use mainstay_model::Problem;
+use serde_json::Value;
+
+mod compile;
+mod fold;
+mod solve;
+mod test;
+
+use test::Test;
+
+/// The most combinations that `$or` may spell out in one pattern.
+pub const MAX_COMBINATIONS: usize = 1_000;
+
+/// The deepest nesting of a pattern.
+pub const MAX_DEPTH: usize = 100;
+
+/// A pattern that was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pattern {
+    root: All,
+    /// How many leaves there are; each knows its number.
+    leaves: usize,
+}
+
+/// What must hold together.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct All {
+    leaves: Vec<Leaf>,
+    /// Of each, one alternative must hold.
+    ors: Vec<Or>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Or {
+    /// The path of `$or` itself, for explanations.
+    path: String,
+    alternatives: Vec<All>,
+}
+
+/// One field and the values it may have.
+#[derive(Clone, Debug, PartialEq)]
+struct Leaf {
+    /// Its number in the pattern, from 0.
+    number: usize,
+    path: String,
+    tests: Vec<Test>,
+    /// The list as it was written, for explanations.
+    expected: String,
+}
+
+/// Why a pattern matched an event or did not.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Explanation {
+    /// Whether it matched.
+    pub matched: bool,
+    /// The fields that did not; empty when it matched.
+    pub misses: Vec<Miss>,
+}
+
+/// One field that did not match.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Miss {
+    /// Its path, keys joined with `.`.
+    pub path: String,
+    /// The values it may have, as compact JSON.
+    pub expected: String,
+    /// What the event has there: the scalars at the path, or the objects when there are only objects.
+    pub found: Vec<Value>,
+    /// Why that does not match.
+    pub reason: Reason,
+    /// Of `$or`, what each alternative misses.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub alternatives: Vec<Vec<Miss>>,
+}
+
+/// Why a field did not match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The event has no value there.
+    Absent,
+    /// The event has an object there; only scalars and lists of them are values.
+    Object,
+    /// The event has other values there.
+    Differs,
+    /// No alternative of `$or` holds.
+    NoAlternative,
+    /// The field matches by itself, but not in the same list element as the other fields.
+    OtherElement,
+}
+
+impl Pattern {
+    /// Reads a pattern. Refuses what EventBridge refuses, all of it at once.
+    pub fn parse(value: &Value) -> Result<Self, Vec<Problem>> {
+        compile::compile(value)
+    }
+
+    /// Reads a pattern from JSON text, as it stands in `EventPattern` of an API call. Of duplicate keys the last wins.
+    pub fn parse_json(text: &str) -> Result<Self, Vec<Problem>> {
+        let value: Value = serde_json::from_str(text).map_err(|error| {
+            vec![Problem::error("bad-json", [], format!("The pattern is not JSON: {error}"))]
+        })?;
+        Self::parse(&value)
+    }
+
+    /// Whether the event matches. An event that is not an object matches nothing.
+    pub fn matches(&self, event: &Value) -> bool {
+        event.is_object() && solve::holds(self, event)
+    }
+
+    /// Whether the event matches, and if not, which fields did not and what they had.
+    pub fn explain(&self, event: &Value) -> Explanation {
+        let matched = self.matches(event);
+        let misses = if matched { Vec::new() } else { solve::misses(self, event) };
+        Explanation { matched, misses }
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.matched {
+            return f.write_str("matches");
+        }
+        f.write_str("does not match")?;
+        self.misses.iter().try_for_each(|miss| miss.write(f, 1))
+    }
+}
+
+impl Miss {
+    fn write(&self, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
+        let found: Vec<String> = self.found.iter().map(Value::to_string).collect();
+        write!(f, "\n{:1$}", "", depth * 2)?;
+        match self.reason {
+            Reason::Absent => {
+                write!(f, "{}: expected {}, the event has no such field", self.path, self.expected)
+            }
+            Reason::Object => {
+                write!(f, "{}: expected {}, the event has an object there", self.path, self.expected)
+            }
+            Reason::Differs => {
+                write!(f, "{}: expected {}, the event has {}", self.path, self.expected, found.join(", "))
+            }
+            Reason::OtherElement => write!(
+                f,
+                "{}: {} is there, but not in the same list element as the other fields",
+                self.path, self.expected
+            ),
+            Reason::NoAlternative => {
+                write!(f, "{}: none of the alternatives holds", self.path)?;
+                for (index, misses) in self.alternatives.iter().enumerate() {
+                    write!(f, "\n{:1$}alternative {2}:", "", depth * 2 + 2, index + 1)?;
+                    misses.iter().try_for_each(|miss| miss.write(f, depth + 2))?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Patterns that are matched together, each under an id.
+#[derive(Clone, Debug)]
+pub struct PatternSet<T: Ord> {
+    patterns: BTreeMap<T, Pattern>,
+}
+
+impl<T: Ord> Default for PatternSet<T> {
+    fn default() -> Self {
+        Self { patterns: BTreeMap::new() }
+    }
+}
+
+impl<T: Ord> PatternSet<T> {
+    /// A set without patterns.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a pattern; the one that had this id before is replaced and answered.
+    pub fn add(&mut self, id: T, pattern: Pattern) -> Option<Pattern> {
+        self.patterns.insert(id, pattern)
+    }
+
+    /// Takes a pattern away and answers it.
+    pub fn remove(&mut self, id: &T) -> Option<Pattern> {
+        self.patterns.remove(id)
+    }
+
+    /// How many patterns there are.
+    pub fn len(&self) -> usize {
+        self.patterns.len()
+    }
+
+    /// Whether there is no pattern.
+    pub fn is_empty(&self) -> bool {
+        self.patterns.is_empty()
+    }
+
+    /// The ids of the patterns that match, in their order.
+    pub fn matches(&self, event: &Value) -> Vec<&T> {
+        self.patterns.iter().filter(|(_, pattern)| pattern.matches(event)).map(|(id, _)| id).collect()
+    }
+}

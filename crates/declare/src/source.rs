@@ -19,12 +19,31 @@ pub(crate) struct Source {
     pub path: String,
     pub text: String,
     line_starts: Vec<usize>,
+    /// The characters before each block of [`BLOCK`] bytes, so that columns of very long lines are cheap to tell.
+    blocks: Vec<usize>,
+}
+
+const BLOCK: usize = 1024;
+
+/// The characters that start in these bytes.
+fn characters(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count()
 }
 
 impl Source {
     fn new(path: &str, text: String) -> Self {
         let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self { path: path.to_owned(), text, line_starts }
+        let blocks = text
+            .as_bytes()
+            .chunks(BLOCK)
+            .scan(0, |before, block| Some(std::mem::replace(before, *before + characters(block))))
+            .collect();
+        Self { path: path.to_owned(), text, line_starts, blocks }
+    }
+
+    /// A file of which only the name matters.
+    pub fn named(path: &str) -> Self {
+        Self::new(path, String::new())
     }
 
     /// Decodes a file. With an error the text is only good for showing the error.
@@ -99,7 +118,16 @@ impl Source {
         if line == 1 {
             from = self.content_start().min(at);
         }
-        LineCol { line, column: self.text[from..at].chars().count() + 1 }
+        LineCol { line, column: self.characters_before(at) - self.characters_before(from) + 1 }
+    }
+
+    fn characters_before(&self, at: usize) -> usize {
+        match self.blocks.get(at / BLOCK) {
+            Some(before) => before + characters(&self.text.as_bytes()[at / BLOCK * BLOCK..at]),
+            None => self.blocks.last().map_or(0, |before| {
+                before + characters(&self.text.as_bytes()[(self.blocks.len() - 1) * BLOCK..])
+            }),
+        }
     }
 
     /// The span moved onto character boundaries inside the text.
@@ -171,6 +199,11 @@ mod tests {
         assert_eq!(at("c"), LineCol { line: 2, column: 3 });
         assert_eq!(source.line_col(999), LineCol { line: 2, column: 4 });
         assert_eq!(source.line_col(0), LineCol { line: 1, column: 1 });
+        for length in [1023, 1024, 1025, 4096] {
+            let (source, _) = read(format!("{}x", "é".repeat(length)).as_bytes());
+            assert_eq!(source.line_col(2 * length), LineCol { line: 1, column: length + 1 });
+            assert_eq!(source.line_col(usize::MAX), LineCol { line: 1, column: length + 2 });
+        }
     }
 
     #[test]

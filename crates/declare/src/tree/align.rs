@@ -30,7 +30,7 @@ pub(super) fn source_range(
         let end = places.last()?.end;
         return Some(span.start + end..span.start + end);
     };
-    let end = places.iter().filter(inside).next_back().map_or(start.start, |place| place.end);
+    let end = places.iter().rfind(inside).map_or(start.start, |place| place.end);
     Some(span.start + start.start..span.start + end.max(start.start))
 }
 

@@ -436,7 +436,8 @@ fn scalar_span(text: &str, span: Range<usize>, style: Style, value: &str) -> Ran
                         chars.next();
                     }
                     '\'' if style == Style::SingleQuoted => {
-                        if chars.next_if(|(_, next)| *next == '\'').is_none() {
+                        let doubled = chars.next_if(|(_, next)| *next == '\'').is_some();
+                        if !doubled {
                             return start..start + at + 1;
                         }
                     }

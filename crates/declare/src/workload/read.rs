@@ -102,10 +102,10 @@ fn named<'n>(reader: &Reader<'_>, fields: &Fields<'_, 'n>, key: &str, what: &str
     let entries = fields.get(key).and_then(|node| reader.entries(node)).unwrap_or_default();
     entries
         .iter()
-        .filter_map(|entry| {
+        .map(|entry| {
             // A bad name is said once; the rest of the entry is read all the same.
             reader.name(&entry.key, entry.key_span.clone(), what);
-            Some((entry.key.clone(), &entry.value))
+            (entry.key.clone(), &entry.value)
         })
         .collect()
 }

@@ -1,0 +1,314 @@
+//! Whether the files of a directory fit together.
+//!
+//! A file that is broken says nothing, and nothing that refers to it is called wrong: one mistake is one diagnostic.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::diagnostic::Diagnostic;
+use crate::kind::{Kind, stem};
+use crate::languages::{Named, ProcedureFacts, TargetFacts};
+use crate::read::{Content, File, Read};
+use crate::source::Source;
+use crate::tree::{Node, NodeKind, Scalar};
+
+/// A procedure by name: its file, and what it says of itself if it could be read.
+struct Known<'a> {
+    file: &'a File,
+    read: Option<&'a Read<ProcedureFacts>>,
+}
+
+/// Checks all files against each other. `paths` are all files of the directory, read or not.
+pub(crate) fn check(files: &[File], paths: &BTreeSet<&str>) -> Vec<Diagnostic> {
+    let mut out = Vec::new();
+    let procedures = procedures(files, &mut out);
+    triggers(files, &procedures, &mut out);
+    alarms(files, &procedures, paths, &mut out);
+    measures(files, &mut out);
+    out
+}
+
+fn bad_name(file: &File, what: &str) -> Option<Diagnostic> {
+    let name = file.name();
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let good = name.len() <= 128
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(allowed);
+    (!good).then(|| {
+        let message = format!("The file's name names the {what}, and `{name}` is not possible as one");
+        file.source
+            .error("bad-name", 0..0, message)
+            .help("rename it: up to 128 letters, digits, `-`, `_` and `.`, starting with a letter or digit")
+    })
+}
+
+fn procedures<'a>(files: &'a [File], out: &mut Vec<Diagnostic>) -> BTreeMap<&'a str, Known<'a>> {
+    let mut known: BTreeMap<&str, Known<'_>> = BTreeMap::new();
+    for file in files.iter().filter(|file| file.kind == Kind::Procedure) {
+        out.extend(bad_name(file, "procedure"));
+        if let Some(first) = known.get(file.name()) {
+            let message = format!("There are two procedures called `{}`", file.name());
+            out.push(
+                file.source
+                    .error("duplicate-procedure", 0..0, message)
+                    .help("rename one of the files, as the file's name is the procedure's")
+                    .related(first.file.source.place(0..0, "first declared here")),
+            );
+            continue;
+        }
+        let read = match &file.content {
+            Content::Procedure(read) => Some(read),
+            _ => None,
+        };
+        known.insert(file.name(), Known { file, read });
+    }
+    known
+}
+
+fn unknown_procedure(
+    source: &Source,
+    node: &Node,
+    named: &Named,
+    procedures: &BTreeMap<&str, Known<'_>>,
+) -> Diagnostic {
+    let span = node.locate(&named.path, &named.spot, source);
+    let message = format!("There is no procedure `{}`", named.name);
+    let diagnostic =
+        source.error("unknown-procedure", span, message).nearest(&named.name, procedures.keys().copied());
+    match diagnostic.help {
+        Some(_) => diagnostic,
+        None => {
+            let help = format!(
+                "procedures are files of `runbooks/` and `playbooks/`: `{}.yaml` is not there",
+                named.name
+            );
+            diagnostic.help(help)
+        }
+    }
+}
+
+fn triggers(files: &[File], procedures: &BTreeMap<&str, Known<'_>>, out: &mut Vec<Diagnostic>) {
+    let mut seen = BTreeMap::new();
+    for file in files.iter().filter(|file| file.kind == Kind::Trigger) {
+        let Content::Trigger(Read { node, facts: Some(facts), .. }) = &file.content else { continue };
+        let (name, span) = match &facts.name {
+            Some(named) => (named.name.as_str(), node.locate(&named.path, &named.spot, &file.source)),
+            None => {
+                out.extend(bad_name(file, "trigger"));
+                (file.name(), 0..0)
+            }
+        };
+        let place = file.source.place(span.clone(), "first declared here");
+        if let Some(first) = seen.get(name) {
+            let message = format!("There are two triggers called `{name}`");
+            let first = std::clone::Clone::clone(first);
+            out.push(file.source.error("duplicate-trigger", span, message).related(first));
+        } else {
+            seen.insert(name, place);
+        }
+        for target in &facts.targets {
+            match procedures.get(target.procedure.name.as_str()) {
+                None => out.push(unknown_procedure(&file.source, node, &target.procedure, procedures)),
+                Some(procedure) => parameters(&file.source, node, target, procedure, out),
+            }
+        }
+    }
+}
+
+/// Whether a target gives its procedure the parameters it takes.
+fn parameters(
+    source: &Source,
+    node: &Node,
+    target: &TargetFacts,
+    procedure: &Known<'_>,
+    out: &mut Vec<Diagnostic>,
+) {
+    let Some(Read { node: document, facts: Some(facts), .. }) = procedure.read else { return };
+    let Some(given) = &target.parameters else { return };
+    let name = &target.procedure.name;
+    for parameter in given.iter().filter(|parameter| !facts.parameters.contains_key(&parameter.name)) {
+        let span = node.locate(&parameter.path, &parameter.spot, source);
+        let message = format!("The procedure `{name}` has no parameter `{}`", parameter.name);
+        let known: Vec<&str> = facts.parameters.keys().map(String::as_str).collect();
+        let diagnostic =
+            source.error("unknown-parameter", span, message).nearest(&parameter.name, known.iter().copied());
+        out.push(match (&diagnostic.help, known.is_empty()) {
+            (Some(_), _) => diagnostic,
+            (None, true) => diagnostic.help("it has no parameters at all"),
+            (None, false) => diagnostic.help(format!("its parameters are `{}`", known.join("`, `"))),
+        });
+    }
+    let is_given = |name: &str| given.iter().any(|parameter| parameter.name == name);
+    for (parameter, _) in facts.parameters.iter().filter(|(name, facts)| facts.required && !is_given(name)) {
+        let span = node.locate(&target.procedure.path, &target.procedure.spot, source);
+        let message =
+            format!("The procedure `{name}` requires the parameter `{parameter}`, which is not given");
+        let declared = document.locate(
+            &["parameters".into(), parameter.as_str().into()],
+            &mainstay_model::Spot::Key,
+            &procedure.file.source,
+        );
+        out.push(
+            source
+                .error("missing-parameter", span, message)
+                .help("give it in `Input` or `InputTransformer`, or give it a default in the procedure")
+                .related(procedure.file.source.place(declared, "declared here, without a default")),
+        );
+    }
+}
+
+fn alarms(
+    files: &[File],
+    procedures: &BTreeMap<&str, Known<'_>>,
+    paths: &BTreeSet<&str>,
+    out: &mut Vec<Diagnostic>,
+) {
+    let mut seen: BTreeMap<&str, (&str, crate::Related)> = BTreeMap::new();
+    for file in files {
+        let Content::Rules(documents) = &file.content else { continue };
+        for Read { node, facts, .. } in documents {
+            for alert in facts.iter().flat_map(|facts| &facts.alerts) {
+                let span = node.locate(&alert.name.path, &alert.name.spot, &file.source);
+                match seen.get(alert.name.name.as_str()) {
+                    // The same name within one file is how severities are written.
+                    Some((path, first)) if *path != file.source.path => {
+                        let message = format!("There are two alarms called `{}`", alert.name.name);
+                        out.push(
+                            file.source
+                                .error("duplicate-alarm", span, message)
+                                .help("rename one of them, or put both in one file if they are levels of one alarm")
+                                .related(first.clone()),
+                        );
+                    }
+                    Some(_) => {}
+                    None => {
+                        let place = file.source.place(span, "first declared here");
+                        seen.insert(&alert.name.name, (&file.source.path, place));
+                    }
+                }
+                let Some(runbook) = &alert.runbook else { continue };
+                if !leads_somewhere(&runbook.name, procedures, paths) {
+                    let named = Named { name: procedure_name(&runbook.name).to_owned(), ..runbook.clone() };
+                    out.push(unknown_procedure(&file.source, node, &named, procedures));
+                }
+            }
+        }
+    }
+}
+
+/// `restore`, `procedure/restore`, `runbooks/restore.yaml` and `../runbooks/restore.yaml` are the same procedure.
+fn procedure_name(text: &str) -> &str {
+    let text = text.split('#').next().unwrap_or(text);
+    let last = text.rsplit('/').next().unwrap_or(text);
+    let is_file = [".yaml", ".yml", ".json", ".md"].iter().any(|extension| last.ends_with(extension));
+    if is_file { stem(last) } else { last }
+}
+
+/// A runbook may also be words: a file of the directory.
+fn leads_somewhere(text: &str, procedures: &BTreeMap<&str, Known<'_>>, paths: &BTreeSet<&str>) -> bool {
+    let path = text.split('#').next().unwrap_or(text);
+    let path = path.trim_start_matches("../").trim_start_matches("./");
+    let is_words = path.ends_with(".md");
+    if is_words { paths.contains(path) } else { procedures.contains_key(procedure_name(text)) }
+}
+
+/// A measure that reads a recorded series needs a rule that records it.
+fn measures(files: &[File], out: &mut Vec<Diagnostic>) {
+    let mut recorded = BTreeSet::new();
+    for file in files.iter().filter(|file| file.kind == Kind::Rules) {
+        let Content::Rules(documents) = &file.content else { return };
+        for document in documents {
+            let Some(facts) = &document.facts else { return };
+            recorded.extend(facts.records.iter().map(String::as_str));
+        }
+    }
+    for file in files {
+        let Content::Workload(root, _) = &file.content else { continue };
+        let priorities = root.get("priorities").map(|entry| &entry.value.kind);
+        let Some(NodeKind::List(priorities)) = priorities else { continue };
+        for measure in priorities.iter().filter_map(|priority| priority.get("measure")) {
+            let NodeKind::Scalar(Scalar { text, .. }) = &measure.value.kind else { continue };
+            for at in recorded_names(text) {
+                let name = &text[at.clone()];
+                if !recorded.contains(name) {
+                    let span = measure.value.within(at.clone(), &file.source);
+                    let message = format!("No rule file records `{name}`, so this measure has no data");
+                    let diagnostic = file
+                        .source
+                        .warning("unknown-recording", span, message)
+                        .nearest(name, recorded.iter().copied());
+                    out.push(match diagnostic.help {
+                        Some(_) => diagnostic,
+                        None => diagnostic.help("add a rule with `record:` to a file of `alarms/`"),
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// Where names with a `:` stand in an expression, which by convention are those of recording rules. Label matchers,
+/// ranges (`[5m:1m]` has a colon too), texts and comments are left out.
+fn recorded_names(expression: &str) -> Vec<std::ops::Range<usize>> {
+    let mut out = Vec::new();
+    let mut chars = expression.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        let until = match c {
+            '"' | '\'' | '`' => c,
+            '{' => '}',
+            '[' => ']',
+            '#' => '\n',
+            c if c.is_ascii_alphanumeric() || matches!(c, '_' | ':') => {
+                let mut end = at + 1;
+                while chars.next_if(|(_, c)| c.is_ascii_alphanumeric() || matches!(c, '_' | ':')).is_some() {
+                    end += 1;
+                }
+                if expression[at..end].contains(':') && !c.is_ascii_digit() {
+                    out.push(at..end);
+                }
+                continue;
+            }
+            _ => continue,
+        };
+        let mut quote = None;
+        while let Some((_, c)) = chars.next() {
+            match quote {
+                // A brace inside a quoted label value closes nothing.
+                Some(open) if c == open => quote = None,
+                Some('`') => {}
+                Some(_) if c == '\\' => drop(chars.next()),
+                Some(_) => {}
+                None if c == until => break,
+                None if until == '}' && matches!(c, '"' | '\'' | '`') => quote = Some(c),
+                None if c == '\\' && matches!(until, '"' | '\'') => drop(chars.next()),
+                None => {}
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recorded_series_are_found_by_their_colon() {
+        let names = |text: &'static str| -> Vec<&str> {
+            recorded_names(text).into_iter().map(|at| &text[at]).collect()
+        };
+        assert_eq!(names("shop:a:ratio"), ["shop:a:ratio"]);
+        assert_eq!(names("sum(job:x{l=\"a:b}\"}[5m:1m]) / up # c:d\n* e:f"), ["job:x", "e:f"]);
+        assert_eq!(names("x{l=~'\\'}:'} + \"p:q\" + `r:\\` + s:t"), ["s:t"]);
+        assert_eq!(names("rate(http_requests_total[5m])"), Vec::<&str>::new());
+        assert_eq!(names("\"é:ü"), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn a_runbook_is_named_in_several_ways() {
+        for text in ["restore", "procedure/restore", "runbooks/restore.yaml", "../runbooks/restore.yml#step"]
+        {
+            assert_eq!(procedure_name(text), "restore", "{text}");
+        }
+        assert_eq!(procedure_name("restore.v2"), "restore.v2");
+    }
+}

@@ -1,0 +1,136 @@
+//! One file from bytes to what it declares, before anything is known of the other files.
+
+use serde_json::Value;
+
+use crate::diagnostic::Diagnostic;
+use crate::kind::{self, Kind};
+use crate::languages::{Checked, Languages, ProcedureFacts, RulesFacts, TriggerFacts};
+use crate::source::Source;
+use crate::tree::{self, Node};
+use crate::workload::{self, Workload};
+
+/// The most problems that are shown of one file. Who sees a thousand has another problem than the thousand and first.
+const MAX_PROBLEMS: usize = 1000;
+
+/// A value, its nodes, and what its language says of it.
+pub(crate) struct Read<F> {
+    pub node: Node,
+    pub value: Value,
+    pub facts: Option<F>,
+}
+
+/// What a file holds.
+pub(crate) enum Content {
+    Workload(Node, Option<Workload>),
+    Procedure(Read<ProcedureFacts>),
+    Rules(Vec<Read<RulesFacts>>),
+    Trigger(Read<TriggerFacts>),
+    /// Too broken to tell.
+    Broken,
+}
+
+/// One file, read.
+pub(crate) struct File {
+    pub source: Source,
+    pub kind: Kind,
+    pub content: Content,
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl File {
+    /// A file that could not be decoded.
+    pub fn broken(source: Source, kind: Kind, diagnostic: Diagnostic) -> Self {
+        Self { source, kind, content: Content::Broken, diagnostics: vec![diagnostic] }
+    }
+
+    /// Reads the documents of a file.
+    pub fn read(source: Source, kind: Kind, parsed: tree::Parsed, languages: &dyn Languages) -> Self {
+        let tree::Parsed { documents, mut diagnostics } = parsed;
+        let content = if documents.is_empty() && !diagnostics.is_empty() {
+            Content::Broken
+        } else {
+            content(&source, kind, documents, languages, &mut diagnostics)
+        };
+        let mut file = Self { source, kind, content, diagnostics };
+        file.limit();
+        file
+    }
+
+    fn limit(&mut self) {
+        if self.diagnostics.len() > MAX_PROBLEMS {
+            let left = self.diagnostics.len() - MAX_PROBLEMS;
+            self.diagnostics.truncate(MAX_PROBLEMS);
+            let message = format!("This file has {left} more problems, which are not shown");
+            self.diagnostics.push(self.source.error("too-many-problems", 0..0, message));
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        kind::stem(&self.source.path)
+    }
+}
+
+fn content(
+    source: &Source,
+    kind: Kind,
+    mut documents: Vec<Node>,
+    languages: &dyn Languages,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Content {
+    // `---` before the first and after the last document says nothing.
+    if documents.len() > 1 {
+        documents.retain(|node| !node.is_null());
+    }
+    if documents.iter().all(Node::is_null) {
+        let message = format!("This file is empty: expected {}", kind.description());
+        diagnostics.push(source.error("empty-file", 0..0, message));
+        return Content::Broken;
+    }
+    if kind == Kind::Rules {
+        let rules = documents.into_iter().map(|node| {
+            let value = node.to_value();
+            let checked = languages.rules(&value);
+            finish(source, node, value, checked, diagnostics)
+        });
+        return Content::Rules(rules.collect());
+    }
+    if let Some(second) = documents.get(1) {
+        let message = format!("This file holds several documents: expected one, {}", kind.description());
+        diagnostics.push(
+            source
+                .error("several-documents", second.focus.clone(), message)
+                .label("the second document starts here")
+                .help("put each in a file of its own"),
+        );
+    }
+    let node = documents.swap_remove(0);
+    match kind {
+        Kind::Workload => {
+            let read = workload::read::read(source, &node, languages);
+            diagnostics.extend(read.diagnostics);
+            Content::Workload(node, read.workload)
+        }
+        Kind::Trigger => {
+            let value = node.to_value();
+            let checked = languages.trigger(&value);
+            Content::Trigger(finish(source, node, value, checked, diagnostics))
+        }
+        _ => {
+            let value = node.to_value();
+            let checked = languages.document(&value);
+            Content::Procedure(finish(source, node, value, checked, diagnostics))
+        }
+    }
+}
+
+fn finish<F>(
+    source: &Source,
+    node: Node,
+    value: Value,
+    checked: Checked<F>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Read<F> {
+    let problems = checked.problems.into_iter().take(MAX_PROBLEMS + 1);
+    diagnostics.extend(problems.map(|problem| node.diagnostic(problem, source)));
+    Read { node, value, facts: checked.facts }
+}

@@ -1,0 +1,315 @@
+//! Aggregations.
+
+use std::collections::BTreeMap;
+
+use super::column::{Column, Grid, is_absent};
+use super::plan::{Aggregate, Node, NodeKind};
+use super::{Eval, EvalError, Sink};
+use crate::ast::{AggregateOp, Span};
+use crate::labels::{Labels, NAME};
+use crate::numeric::{self, Mean, kahan};
+
+/// The labels of the group that a series belongs to.
+fn group_labels(aggregate: &Aggregate, labels: &Labels) -> Labels {
+    let listed = |name: &str| aggregate.grouping.iter().any(|l| l == name);
+    if aggregate.without {
+        labels.retain(|name| name != NAME && !listed(name))
+    } else if aggregate.grouping.is_empty() {
+        Labels::empty()
+    } else {
+        labels.retain(listed)
+    }
+}
+
+/// Groups in the order in which their first series came.
+struct Groups<G> {
+    index: BTreeMap<Labels, usize>,
+    list: Vec<(Labels, bool, G)>,
+}
+
+impl<G> Groups<G> {
+    fn new() -> Self {
+        Self { index: BTreeMap::new(), list: Vec::new() }
+    }
+
+    fn entry(&mut self, labels: Labels, drop_name: bool, new: impl FnOnce() -> G) -> &mut G {
+        let at = match self.index.get(&labels) {
+            Some(at) => *at,
+            None => {
+                self.index.insert(labels.clone(), self.list.len());
+                self.list.push((labels, false, new()));
+                self.list.len() - 1
+            }
+        };
+        let (_, drop, group) = &mut self.list[at];
+        *drop |= drop_name;
+        group
+    }
+}
+
+/// What is known of a group at one step while its series pass.
+#[derive(Clone, Copy)]
+enum Running {
+    None,
+    Sum { sum: f64, c: f64 },
+    Mean(Mean),
+    Extreme(f64),
+    Count(f64),
+    Spread { n: f64, mean: f64, m2: f64 },
+}
+
+impl Running {
+    fn add(&mut self, op: AggregateOp, x: f64) {
+        match self {
+            Self::None => {
+                *self = match op {
+                    AggregateOp::Sum => Self::Sum { sum: x, c: 0.0 },
+                    AggregateOp::Avg => Self::Mean(Mean::new(x)),
+                    AggregateOp::Min | AggregateOp::Max => Self::Extreme(x),
+                    AggregateOp::Stddev | AggregateOp::Stdvar => {
+                        let m2 = if x.is_finite() { 0.0 } else { f64::NAN };
+                        Self::Spread { n: 1.0, mean: x, m2 }
+                    }
+                    _ => Self::Count(1.0),
+                };
+            }
+            Self::Sum { sum, c } => (*sum, *c) = kahan(x, *sum, *c),
+            Self::Mean(mean) => mean.add(x),
+            Self::Extreme(best) => {
+                let better = if op == AggregateOp::Min { *best > x } else { *best < x };
+                if better || best.is_nan() {
+                    *best = x;
+                }
+            }
+            Self::Count(n) => *n += 1.0,
+            Self::Spread { n, mean, m2 } => {
+                *n += 1.0;
+                let delta = x - *mean;
+                *mean += delta / *n;
+                *m2 += delta * (x - *mean);
+            }
+        }
+    }
+
+    fn value(&self, op: AggregateOp) -> Option<f64> {
+        Some(match self {
+            Self::None => return None,
+            Self::Sum { sum, c } => sum + c,
+            Self::Mean(mean) => mean.value(),
+            Self::Extreme(best) => *best,
+            Self::Count(_) if op == AggregateOp::Group => 1.0,
+            Self::Count(n) => *n,
+            Self::Spread { n, m2, .. } if op == AggregateOp::Stddev => (m2 / n).sqrt(),
+            Self::Spread { n, m2, .. } => m2 / n,
+        })
+    }
+}
+
+impl Eval<'_> {
+    pub(super) fn aggregate(
+        &self,
+        aggregate: &Aggregate,
+        span: Span,
+        grid: Grid,
+        sink: Sink<'_>,
+    ) -> Result<(), EvalError> {
+        match aggregate.op {
+            AggregateOp::Topk | AggregateOp::Bottomk => self.top(aggregate, span, grid, sink),
+            AggregateOp::Quantile => self.quantile_aggregate(aggregate, grid, sink),
+            AggregateOp::CountValues => self.count_values(aggregate, grid, sink),
+            AggregateOp::Limitk | AggregateOp::LimitRatio => Err(EvalError::Unsupported {
+                what: format!("the aggregation {}", aggregate.op.keyword()),
+                span,
+            }),
+            _ => self.running(aggregate, grid, sink),
+        }
+    }
+
+    fn no_histograms_in(&self, aggregate: &Aggregate, column: &Column) -> Result<(), EvalError> {
+        if column.histograms.is_none() {
+            return Ok(());
+        }
+        let what = format!("{} of native histograms", aggregate.op.keyword());
+        Err(EvalError::Unsupported { what, span: aggregate.expr.span })
+    }
+
+    /// Aggregations that need only a few numbers per group and step, whatever the number of series.
+    fn running(&self, aggregate: &Aggregate, grid: Grid, sink: Sink<'_>) -> Result<(), EvalError> {
+        let op = aggregate.op;
+        let mut groups: Groups<Vec<Running>> = Groups::new();
+        self.stream(&aggregate.expr, grid, &mut |column| {
+            if !matches!(op, AggregateOp::Count | AggregateOp::Group) {
+                self.no_histograms_in(aggregate, &column)?;
+            }
+            let labels = group_labels(aggregate, &column.labels);
+            let group = groups.entry(labels, column.drop_name, || vec![Running::None; grid.count]);
+            for (i, running) in group.iter_mut().enumerate() {
+                if !is_absent(column.floats[i]) {
+                    running.add(op, column.floats[i]);
+                } else if column.histogram(i).is_some() {
+                    running.add(op, 1.0);
+                }
+            }
+            Ok(())
+        })?;
+        for (labels, drop_name, group) in groups.list {
+            let mut column = self.column(labels, grid)?;
+            column.drop_name = drop_name;
+            for (i, running) in group.iter().enumerate() {
+                if let Some(value) = running.value(op) {
+                    column.set_float(i, value);
+                }
+            }
+            if !column.is_blank() {
+                sink(column)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn param<'n>(&self, aggregate: &'n Aggregate) -> Result<&'n Node, EvalError> {
+        aggregate
+            .param
+            .as_ref()
+            .ok_or_else(|| EvalError::query("the aggregation needs a parameter", aggregate.expr.span))
+    }
+
+    fn quantile_aggregate(&self, aggregate: &Aggregate, grid: Grid, sink: Sink<'_>) -> Result<(), EvalError> {
+        let param = self.param(aggregate)?;
+        let quantiles = self.scalar(param, grid)?;
+        for q in &quantiles {
+            self.check_quantile(*q, param.span);
+        }
+        let mut groups: Groups<Vec<Column>> = Groups::new();
+        self.stream(&aggregate.expr, grid, &mut |column| {
+            self.no_histograms_in(aggregate, &column)?;
+            let labels = group_labels(aggregate, &column.labels);
+            groups.entry(labels, column.drop_name, Vec::new).push(column);
+            Ok(())
+        })?;
+        let mut values = Vec::new();
+        for (labels, drop_name, columns) in groups.list {
+            let mut out = self.column(labels, grid)?;
+            out.drop_name = drop_name;
+            for (i, q) in quantiles.iter().enumerate() {
+                values.clear();
+                values.extend(columns.iter().map(|c| c.floats[i]).filter(|v| !is_absent(*v)));
+                if !values.is_empty() {
+                    out.set_float(i, numeric::quantile(*q, &mut values));
+                }
+            }
+            if !out.is_blank() {
+                sink(out)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn count_values(&self, aggregate: &Aggregate, grid: Grid, sink: Sink<'_>) -> Result<(), EvalError> {
+        let param = self.param(aggregate)?;
+        let label = match &param.kind {
+            NodeKind::String(bytes) => match std::str::from_utf8(bytes) {
+                Ok(label) if !label.is_empty() => label.to_owned(),
+                _ => {
+                    let message = format!("invalid label name {}", crate::text::quote_bytes(bytes));
+                    return Err(EvalError::query(message, param.span));
+                }
+            },
+            _ => return Err(EvalError::query("expected a string literal", param.span)),
+        };
+        let mut groups: Groups<Column> = Groups::new();
+        let mut failed = None;
+        self.stream(&aggregate.expr, grid, &mut |column| {
+            self.no_histograms_in(aggregate, &column)?;
+            let base = group_labels(aggregate, &column.labels);
+            for i in (0..grid.count).filter(|i| column.has(*i)) {
+                let labels = base.with(&label, &crate::text::decimal(column.floats[i]));
+                if !groups.index.contains_key(&labels) {
+                    match self.column(labels.clone(), grid) {
+                        Ok(new) => drop(groups.entry(labels.clone(), false, || new)),
+                        Err(error) => failed = Some(error),
+                    }
+                }
+                if let Some(at) = groups.index.get(&labels) {
+                    let group = &mut groups.list[*at].2;
+                    let before = if is_absent(group.floats[i]) { 0.0 } else { group.floats[i] };
+                    group.set_float(i, before + 1.0);
+                }
+            }
+            failed.take().map_or(Ok(()), Err)
+        })?;
+        groups.list.into_iter().try_for_each(|(_, _, column)| sink(column))
+    }
+
+    /// The whole-number parameter of `topk` and its kin per step; nothing when no step asks for any series.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked first")]
+    pub(super) fn whole_param(&self, param: &Node, grid: Grid) -> Result<Option<Vec<usize>>, EvalError> {
+        let values = self.scalar(param, grid)?;
+        let most = values.iter().copied().filter(|v| !v.is_nan()).fold(f64::NEG_INFINITY, f64::max);
+        let least = values.iter().copied().filter(|v| !v.is_nan()).fold(f64::INFINITY, f64::min);
+        if values.iter().any(|v| v.is_nan()) {
+            return Err(EvalError::query("Parameter value is NaN", param.span));
+        }
+        if most < 1.0 {
+            return Ok(None);
+        }
+        let shown = |v: f64| crate::text::general(v);
+        if least <= -9_223_372_036_854_775_808.0 {
+            return Err(EvalError::query(
+                format!("Scalar value {} underflows int64", shown(least)),
+                param.span,
+            ));
+        }
+        if most >= 9_223_372_036_854_774_784.0 {
+            return Err(EvalError::query(
+                format!("Scalar value {} overflows int64", shown(most)),
+                param.span,
+            ));
+        }
+        Ok(Some(values.into_iter().map(|v| if v < 1.0 { 0 } else { v.trunc() as usize }).collect()))
+    }
+
+    fn top(&self, aggregate: &Aggregate, span: Span, grid: Grid, sink: Sink<'_>) -> Result<(), EvalError> {
+        let Some(limits) = self.whole_param(self.param(aggregate)?, grid)? else { return Ok(()) };
+        let largest = aggregate.op == AggregateOp::Topk;
+        let mut groups: Groups<Vec<usize>> = Groups::new();
+        let mut columns: Vec<Column> = Vec::new();
+        self.stream(&aggregate.expr, grid, &mut |mut column| {
+            if column.histograms.take().is_some() {
+                self.info(&format!("ignored histogram in {} aggregation", aggregate.op.keyword()), span);
+            }
+            if !column.is_blank() {
+                let labels = group_labels(aggregate, &column.labels);
+                groups.entry(labels, false, Vec::new).push(columns.len());
+                columns.push(column);
+            }
+            Ok(())
+        })?;
+        let better = |a: f64, b: f64| match (a.is_nan(), b.is_nan()) {
+            (false, false) if largest => b.total_cmp(&a),
+            (false, false) => a.total_cmp(&b),
+            (a, b) => a.cmp(&b),
+        };
+        let mut order = Vec::new();
+        for (_, _, members) in &groups.list {
+            for (i, limit) in limits.iter().enumerate() {
+                let mut present: Vec<usize> =
+                    members.iter().copied().filter(|at| !is_absent(columns[*at].floats[i])).collect();
+                // A stable sort: of equal values the first come stay, as in a heap that only strictly better
+                // values enter.
+                present.sort_by(|a, b| better(columns[*a].floats[i], columns[*b].floats[i]));
+                for lost in present.iter().skip(*limit) {
+                    columns[*lost].clear(i);
+                }
+                if grid.count == 1 {
+                    order.extend(present.into_iter().take(*limit));
+                }
+            }
+        }
+        if grid.count > 1 {
+            return columns.into_iter().filter(|column| !column.is_blank()).try_for_each(sink);
+        }
+        let mut slots: Vec<Option<Column>> = columns.into_iter().map(Some).collect();
+        order.into_iter().filter_map(|at| slots[at].take()).try_for_each(sink)
+    }
+}

@@ -1,0 +1,146 @@
+//! Functions that change labels or sort by them.
+
+use super::column::{Column, Grid, merge_same};
+use super::plan::Node;
+use super::{Eval, EvalError, Sink};
+use crate::ast::Span;
+use crate::labels::NAME;
+
+impl Eval<'_> {
+    pub(super) fn label_replace(
+        &self,
+        vector: &Node,
+        strings: &[Node],
+        span: Span,
+        grid: Grid,
+        sink: Sink<'_>,
+    ) -> Result<(), EvalError> {
+        let [target, replacement, source, pattern] = strings else {
+            return Err(EvalError::query("expected 5 arguments", span));
+        };
+        let (target, replacement) = (self.text_of(target)?, self.text_of(replacement)?);
+        let (source, pattern) = (self.text_of(source)?, self.text_of(pattern)?);
+        let regex = regex::Regex::new(&pattern)
+            .and_then(|_| regex::Regex::new(&format!("^(?s:{pattern})$")))
+            .map_err(|_| {
+                EvalError::query(format!("invalid regular expression in label_replace(): {pattern}"), span)
+            })?;
+        if target.is_empty() {
+            let message = format!("invalid destination label name in label_replace(): {target}");
+            return Err(EvalError::query(message, span));
+        }
+        let mut columns = Vec::new();
+        self.stream(vector, grid, &mut |mut column| {
+            if let Some(captures) = regex.captures(column.labels.get(&source)) {
+                let mut value = String::new();
+                captures.expand(&replacement, &mut value);
+                column.labels = column.labels.with(&target, &value);
+                if target == NAME {
+                    column.drop_name = false;
+                }
+            }
+            columns.push(column);
+            Ok(())
+        })?;
+        merge_same(columns)?.into_iter().try_for_each(sink)
+    }
+
+    pub(super) fn label_join(
+        &self,
+        vector: &Node,
+        strings: &[Node],
+        span: Span,
+        grid: Grid,
+        sink: Sink<'_>,
+    ) -> Result<(), EvalError> {
+        let [target, separator, sources @ ..] = strings else {
+            return Err(EvalError::query("expected at least 3 arguments", span));
+        };
+        let (target, separator) = (self.text_of(target)?, self.text_of(separator)?);
+        let sources = sources.iter().map(|node| self.text_of(node)).collect::<Result<Vec<_>, _>>()?;
+        if let Some(bad) = sources.iter().find(|name| name.is_empty()) {
+            return Err(EvalError::query(format!("invalid source label name in label_join(): {bad}"), span));
+        }
+        if target.is_empty() {
+            let message = format!("invalid destination label name in label_join(): {target}");
+            return Err(EvalError::query(message, span));
+        }
+        let mut columns = Vec::new();
+        self.stream(vector, grid, &mut |mut column| {
+            let values: Vec<&str> = sources.iter().map(|name| column.labels.get(name)).collect();
+            column.labels = column.labels.with(&target, &values.join(&separator));
+            if target == NAME {
+                column.drop_name = false;
+            }
+            columns.push(column);
+            Ok(())
+        })?;
+        merge_same(columns)?.into_iter().try_for_each(sink)
+    }
+
+    pub(super) fn sort_by_label(
+        &self,
+        vector: &Node,
+        labels: &[Node],
+        descending: bool,
+        span: Span,
+        grid: Grid,
+        sink: Sink<'_>,
+    ) -> Result<(), EvalError> {
+        let labels = labels.iter().map(|node| self.text_of(node)).collect::<Result<Vec<_>, _>>()?;
+        let mut columns = self.collect(vector, grid)?;
+        if self.is_range_query() {
+            self.warn_sort(span);
+        } else {
+            columns.sort_by(|a, b| {
+                let order = compare_by_labels(a, b, &labels);
+                if descending { order.reverse() } else { order }
+            });
+        }
+        columns.into_iter().try_for_each(sink)
+    }
+}
+
+fn compare_by_labels(a: &Column, b: &Column, labels: &[String]) -> std::cmp::Ordering {
+    labels
+        .iter()
+        .map(|label| natural_order(a.labels.get(label), b.labels.get(label)))
+        .find(|order| order.is_ne())
+        .unwrap_or_else(|| a.labels.cmp(&b.labels))
+}
+
+/// Compares texts so that runs of digits count as numbers.
+fn natural_order(a: &str, b: &str) -> std::cmp::Ordering {
+    let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
+    loop {
+        let (Some(x), Some(y)) = (a.first(), b.first()) else { return a.len().cmp(&b.len()) };
+        if x.is_ascii_digit() && y.is_ascii_digit() {
+            let digits = |s: &[u8]| s.iter().take_while(|c| c.is_ascii_digit()).count();
+            let (left, right) = (&a[..digits(a)], &b[..digits(b)]);
+            let plain = |s: &[u8]| s.iter().take_while(|c| **c == b'0').count();
+            let (x, y) = (&left[plain(left)..], &right[plain(right)..]);
+            let order = x.len().cmp(&y.len()).then_with(|| x.cmp(y));
+            if order.is_ne() {
+                return order;
+            }
+            (a, b) = (&a[left.len()..], &b[right.len()..]);
+        } else {
+            if x != y {
+                return x.cmp(y);
+            }
+            (a, b) = (&a[1..], &b[1..]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::natural_order;
+
+    #[test]
+    fn digits_count_as_numbers() {
+        let mut list = ["10", "2", "a10", "a9", "1", "a", ""];
+        list.sort_by(|a, b| natural_order(a, b));
+        assert_eq!(list, ["", "1", "2", "10", "a", "a9", "a10"]);
+    }
+}

@@ -1,0 +1,288 @@
+//! Turning an expression into what is evaluated: durations are numbers, modifiers are instants, parentheses
+//! are gone, and parts that are the same at every step are marked.
+
+use super::EvalError;
+use crate::ast::{
+    AggregateOp, At, BinaryOp, DurationExpr, DurationOp, Expr, Extension, Matching, Span, ValueType,
+    VectorSelector,
+};
+use crate::functions::{Function, Kind, QueryFn};
+use crate::labels::Matcher;
+use crate::text::MAX_DURATION_MS;
+
+/// The times of a query, in milliseconds; the step of an instant query is 0.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct QueryTimes {
+    pub start: i64,
+    pub end: i64,
+    pub step: i64,
+}
+
+/// A part of the query.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub kind: NodeKind,
+    pub span: Span,
+    pub value_type: ValueType,
+}
+
+#[derive(Debug)]
+pub(crate) enum NodeKind {
+    Number(f64),
+    String(Vec<u8>),
+    Select(Select),
+    Range(Select, i64),
+    Subquery(Subquery),
+    Call(&'static Function, Vec<Node>),
+    Aggregate(Box<Aggregate>),
+    Binary(Box<Binary>),
+    Negative(Box<Node>),
+    /// Evaluated once; the value holds for every step.
+    Invariant(Box<Node>),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Select {
+    pub matchers: Vec<Matcher>,
+    pub name: Option<String>,
+    pub offset_ms: i64,
+    pub at_ms: Option<i64>,
+    pub extension: Option<Extension>,
+    pub span: Span,
+}
+
+#[derive(Debug)]
+pub(crate) struct Subquery {
+    pub expr: Box<Node>,
+    pub range_ms: i64,
+    pub step_ms: Option<i64>,
+    pub offset_ms: i64,
+    pub at_ms: Option<i64>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Aggregate {
+    pub op: AggregateOp,
+    pub expr: Node,
+    pub param: Option<Node>,
+    pub grouping: Vec<String>,
+    pub without: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Binary {
+    pub op: BinaryOp,
+    pub lhs: Node,
+    pub rhs: Node,
+    pub return_bool: bool,
+    pub matching: Matching,
+}
+
+/// Plans a query.
+///
+/// # Errors
+/// Durations that come out as nothing usable.
+pub(crate) fn plan(expr: &Expr, times: QueryTimes) -> Result<Node, EvalError> {
+    Planner { times }.node(expr, true)
+}
+
+struct Planner {
+    times: QueryTimes,
+}
+
+impl Planner {
+    /// `wrap` says whether no part around this one is already known to be the same at every step.
+    fn node(&self, expr: &Expr, wrap: bool) -> Result<Node, EvalError> {
+        let expr = expr.without_parens();
+        let value_type = expr.value_type();
+        let span = expr.span();
+        let wrappable =
+            !matches!(expr, Expr::Number(_) | Expr::String(_) | Expr::Range(_) | Expr::Subquery(_));
+        if wrap && wrappable && invariant(expr) {
+            let inner = self.node(expr, false)?;
+            return Ok(Node { kind: NodeKind::Invariant(Box::new(inner)), span, value_type });
+        }
+        let kind = match expr {
+            Expr::Number(number) => NodeKind::Number(number.value),
+            Expr::String(literal) => NodeKind::String(literal.value.clone()),
+            Expr::Selector(selector) => NodeKind::Select(self.select(selector)?),
+            Expr::Range(range) => {
+                let mut select = self.select(&range.selector)?;
+                select.span = range.span;
+                NodeKind::Range(select, self.positive(&range.range)?)
+            }
+            Expr::Subquery(subquery) => NodeKind::Subquery(Subquery {
+                expr: Box::new(self.node(&subquery.expr, true)?),
+                range_ms: self.positive(&subquery.range)?,
+                step_ms: subquery.step.as_ref().map(|step| self.positive(step)).transpose()?,
+                offset_ms: self.offset(subquery.offset.as_ref())?,
+                at_ms: self.instant(subquery.at),
+            }),
+            Expr::Call(call) => match call.function.kind {
+                Kind::Query(function) => NodeKind::Number(self.query_time(function)),
+                _ => {
+                    let args = call.args.iter().map(|arg| self.node(arg, wrap)).collect::<Result<_, _>>()?;
+                    NodeKind::Call(call.function, args)
+                }
+            },
+            Expr::Aggregate(aggregate) => NodeKind::Aggregate(Box::new(Aggregate {
+                op: aggregate.op,
+                expr: self.node(&aggregate.expr, wrap)?,
+                param: aggregate.param.as_ref().map(|param| self.node(param, wrap)).transpose()?,
+                grouping: aggregate.grouping.clone(),
+                without: aggregate.without,
+            })),
+            Expr::Binary(binary) => NodeKind::Binary(Box::new(Binary {
+                op: binary.op,
+                lhs: self.node(&binary.lhs, wrap)?,
+                rhs: self.node(&binary.rhs, wrap)?,
+                return_bool: binary.return_bool,
+                matching: binary.matching.clone(),
+            })),
+            Expr::Unary(unary) if unary.negative => {
+                NodeKind::Negative(Box::new(self.node(&unary.expr, wrap)?))
+            }
+            Expr::Unary(unary) => return self.node(&unary.expr, wrap),
+            // Unreachable: parentheses were taken off above.
+            Expr::Paren(paren) => return self.node(&paren.expr, wrap),
+        };
+        Ok(Node { kind, span, value_type })
+    }
+
+    fn select(&self, selector: &VectorSelector) -> Result<Select, EvalError> {
+        Ok(Select {
+            matchers: selector.matchers.clone(),
+            name: selector.metric_name().map(str::to_owned),
+            offset_ms: self.offset(selector.offset.as_ref())?,
+            at_ms: self.instant(selector.at),
+            extension: selector.extension,
+            span: selector.span,
+        })
+    }
+
+    fn instant(&self, at: Option<At>) -> Option<i64> {
+        at.map(|at| match at {
+            At::Time(ms) => ms,
+            At::Start => self.times.start,
+            At::End => self.times.end,
+        })
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "milliseconds are far below 2^53")]
+    fn query_time(&self, function: QueryFn) -> f64 {
+        let ms = match function {
+            QueryFn::Start => self.times.start,
+            QueryFn::End => self.times.end,
+            QueryFn::Range => self.times.end - self.times.start,
+            QueryFn::Step => self.times.step,
+        };
+        ms as f64 / 1000.0
+    }
+
+    fn positive(&self, duration: &DurationExpr) -> Result<i64, EvalError> {
+        let seconds = self.seconds(duration)?;
+        if seconds <= 0.0 {
+            return Err(duration_problem(duration.span(), "duration must be greater than 0"));
+        }
+        // A length below one millisecond would select nothing at all.
+        to_ms(seconds, duration.span()).map(|ms| ms.max(1))
+    }
+
+    fn offset(&self, duration: Option<&DurationExpr>) -> Result<i64, EvalError> {
+        duration.map_or(Ok(0), |duration| to_ms(self.seconds(duration)?, duration.span()))
+    }
+
+    fn seconds(&self, duration: &DurationExpr) -> Result<f64, EvalError> {
+        Ok(match duration {
+            DurationExpr::Literal(literal) => literal.value,
+            DurationExpr::Step(_) => self.query_time(QueryFn::Step),
+            DurationExpr::Range(_) => self.query_time(QueryFn::Range),
+            DurationExpr::MinOf(a, b, _) => go_min(self.seconds(a)?, self.seconds(b)?),
+            DurationExpr::MaxOf(a, b, _) => go_max(self.seconds(a)?, self.seconds(b)?),
+            DurationExpr::Negative(a, _) => -self.seconds(a)?,
+            DurationExpr::Paren(a, _) => self.seconds(a)?,
+            DurationExpr::Binary(op, a, b, _) => {
+                let (left, right) = (self.seconds(a)?, self.seconds(b)?);
+                match op {
+                    DurationOp::Add => left + right,
+                    DurationOp::Sub => left - right,
+                    DurationOp::Mul => left * right,
+                    DurationOp::Div if right == 0.0 => {
+                        return Err(duration_problem(b.span(), "division by zero"));
+                    }
+                    DurationOp::Mod if right == 0.0 => {
+                        return Err(duration_problem(b.span(), "modulo by zero"));
+                    }
+                    DurationOp::Div => left / right,
+                    DurationOp::Mod => left % right,
+                    DurationOp::Pow => left.powf(right),
+                }
+            }
+        })
+    }
+}
+
+fn duration_problem(span: Span, what: &str) -> EvalError {
+    EvalError::Query { message: format!("{}:{}: {what}", span.start, span.end), span: Some(span) }
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "the range was checked")]
+fn to_ms(seconds: f64, span: Span) -> Result<i64, EvalError> {
+    if !seconds.is_finite() {
+        return Err(duration_problem(span, "duration is NaN or infinite"));
+    }
+    let ms = seconds * 1000.0;
+    if ms.abs() > MAX_DURATION_MS as f64 {
+        return Err(duration_problem(span, "duration is out of range"));
+    }
+    // Durations such as 0.3 s would lose a millisecond to the representation of their product.
+    let near = ms.round();
+    Ok(if (ms - near).abs() < 1e-6 { near as i64 } else { ms.trunc() as i64 })
+}
+
+/// The smaller of two numbers; NaN when either is.
+pub(crate) fn go_min(a: f64, b: f64) -> f64 {
+    if a.is_nan() || b.is_nan() {
+        f64::NAN
+    } else if a == 0.0 && b == 0.0 {
+        if a.is_sign_negative() { a } else { b }
+    } else {
+        a.min(b)
+    }
+}
+
+/// The larger of two numbers; NaN when either is.
+pub(crate) fn go_max(a: f64, b: f64) -> f64 {
+    if a.is_nan() || b.is_nan() {
+        f64::NAN
+    } else if a == 0.0 && b == 0.0 {
+        if a.is_sign_negative() { b } else { a }
+    } else {
+        a.max(b)
+    }
+}
+
+/// Whether a function's answer depends on the step's time even when its arguments do not.
+pub(crate) fn depends_on_step(kind: Kind) -> bool {
+    matches!(kind, Kind::Date(_) | Kind::Query(_) | Kind::Time | Kind::Timestamp)
+        || kind == Kind::Over(crate::functions::OverFn::PredictLinear)
+}
+
+/// Whether the expression has the same value at every step.
+pub(crate) fn invariant(expr: &Expr) -> bool {
+    match expr {
+        Expr::Number(_) | Expr::String(_) => true,
+        Expr::Selector(selector) => selector.at.is_some(),
+        Expr::Range(range) => range.selector.at.is_some(),
+        Expr::Subquery(subquery) => subquery.at.is_some(),
+        Expr::Paren(paren) => invariant(&paren.expr),
+        Expr::Unary(unary) => invariant(&unary.expr),
+        // The parameter is not looked at, as in Prometheus.
+        Expr::Aggregate(aggregate) => invariant(&aggregate.expr),
+        Expr::Binary(binary) => invariant(&binary.lhs) && invariant(&binary.rhs),
+        Expr::Call(call) if call.function.kind == Kind::Timestamp => {
+            call.args.iter().all(|arg| matches!(arg.without_parens(), Expr::Selector(s) if s.at.is_some()))
+        }
+        Expr::Call(call) => !depends_on_step(call.function.kind) && call.args.iter().all(invariant),
+    }
+}

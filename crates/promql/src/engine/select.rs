@@ -1,0 +1,263 @@
+//! Selectors: the newest sample at each step, and windows of samples.
+
+use std::sync::Arc;
+
+use super::column::{Column, Grid, is_absent};
+use super::plan::{Node, NodeKind, Select, Subquery};
+use super::{Eval, EvalError, Sink};
+use crate::labels::Labels;
+use crate::series::{Hints, Selection, SeriesData};
+use crate::value::{MatrixSeries, Sample, SampleValue, Samples, is_stale};
+
+/// The samples of one series and where its windows lie.
+#[derive(Debug)]
+pub(super) struct Windowed {
+    pub labels: Labels,
+    pub drop_name: bool,
+    pub samples: Samples,
+}
+
+/// Where the windows of a selector or subquery lie: at step time `t` from `end - range` (not included) to `end`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct WindowShape {
+    pub range_ms: i64,
+    pub offset_ms: i64,
+    pub at_ms: Option<i64>,
+}
+
+impl WindowShape {
+    pub(super) fn end(&self, t_ms: i64) -> i64 {
+        self.at_ms.unwrap_or(t_ms).saturating_sub(self.offset_ms)
+    }
+}
+
+impl Eval<'_> {
+    /// Asks the store for the samples in `(from, to]`.
+    pub(super) fn fetch(
+        &self,
+        select: &Select,
+        from: i64,
+        to: i64,
+        range_ms: i64,
+        function: &str,
+    ) -> Result<Vec<SeriesData>, EvalError> {
+        let selection = Selection {
+            matchers: &select.matchers,
+            start_ms: from.saturating_add(1),
+            end_ms: to,
+            hints: Hints { step_ms: self.times.step, range_ms, function },
+        };
+        let found = self.source.select(&selection)?;
+        if found.len() > self.options.max_series {
+            return Err(EvalError::TooManySeries { most: self.options.max_series });
+        }
+        Ok(found)
+    }
+
+    /// The newest sample at each step, not older than the lookback and not a marker of the series' end.
+    pub(super) fn select_instant(
+        &self,
+        select: &Select,
+        grid: Grid,
+        sink: Sink<'_>,
+    ) -> Result<(), EvalError> {
+        if select.extension == Some(crate::ast::Extension::Smoothed) {
+            return Err(EvalError::Unsupported {
+                what: "smoothed instant selector".into(),
+                span: select.span,
+            });
+        }
+        self.newest(select, grid, &mut |data, newest| {
+            let mut column = self.column(data.labels.clone(), grid)?;
+            newest(&mut |i, sample| match sample {
+                Newest::Float(_, value) => column.set_float(i, value),
+                Newest::Histogram(_, histogram) => column.set_histogram(i, Arc::clone(histogram)),
+            });
+            if column.is_blank() { Ok(()) } else { sink(column) }
+        })
+    }
+
+    /// Walks the newest sample of each series at each step.
+    pub(super) fn newest(
+        &self,
+        select: &Select,
+        grid: Grid,
+        visit: NewestVisitor<'_>,
+    ) -> Result<(), EvalError> {
+        let shape = WindowShape {
+            range_ms: self.options.lookback_ms,
+            offset_ms: select.offset_ms,
+            at_ms: select.at_ms,
+        };
+        let from = shape.end(grid.start).saturating_sub(shape.range_ms);
+        let found = self.fetch(select, from, shape.end(grid.end()), 0, "")?;
+        for (n, data) in found.into_iter().enumerate() {
+            if n % 256 == 255 {
+                self.check_cancelled()?;
+            }
+            let samples = &data.samples;
+            visit(&data, &mut |emit| walk_newest(samples, grid, shape, emit))?;
+        }
+        Ok(())
+    }
+
+    /// Walks the series of a range selector or a subquery.
+    pub(super) fn windows(
+        &self,
+        node: &Node,
+        grid: Grid,
+        function: &str,
+        visit: &mut dyn FnMut(Windowed) -> Result<(), EvalError>,
+    ) -> Result<WindowShape, EvalError> {
+        match &node.kind {
+            NodeKind::Range(select, range_ms) => {
+                let shape =
+                    WindowShape { range_ms: *range_ms, offset_ms: select.offset_ms, at_ms: select.at_ms };
+                let first = shape.end(grid.start).saturating_sub(*range_ms);
+                let found = self.fetch(select, first, shape.end(grid.end()), *range_ms, function)?;
+                for (n, data) in found.into_iter().enumerate() {
+                    if n % 64 == 63 {
+                        self.check_cancelled()?;
+                    }
+                    let samples = data.samples.without_stale();
+                    if !samples.is_empty() {
+                        visit(Windowed { labels: data.labels, drop_name: false, samples })?;
+                    }
+                }
+                Ok(shape)
+            }
+            NodeKind::Subquery(subquery) => {
+                let shape = subquery_shape(subquery);
+                let Some(inner) = self.subquery_grid(subquery, grid)? else { return Ok(shape) };
+                self.stream(&subquery.expr, inner, &mut |column| {
+                    let samples = column_samples(&column, inner);
+                    if samples.is_empty() {
+                        return Ok(());
+                    }
+                    visit(Windowed { labels: column.labels.clone(), drop_name: column.drop_name, samples })
+                })?;
+                Ok(shape)
+            }
+            _ => Err(EvalError::query("expected a range vector", node.span)),
+        }
+    }
+
+    /// The steps of a subquery: absolute multiples of its interval that lie in any of its windows.
+    fn subquery_grid(&self, subquery: &Subquery, grid: Grid) -> Result<Option<Grid>, EvalError> {
+        let interval = subquery.step_ms.unwrap_or(self.options.subquery_step_ms).max(1);
+        let shape = subquery_shape(subquery);
+        let end = shape.end(grid.end());
+        let open = shape.end(grid.start).saturating_sub(subquery.range_ms);
+        let mut start = interval.saturating_mul(open / interval);
+        if start <= open {
+            start = start.saturating_add(interval);
+        }
+        if start > end {
+            return Ok(None);
+        }
+        let count = usize::try_from((end - start) / interval).unwrap_or(usize::MAX).saturating_add(1);
+        if count as u64 > self.options.max_samples {
+            return Err(EvalError::TooManySamples);
+        }
+        Ok(Some(Grid { start, step: interval, count }))
+    }
+
+    /// A range selector or subquery that is itself the query: the samples of its window.
+    pub(super) fn bare_window(&self, node: &Node, grid: Grid) -> Result<Vec<MatrixSeries>, EvalError> {
+        let mut matrix = Vec::new();
+        let mut held = Vec::new();
+        if let NodeKind::Range(select, _) = &node.kind
+            && let Some(extension) = select.extension
+        {
+            let what = format!("a range vector with the {} modifier as the result", extension.keyword());
+            return Err(EvalError::Unsupported { what, span: node.span });
+        }
+        let shape = match &node.kind {
+            NodeKind::Range(select, range_ms) => {
+                WindowShape { range_ms: *range_ms, offset_ms: select.offset_ms, at_ms: select.at_ms }
+            }
+            NodeKind::Subquery(subquery) => subquery_shape(subquery),
+            _ => return Err(EvalError::query("expected a range vector", node.span)),
+        };
+        let end = shape.end(grid.start);
+        self.windows(node, grid, "", &mut |series| {
+            let samples: Vec<Sample> = series.samples.slice(end - shape.range_ms + 1, end).iter().collect();
+            held.push(self.budget.hold(samples.len())?);
+            if !samples.is_empty() {
+                let labels = if series.drop_name { series.labels.without_metadata() } else { series.labels };
+                matrix.push(MatrixSeries { labels, samples });
+            }
+            Ok(())
+        })?;
+        Ok(matrix)
+    }
+}
+
+/// What [`Eval::newest`] calls per series: the series and a walk over the steps.
+pub(super) type NewestVisitor<'v> = &'v mut dyn FnMut(&SeriesData, NewestWalk<'_>) -> Result<(), EvalError>;
+/// A walk over the steps that have a sample.
+pub(super) type NewestWalk<'w> = &'w mut dyn FnMut(&mut dyn FnMut(usize, Newest<'_>));
+
+/// The newest sample at a step, with the instant it was taken.
+pub(super) enum Newest<'a> {
+    Float(usize, f64),
+    Histogram(usize, &'a Arc<crate::histogram::Histogram>),
+}
+
+fn walk_newest(samples: &Samples, grid: Grid, shape: WindowShape, emit: &mut dyn FnMut(usize, Newest<'_>)) {
+    let (times, values) = (samples.times(), samples.values());
+    let (h_times, histograms) = (samples.histogram_times(), samples.histograms());
+    let (mut f, mut h) = (0, 0);
+    for (i, t) in grid.times().enumerate() {
+        let reference = shape.end(t);
+        let oldest = reference.saturating_sub(shape.range_ms);
+        while f < times.len() && times[f] <= reference {
+            f += 1;
+        }
+        while h < h_times.len() && h_times[h] <= reference {
+            h += 1;
+        }
+        let float = f.checked_sub(1).map(|at| (times[at], at)).filter(|(t, _)| *t > oldest);
+        let histogram = h.checked_sub(1).map(|at| (h_times[at], at)).filter(|(t, _)| *t > oldest);
+        match (float, histogram) {
+            (Some((ft, at)), other) if other.is_none_or(|(ht, _)| ft > ht) => {
+                if !is_stale(values[at]) {
+                    emit(i, Newest::Float(at, values[at]));
+                }
+            }
+            (_, Some((_, at))) => {
+                if !is_stale(histograms[at].sum) {
+                    emit(i, Newest::Histogram(at, &histograms[at]));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn subquery_shape(subquery: &Subquery) -> WindowShape {
+    WindowShape { range_ms: subquery.range_ms, offset_ms: subquery.offset_ms, at_ms: subquery.at_ms }
+}
+
+/// The entries of a column as samples. What a subquery computed says nothing about counter resets.
+fn column_samples(column: &Column, grid: Grid) -> Samples {
+    if column.histograms.is_none() {
+        let present = column.floats.iter().filter(|v| !is_absent(**v)).count();
+        let mut times = Vec::with_capacity(present);
+        let mut values = Vec::with_capacity(present);
+        for (t, value) in grid.times().zip(&column.floats) {
+            if !is_absent(*value) {
+                times.push(t);
+                values.push(*value);
+            }
+        }
+        return Samples::from_floats(times, values);
+    }
+    Samples::from_samples(column.samples(grid).into_iter().map(|sample| match sample.value {
+        SampleValue::Histogram(histogram) => {
+            let value = SampleValue::Histogram(histogram.with_computed_hint());
+            Sample { value, ..sample }
+        }
+        SampleValue::Float(_) => sample,
+    }))
+}

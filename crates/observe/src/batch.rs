@@ -1,7 +1,9 @@
 //! What goes in: samples, log records and spans, in one batch that is stored whole.
 
 use std::fmt;
-use std::sync::Arc;
+
+/// The labels of one series, its name among them as `__name__`.
+pub use mainstay_promql::Labels;
 
 /// The value Prometheus stores where a series ended: a NaN with this bit pattern.
 pub const STALE_NAN: f64 = f64::from_bits(0x7ff0_0000_0000_0002);
@@ -9,66 +11,6 @@ pub const STALE_NAN: f64 = f64::from_bits(0x7ff0_0000_0000_0002);
 /// Whether a value is the staleness marker (other NaNs are not).
 pub fn is_stale(value: f64) -> bool {
     value.to_bits() == STALE_NAN.to_bits()
-}
-
-/// The labels of one series, sorted by name, without empty values; cheap to clone.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Labels(Arc<[(Box<str>, Box<str>)]>);
-
-impl Labels {
-    /// From pairs in any order. An empty value is the same as no label; of a repeated name the last one counts.
-    pub fn from_pairs<K: AsRef<str>, V: AsRef<str>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
-        let sorted: std::collections::BTreeMap<Box<str>, Box<str>> =
-            pairs.into_iter().map(|(name, value)| (name.as_ref().into(), value.as_ref().into())).collect();
-        Self(sorted.into_iter().filter(|(_, value)| !value.is_empty()).collect())
-    }
-
-    /// The value of a label; empty when the series does not have it, as PromQL sees it.
-    pub fn get(&self, name: &str) -> &str {
-        self.0.binary_search_by(|(key, _)| (**key).cmp(name)).map_or("", |index| &self.0[index].1)
-    }
-
-    /// The metric name (`__name__`), empty if there is none.
-    pub fn metric_name(&self) -> &str {
-        self.get("__name__")
-    }
-
-    /// Name and value of each label, by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (&**name, &**value))
-    }
-
-    /// How many labels.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// These labels with one set.
-    #[must_use]
-    pub fn with(&self, name: &str, value: &str) -> Self {
-        Self::from_pairs(self.iter().chain([(name, value)]))
-    }
-}
-
-impl fmt::Display for Labels {
-    /// As PromQL writes a series: `name{label="value"}`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.metric_name())?;
-        let mut rest = self.iter().filter(|(name, _)| *name != "__name__").peekable();
-        if rest.peek().is_none() && !self.metric_name().is_empty() {
-            return Ok(());
-        }
-        f.write_str("{")?;
-        for (index, (name, value)) in rest.enumerate() {
-            write!(f, "{}{name}={value:?}", if index > 0 { "," } else { "" })?;
-        }
-        f.write_str("}")
-    }
 }
 
 /// How the value of a sample is meant.
@@ -298,7 +240,7 @@ impl Outcome {
 
 /// Name and value of each label, by name.
 pub(crate) fn pairs(labels: &Labels) -> impl Iterator<Item = (&str, &str)> {
-    labels.iter()
+    labels.iter().map(|label| (&*label.name, &*label.value))
 }
 
 /// The labels as the database and error messages have them: a JSON object with sorted keys.

@@ -1,0 +1,247 @@
+//! The agent's side of a shim: prepare its directory, start it, find it again, wait for its end.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::process::{Pid, Signal};
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::pipe;
+
+use crate::clock;
+use crate::files::{self, Lock};
+use crate::procfs;
+use crate::shim::spec::{End, Spec, State, Status};
+
+/// How often a shim that was just begun is asked again for its first status.
+const BEGINNING: Duration = Duration::from_millis(10);
+
+/// Variables a service or command gets from the agent's own environment: what programs need to find their way, and
+/// nothing that could be a secret.
+pub const INHERITED: [&str; 9] =
+    ["HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR", "PATH"];
+
+/// Writes a shim's directory so that it is there whole or not at all, also after a crash. `extra` are more files by
+/// name. An existing directory of that name is an error of kind `AlreadyExists`.
+pub fn prepare(dir: &Path, spec: &Spec, extra: &[(&str, &[u8])]) -> io::Result<()> {
+    let parent = dir.parent().ok_or_else(|| io::Error::other("the directory has no parent"))?;
+    if dir.exists() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    let name = dir.file_name().unwrap_or_default().to_string_lossy();
+    let beside = parent.join(format!(".{name}.new"));
+    match fs::remove_dir_all(&beside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    files::make_dir(&beside)?;
+    let made = || -> io::Result<()> {
+        for fifo in ["control", "alive"] {
+            rustix::fs::mkfifoat(CWD, beside.join(fifo), Mode::RUSR | Mode::WUSR)?;
+        }
+        fs::create_dir(beside.join("work"))?;
+        for (name, bytes) in extra {
+            files::write_new(&beside.join(name), bytes)?;
+        }
+        files::write_new(&beside.join("spec.json"), &serde_json::to_vec(spec)?)?;
+        files::sync_dir(&beside)?;
+        fs::rename(&beside, dir)?;
+        files::sync_dir(parent)
+    };
+    made().inspect_err(|_| {
+        let _ = fs::remove_dir_all(&beside);
+    })
+}
+
+/// What a directory of a shim turned out to be.
+#[derive(Debug)]
+pub enum Found {
+    /// Nobody has begun it.
+    NotBegun,
+    /// Its shim lives.
+    Alive(Shim),
+    /// It is over; this is how it ended, as far as anybody can know.
+    Over(Status),
+}
+
+/// A living shim, or one whose end was not yet waited for.
+#[derive(Debug)]
+pub struct Shim {
+    dir: PathBuf,
+    child: Option<Child>,
+    /// The FIFO `alive`, whose only writer is the shim: it ends when the shim does, however that ends, and needs no
+    /// process id that could have become another's.
+    alive: pipe::Receiver,
+    announce: Option<pipe::Receiver>,
+}
+
+/// Waits for the end of a FIFO or pipe that nobody writes to.
+async fn closed(pipe: &mut pipe::Receiver) {
+    let mut byte = [0; 1];
+    while pipe.read(&mut byte).await.is_ok_and(|length| length > 0) {}
+}
+
+impl Shim {
+    /// Starts a shim on a prepared directory. Must be called inside a tokio runtime. If another shim has begun the
+    /// directory, this one ends at once and the directory tells the story of the other.
+    pub fn launch(binary: &Path, dir: &Path) -> io::Result<Self> {
+        let errors = OpenOptions::new().create(true).append(true).mode(0o600).open(dir.join("shim.err"))?;
+        let alive = pipe::OpenOptions::new().open_receiver(dir.join("alive"))?;
+        let mut child = Command::new(binary)
+            .arg("shim")
+            .arg(dir)
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(errors)
+            .spawn()?;
+        let announce =
+            child.stdout.take().map(|stdout| pipe::Receiver::from_owned_fd(stdout.into())).transpose()?;
+        Ok(Self { dir: dir.to_owned(), child: Some(child), alive, announce })
+    }
+
+    /// Looks at a directory that an earlier agent prepared. Says [`Found::Over`] also for what nobody can know, with
+    /// [`End::Unknown`], after ending what may be left of it.
+    pub async fn find(dir: &Path) -> Found {
+        loop {
+            let alive = match Lock::try_take(&dir.join("lock")) {
+                Ok(lock) => lock.is_none(),
+                Err(error) => return Found::Over(unknown(format!("its lock cannot be read: {error}"))),
+            };
+            if !alive {
+                if dir.join("spec.json").exists() {
+                    return Found::NotBegun;
+                }
+                return Found::Over(over(dir));
+            }
+            // Before its first status a shim may not have opened `alive` yet, which would look like its end.
+            if let Ok(Some(_)) = Status::read(dir)
+                && let Ok(alive) = pipe::OpenOptions::new().open_receiver(dir.join("alive"))
+            {
+                return Found::Alive(Self { dir: dir.to_owned(), child: None, alive, announce: None });
+            }
+            tokio::time::sleep(BEGINNING).await;
+        }
+    }
+
+    /// Waits until it is known how the start went. The status is `Running` or `Finished`.
+    pub async fn started(&mut self) -> Status {
+        if let Some(mut announce) = self.announce.take() {
+            let mut byte = [0; 1];
+            // A byte or the end of the stream: either way the directory now tells.
+            let _ = announce.read(&mut byte).await;
+        }
+        loop {
+            match Status::read(&self.dir) {
+                Ok(Some(status)) if status.state != State::Starting => return status,
+                _ => {}
+            }
+            // Only for a shim of an earlier agent that is between its first two writes, or one that just died.
+            tokio::select! {
+                biased;
+                () = closed(&mut self.alive) => return self.finished().await,
+                () = tokio::time::sleep(BEGINNING) => {}
+            }
+        }
+    }
+
+    /// Waits for the end. May be called again.
+    pub async fn finished(&mut self) -> Status {
+        closed(&mut self.alive).await;
+        if let Some(child) = &mut self.child {
+            let _ = child.wait();
+        }
+        over(&self.dir)
+    }
+}
+
+/// Asks whatever runs in this directory to end. Resolves when the shim was told, or there is none any more.
+pub async fn stop(dir: &Path, reason: &str) {
+    let line = format!("stop {}\n", reason.replace('\n', " ").chars().take(900).collect::<String>());
+    loop {
+        let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        if let Ok(fifo) = rustix::fs::open(dir.join("control"), flags, Mode::empty())
+            && fs::File::from(fifo).write_all(line.as_bytes()).is_ok()
+        {
+            return;
+        }
+        // Nobody reads: the shim has not yet opened its end, or is gone.
+        match Lock::try_take(&dir.join("lock")) {
+            Ok(None) => tokio::time::sleep(BEGINNING).await,
+            _ if dir.join("spec.json").exists() => tokio::time::sleep(BEGINNING).await,
+            _ => return,
+        }
+    }
+}
+
+/// Makes sure that a directory nobody has begun is never begun, and says whether that succeeded.
+pub fn abandon(dir: &Path) -> bool {
+    fs::rename(dir.join("spec.json"), dir.join("abandoned.json")).is_ok()
+}
+
+fn unknown(reason: String) -> Status {
+    Status::ended(End::Unknown { reason }, clock::now().as_millis())
+}
+
+/// What is known of a directory whose shim is gone.
+fn over(dir: &Path) -> Status {
+    let mut status = match Status::read(dir) {
+        Ok(Some(status)) => status,
+        Ok(None) if dir.join("begun.json").exists() => {
+            // The first status is written before anything is started.
+            let reason =
+                "its supervisor ended before it could record the start (is the disk full?)".to_owned();
+            return Status::ended(End::NotStarted { reason }, clock::now().as_millis());
+        }
+        Ok(None) => return unknown("its record is gone".to_owned()),
+        Err(error) => return unknown(format!("its record cannot be read: {error}")),
+    };
+    if status.state == State::Finished {
+        return status;
+    }
+    let reason = if status.boot_id == procfs::boot_id() {
+        end_leftovers(&status);
+        "its supervisor was killed while it ran"
+    } else {
+        "the host was restarted while it ran"
+    };
+    status.state = State::Finished;
+    status.finished_ms = Some(clock::now().as_millis());
+    status.end = Some(End::Unknown { reason: reason.to_owned() });
+    // Recorded, so that the answer stays the same and nobody looks for the process again.
+    let _ = status.write(dir);
+    status
+}
+
+/// A shim that was killed leaves its process behind, which nobody would watch any more.
+fn end_leftovers(status: &Status) {
+    if let (Some(pid), Some(ticks)) = (status.pid, status.start_ticks)
+        && procfs::is_alive(pid, ticks)
+        && let Some(group) = i32::try_from(pid).ok().and_then(Pid::from_raw)
+    {
+        let _ = rustix::process::kill_process_group(group, Signal::KILL);
+    }
+    if let Some(cgroup) = &status.cgroup {
+        let _ = fs::remove_dir(cgroup);
+    }
+}
+
+/// The part of the agent's environment that is passed on (see [`INHERITED`]), with `bin_dir` first in `PATH`.
+pub fn inherited(bin_dir: Option<&Path>) -> std::collections::BTreeMap<String, String> {
+    let mut env: std::collections::BTreeMap<String, String> =
+        INHERITED.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect();
+    let path = env
+        .remove("PATH")
+        .unwrap_or_else(|| "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned());
+    let path = match bin_dir {
+        Some(dir) => format!("{}:{path}", dir.display()),
+        None => path,
+    };
+    env.insert("PATH".to_owned(), path);
+    env
+}

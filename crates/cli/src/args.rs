@@ -1,0 +1,519 @@
+//! What can be typed. One place, so that the words stay those of the project's vocabulary.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Runs a workload well: declares it, puts it on hosts, watches it, responds, and writes down what was learned.
+#[derive(Debug, Parser)]
+#[command(name = "mainstay", version, disable_help_subcommand = true, max_term_width = 100)]
+#[command(after_help = "`mainstay help exit-codes` lists what the exit codes mean.")]
+pub struct Cli {
+    /// What holds for every verb.
+    #[command(flatten)]
+    pub global: Global,
+    /// The verb.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What holds for every verb.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// The data directory of a server or agent on this machine [default: ./.mainstay]
+    #[arg(long, global = true, env = "MAINSTAY_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Where the server is (http://127.0.0.1:7600); otherwise the one of the data directory
+    ///
+    /// The token is taken from MAINSTAY_TOKEN, or for a server on this machine from the data directory.
+    #[arg(long, global = true, env = "MAINSTAY_SERVER", value_name = "URL")]
+    pub server: Option<String>,
+    /// How data is printed
+    #[arg(long, short = 'o', global = true, value_enum, default_value_t = Output::Human, value_name = "FORMAT")]
+    pub output: Output,
+}
+
+impl Global {
+    /// The data directory.
+    pub fn data(&self) -> &Path {
+        self.data.as_deref().unwrap_or(Path::new("./.mainstay"))
+    }
+}
+
+/// How data is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people
+    Human,
+    /// The API's JSON, on stdout only
+    Json,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Check a workload directory or a single file
+    Check(Check),
+    /// Start server and agent on this machine, and apply a workload
+    Up(Up),
+    /// Run the story of a fault on an example: noticed, healed, written down
+    Demo(Demo),
+    /// Run the server
+    Server(Server),
+    /// Run the agent of this host
+    Agent(Agent),
+    /// Supervise one process (used by the agent)
+    #[command(hide = true)]
+    Shim {
+        /// The prepared directory.
+        dir: PathBuf,
+    },
+    /// Make a directory's content the wanted state of its workload
+    Apply(Apply),
+    /// What is wrong, since when, and what is being done
+    Status,
+    /// List the services on all hosts
+    Services,
+    /// Act on a service of this host, by its agent
+    #[command(subcommand)]
+    Service(ServiceVerb),
+    /// List the hosts
+    Hosts,
+    /// List or follow the journal's events
+    Events(Events),
+    /// Prove or rebuild the journal, with or without a running server
+    #[command(subcommand)]
+    Journal(JournalVerb),
+    /// Evaluate PromQL
+    Metrics(Metrics),
+    /// Show logs
+    Logs(Logs),
+    /// List traces, or show one
+    Traces(Traces),
+    /// Start a procedure and wait for its end
+    Run(Run),
+    /// List, show or influence runs
+    Runs(Runs),
+    /// List or show incidents
+    Incidents(Incidents),
+    /// List the alarms
+    Alarms,
+    /// List the procedures of the workloads
+    Procedures,
+    /// List the triggers of the workloads
+    Triggers,
+    /// Print the version
+    Version,
+    /// Explain a verb, or the exit codes
+    Help {
+        /// A verb, or `exit-codes`
+        topic: Vec<String>,
+    },
+}
+
+/// `check`
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The workload's directory, or one file of any known kind
+    #[arg(default_value = ".", value_name = "DIR|FILE")]
+    pub path: PathBuf,
+}
+
+/// `up`
+#[derive(Debug, Args)]
+pub struct Up {
+    /// The workload to apply
+    #[arg(value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// A tag of this host; may be repeated
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag)]
+    pub tags: Vec<(String, String)>,
+    /// The port of the API on loopback; 0 takes a free one
+    #[arg(long, default_value_t = 7600)]
+    pub port: u16,
+    /// Where OTLP over HTTP is taken in, or `off`
+    #[arg(long, default_value = "127.0.0.1:4318", value_name = "ADDR|off")]
+    pub otlp_http: Listen,
+    /// Where OTLP over gRPC is taken in, or `off`
+    #[arg(long, default_value = "127.0.0.1:4317", value_name = "ADDR|off")]
+    pub otlp_grpc: Listen,
+}
+
+/// `demo`
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Leave everything running at the end, until Ctrl-C
+    #[arg(long)]
+    pub keep: bool,
+    /// The example's directory; found beside the program or in the current directory
+    #[arg(long, value_name = "DIR")]
+    pub example: Option<PathBuf>,
+}
+
+/// `server`
+#[derive(Debug, Args)]
+pub struct Server {
+    /// Where the API listens; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:7600", value_name = "ADDR")]
+    pub http: std::net::SocketAddr,
+    /// Where OTLP over HTTP is taken in, or `off`
+    #[arg(long, default_value = "127.0.0.1:4318", value_name = "ADDR|off")]
+    pub otlp_http: Listen,
+    /// Where OTLP over gRPC is taken in, or `off`
+    #[arg(long, default_value = "127.0.0.1:4317", value_name = "ADDR|off")]
+    pub otlp_grpc: Listen,
+    /// How it logs.
+    #[command(flatten)]
+    pub log: Logging,
+    /// What the process that started it wants.
+    #[command(flatten)]
+    pub parent: ParentArgs,
+}
+
+/// `agent`
+#[derive(Debug, Args)]
+pub struct Agent {
+    /// The host's id; its host name by default
+    #[arg(long, value_name = "ID")]
+    pub host_id: Option<String>,
+    /// A tag of this host; may be repeated
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag)]
+    pub tags: Vec<(String, String)>,
+    /// Where services send telemetry
+    #[arg(long, default_value = "http://127.0.0.1:4318", value_name = "URL")]
+    pub otlp_endpoint: String,
+    /// How it logs.
+    #[command(flatten)]
+    pub log: Logging,
+    /// What the process that started it wants.
+    #[command(flatten)]
+    pub parent: ParentArgs,
+}
+
+/// How a long-running process logs. Logs go to stderr.
+#[derive(Debug, Args)]
+pub struct Logging {
+    /// How log lines look
+    #[arg(long, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
+    pub log_format: LogFormat,
+    /// Which log lines are written (`info`, `mainstay_agent=debug`)
+    #[arg(long = "log", env = "RUST_LOG", default_value = "info", value_name = "FILTER")]
+    pub log_filter: String,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object for each line
+    Json,
+}
+
+/// For `up` and `demo`, whose children must not outlive them.
+#[derive(Debug, Args)]
+pub struct ParentArgs {
+    /// End when the process with this id, which must be the parent, does
+    #[arg(long, hide = true, value_name = "PID")]
+    pub exit_with_parent: Option<u32>,
+    /// On the parent's death end as after Ctrl-C
+    #[arg(long, hide = true, requires = "exit_with_parent")]
+    pub interrupt: bool,
+}
+
+/// `apply`
+#[derive(Debug, Args)]
+pub struct Apply {
+    /// The workload's directory
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Why
+    #[arg(long, short, value_name = "TEXT")]
+    pub message: Option<String>,
+}
+
+/// `service …`
+#[derive(Debug, Subcommand)]
+pub enum ServiceVerb {
+    /// Restart it and wait until it is ready again
+    Restart {
+        /// The component's name
+        name: String,
+    },
+    /// Stop it until it is started again
+    Stop {
+        /// The component's name
+        name: String,
+    },
+    /// Start it and wait until it is ready
+    Start {
+        /// The component's name
+        name: String,
+    },
+    /// Show the last lines it wrote to stdout and stderr
+    Logs {
+        /// The component's name
+        name: String,
+        /// How many lines
+        #[arg(long, short = 'n', default_value_t = 100)]
+        lines: u32,
+    },
+}
+
+/// `events`
+#[derive(Debug, Args)]
+pub struct Events {
+    /// Go on with events as they happen
+    #[arg(long, short)]
+    pub follow: bool,
+    /// Only events of this kind (`alarm.*`) or EventBridge pattern (`{"source":["demo"]}`)
+    #[arg(long = "match", value_name = "PATTERN")]
+    pub pattern: Option<String>,
+    /// Only events of this workload
+    #[arg(long, value_name = "NAME")]
+    pub workload: Option<String>,
+    /// Begin with so many of the newest events [default: 50; with --follow 10]
+    #[arg(long, value_name = "N", conflicts_with = "after")]
+    pub last: Option<usize>,
+    /// Begin after the event at this place of the journal
+    #[arg(long, value_name = "SEQ")]
+    pub after: Option<u64>,
+}
+
+/// `journal …`
+#[derive(Debug, Subcommand)]
+pub enum JournalVerb {
+    /// Prove that no event was changed, lost or added
+    Verify,
+    /// Compute all tables from the events, and replace those that differ
+    Rebuild {
+        /// Only compare, which also works beside a running server
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+/// `metrics`
+#[derive(Debug, Args)]
+pub struct Metrics {
+    /// The query
+    #[arg(value_name = "PROMQL")]
+    pub query: String,
+    /// Evaluate over the time from so long ago until now (`5m`)
+    #[arg(long, value_name = "DURATION", value_parser = mainstay_model::parse_duration)]
+    pub range: Option<std::time::Duration>,
+    /// The time between two points of a range
+    #[arg(long, value_name = "DURATION", value_parser = mainstay_model::parse_duration, requires = "range")]
+    pub step: Option<std::time::Duration>,
+}
+
+/// `logs`
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// Only of this service
+    #[arg(long)]
+    pub service: Option<String>,
+    /// Only of this trace
+    #[arg(long, value_name = "ID")]
+    pub trace: Option<String>,
+    /// Only at least so severe
+    #[arg(long, value_enum, ignore_case = true)]
+    pub severity: Option<Severity>,
+    /// Only those whose text contains this
+    #[arg(long, value_name = "TEXT")]
+    pub contains: Option<String>,
+    /// Go on with records as they come in
+    #[arg(long, short)]
+    pub follow: bool,
+    /// So many of the newest
+    #[arg(long, short = 'n', default_value_t = 100)]
+    pub lines: usize,
+}
+
+/// How severe a log record is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Severity {
+    /// TRACE
+    Trace,
+    /// DEBUG
+    Debug,
+    /// INFO
+    Info,
+    /// WARN
+    Warn,
+    /// ERROR
+    Error,
+    /// FATAL
+    Fatal,
+}
+
+/// `traces`
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Traces {
+    /// Show one.
+    #[command(subcommand)]
+    pub verb: Option<TracesVerb>,
+    /// Only those that this service took part in
+    #[arg(long)]
+    pub service: Option<String>,
+    /// So many of the newest
+    #[arg(long, short = 'n', default_value_t = 20)]
+    pub lines: usize,
+}
+
+/// `traces …`
+#[derive(Debug, Subcommand)]
+pub enum TracesVerb {
+    /// Show the spans of a trace as a tree
+    Show {
+        /// The trace's id
+        id: String,
+    },
+}
+
+/// `run`
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The procedure's name
+    #[arg(value_name = "PROCEDURE")]
+    pub procedure: String,
+    /// The workload whose procedure it is, if several have one of that name
+    #[arg(long, value_name = "NAME")]
+    pub workload: Option<String>,
+    /// A value for a parameter; JSON where the parameter is not a string; may be repeated
+    #[arg(long = "param", short = 'p', value_name = "KEY=VALUE", value_parser = pair)]
+    pub parameters: Vec<(String, String)>,
+    /// Wait for the end, which is the default
+    #[arg(long, conflicts_with = "detach")]
+    pub wait: bool,
+    /// Return as soon as it is started
+    #[arg(long)]
+    pub detach: bool,
+}
+
+/// `runs`
+#[derive(Debug, Args)]
+pub struct Runs {
+    /// What to do; `list` by default.
+    #[command(subcommand)]
+    pub verb: Option<RunsVerb>,
+}
+
+/// `runs …`
+#[derive(Debug, Subcommand)]
+pub enum RunsVerb {
+    /// List runs, newest first
+    List {
+        /// So many
+        #[arg(long, short = 'n', default_value_t = 20)]
+        lines: usize,
+    },
+    /// Show a run with its steps
+    Show {
+        /// The run's id
+        id: String,
+    },
+    /// Cancel a run: what runs is stopped, and nothing more is begun
+    Cancel {
+        /// The run's id
+        id: String,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+    /// Say what came of a step whose outcome nobody can know
+    Decide {
+        /// The run's id
+        id: String,
+        /// What came of it
+        #[arg(long = "as", value_enum)]
+        decision: Decision,
+        /// Why; part of the record
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+}
+
+/// What a person says of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Decision {
+    /// It was done
+    Succeeded,
+    /// It was not done, or failed
+    Failed,
+    /// It may be done again safely
+    Retry,
+}
+
+/// `incidents`
+#[derive(Debug, Args)]
+pub struct Incidents {
+    /// What to do; `list` by default.
+    #[command(subcommand)]
+    pub verb: Option<IncidentsVerb>,
+}
+
+/// `incidents …`
+#[derive(Debug, Subcommand)]
+pub enum IncidentsVerb {
+    /// List incidents, newest first
+    List {
+        /// So many
+        #[arg(long, short = 'n', default_value_t = 20)]
+        lines: usize,
+    },
+    /// Show an incident with its timeline
+    Show {
+        /// The incident's id
+        id: String,
+    },
+    /// Print the draft of its post-incident analysis as Markdown
+    Draft {
+        /// The incident's id
+        id: String,
+    },
+}
+
+/// An address to listen on, or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listen(pub Option<std::net::SocketAddr>);
+
+impl std::str::FromStr for Listen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "off" {
+            return Ok(Self(None));
+        }
+        text.parse()
+            .map(|address| Self(Some(address)))
+            .map_err(|_| "expected an address and port such as 127.0.0.1:4318, or `off`".to_owned())
+    }
+}
+
+impl std::fmt::Display for Listen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(address) => address.fmt(f),
+            None => f.write_str("off"),
+        }
+    }
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("expected KEY=VALUE".to_owned()),
+    }
+}
+
+fn tag(text: &str) -> Result<(String, String), String> {
+    let (key, value) = pair(text)?;
+    let plain = |word: &str| !word.is_empty() && !word.chars().any(char::is_control) && !word.contains('"');
+    if plain(&key) && plain(&value) {
+        Ok((key, value))
+    } else {
+        Err("expected KEY=VALUE, both without quotes and control characters, and not empty".to_owned())
+    }
+}

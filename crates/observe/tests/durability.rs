@@ -1,5 +1,6 @@
 //! What was acknowledged survives `kill -9` of the process.
 
+#[allow(dead_code, reason = "each test binary uses its own part")]
 mod common;
 
 use std::io::{BufRead, BufReader};

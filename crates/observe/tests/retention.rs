@@ -1,5 +1,6 @@
 //! Old telemetry goes by age, by size and before the disk is full.
 
+#[allow(dead_code, reason = "each test binary uses its own part")]
 mod common;
 
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! The store through its public door.
 
+#[allow(dead_code, reason = "each test binary uses its own part")]
 mod common;
 
 use std::time::Duration;

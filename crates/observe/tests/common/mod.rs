@@ -1,5 +1,5 @@
-//! What the tests share.
-#![allow(dead_code, reason = "each test binary uses its own part")]
+// What the tests share; included as text by those that need more of `common`.
+
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -2,7 +2,7 @@
 //! transactions on SQLite: same file system, same settings, same bytes.
 //!
 //! `cargo bench -p mainstay-bench --bench journal`; `BENCH_DIR` chooses the disk (a temporary directory otherwise),
-//! `BENCH_SECONDS` how long each measurement takes (4).
+//! `BENCH_SECONDS` how long each measurement takes (2), `BENCH_ROUNDS` how often it is repeated (5).
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -56,7 +56,6 @@ impl Fold for Steps {
 }
 
 struct Measured {
-    name: String,
     events: u64,
     took: Duration,
 }
@@ -86,7 +85,7 @@ fn bare_loop(dir: &Path, time: Duration, body: &str) -> Result<Measured, Failure
         events += 1;
         insert.execute(params![i64::try_from(events)?, body])?;
     }
-    Ok(Measured { name: "bare loop, one row per transaction".to_owned(), events, took: start.elapsed() })
+    Ok(Measured { events, took: start.elapsed() })
 }
 
 /// So many tasks, each appending one event and waiting until it is durable before it appends the next.
@@ -96,10 +95,6 @@ async fn journal(
     writers: u64,
     folds: Vec<Arc<dyn Fold>>,
 ) -> Result<Measured, Failure> {
-    let name = match folds.len() {
-        0 => format!("journal, {writers} writer(s)"),
-        some => format!("journal, {writers} writer(s), {some} fold(s)"),
-    };
     let journal = Arc::new(SqliteJournal::open(dir, Options { folds, ..Options::default() })?);
     let next = Arc::new(AtomicU64::new(0));
     let stop = Arc::new(AtomicBool::new(false));
@@ -127,44 +122,95 @@ async fn journal(
     if proved.events != events || events != next.load(Ordering::Relaxed) {
         return Err(format!("{events} events were acknowledged, {} are there", proved.events).into());
     }
-    Ok(Measured { name, events, took })
+    Ok(Measured { events, took })
+}
+
+/// One line of the table.
+struct Case {
+    name: String,
+    /// None for the bare loop.
+    writers: Option<u64>,
+    folds: Vec<Arc<dyn Fold>>,
+    /// Events per second, one for each round.
+    rates: Vec<f64>,
+    /// Times the bare loop of the same round.
+    ratios: Vec<f64>,
+}
+
+impl Case {
+    fn new(name: &str, writers: Option<u64>, folds: Vec<Arc<dyn Fold>>) -> Self {
+        Self { name: name.to_owned(), writers, folds, rates: Vec::new(), ratios: Vec::new() }
+    }
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+fn variable<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(
+    name: &str,
+    otherwise: T,
+) -> Result<T, Failure> {
+    Ok(match std::env::var(name) {
+        Ok(text) => text.parse()?,
+        Err(_) => otherwise,
+    })
 }
 
 fn main() -> Result<(), Failure> {
-    let time =
-        Duration::from_secs_f64(std::env::var("BENCH_SECONDS").ok().map_or(Ok(4.0), |text| text.parse())?);
+    let time = Duration::from_secs_f64(variable("BENCH_SECONDS", 2.0)?);
+    let rounds: usize = variable("BENCH_ROUNDS", 5)?;
     let parent = std::env::var_os("BENCH_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
-    let temp = tempfile::tempdir_in(&parent)?;
-    let dir = |name: &str| -> Result<PathBuf, Failure> {
-        let dir = temp.path().join(name);
-        std::fs::create_dir(&dir)?;
-        Ok(dir)
-    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build()?;
     let body = serde_json::to_string(&draft(1)?)?;
     println!("journal append: durable events per second");
     println!(
-        "mainstay {}, SQLite {}, {} processors, {}, {} bytes an event",
+        "mainstay {}, SQLite {}, {} processors, {}, {} bytes an event, median of {rounds} rounds of {time:?}",
         env!("CARGO_PKG_VERSION"),
         rusqlite::version(),
         std::thread::available_parallelism()?,
         TUNING.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" "),
         body.len()
     );
-    // The baseline before and after, so that a disk that changes its pace shows.
-    let mut results = vec![bare_loop(&dir("bare-1")?, time, &body)?];
-    for writers in [1, 8, 64, 256] {
-        results.push(runtime.block_on(journal(&dir(&format!("w{writers}"))?, time, writers, vec![]))?);
+    let mut cases = vec![
+        Case::new("bare loop, one row per transaction", None, vec![]),
+        Case::new("journal, 1 writer", Some(1), vec![]),
+        Case::new("journal, 8 writers", Some(8), vec![]),
+        Case::new("journal, 64 writers", Some(64), vec![]),
+        Case::new("journal, 64 writers, a fold", Some(64), vec![Arc::new(Steps)]),
+        Case::new("journal, 256 writers", Some(256), vec![]),
+    ];
+    // The bare loop always runs; the others as asked for (`-- "64 writers"`).
+    let wanted: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    cases.retain(|case| {
+        case.writers.is_none() || wanted.is_empty() || wanted.iter().any(|w| case.name.contains(w))
+    });
+    // Everything once in each round, so that a disk that changes its pace meets all of them.
+    for _ in 0..rounds {
+        let mut bare = f64::NAN;
+        for case in &mut cases {
+            let dir = tempfile::tempdir_in(&parent)?;
+            let rate = match case.writers {
+                None => bare_loop(dir.path(), time, &body)?.per_second(),
+                Some(writers) => {
+                    runtime.block_on(journal(dir.path(), time, writers, case.folds.clone()))?.per_second()
+                }
+            };
+            if case.writers.is_none() {
+                bare = rate;
+            }
+            case.rates.push(rate);
+            case.ratios.push(rate / bare);
+        }
     }
-    results.push(runtime.block_on(journal(&dir("folds")?, time, 64, vec![Arc::new(Steps)]))?);
-    results.push(bare_loop(&dir("bare-2")?, time, &body)?);
-    let bare: Vec<f64> =
-        results.iter().filter(|m| m.name.starts_with("bare")).map(Measured::per_second).collect();
-    let baseline = bare.iter().sum::<f64>() / bare.len() as f64;
-    println!("{:<40} {:>10} {:>10} {:>8}", "", "events", "per s", "ratio");
-    for result in &results {
-        let ratio = result.per_second() / baseline;
-        println!("{:<40} {:>10} {:>10.0} {ratio:>7.1}x", result.name, result.events, result.per_second());
+    println!("{:<36} {:>9} {:>9} {:>9} {:>12}", "", "per s", "least", "most", "times bare");
+    for Case { name, rates, ratios, .. } in &cases {
+        let least = rates.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = rates.iter().copied().fold(0.0, f64::max);
+        println!("{name:<36} {:>9.0} {least:>9.0} {most:>9.0} {:>11.1}x", median(rates), median(ratios));
     }
     Ok(())
 }

@@ -73,6 +73,7 @@ pub(super) fn open(dir: &Path, options: Options) -> Result<SqliteJournal, StoreE
         tip,
         shared: shared.clone(),
         head: head_sender,
+        company: 0,
     };
     let thread = std::thread::Builder::new()
         .name("journal-writer".to_owned())

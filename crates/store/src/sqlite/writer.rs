@@ -20,6 +20,9 @@ const GROUP_BYTES: usize = 8 << 20;
 /// And so many requests.
 const GROUP_REQUESTS: usize = 4096;
 
+/// So often the processor is left to others before a transaction is committed with fewer requests than the last one.
+const CHANCES: u32 = 8;
+
 type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 
 /// What someone waits for.
@@ -81,6 +84,8 @@ pub(super) struct Writer {
     /// The same, for everyone.
     pub shared: Arc<Mutex<Tip>>,
     pub head: watch::Sender<u64>,
+    /// How many requests the last transaction had.
+    pub company: usize,
 }
 
 /// A transaction in the making.
@@ -112,7 +117,9 @@ impl Writer {
             pending: Vec::new(),
             rooms: Vec::new(),
         };
-        match self.fill(&mut group, first, queue) {
+        let outcome = self.fill(&mut group, first, queue);
+        self.company = group.pending.len();
+        match outcome {
             Ok(()) => {
                 self.tip = group.tip;
                 *self.shared.lock().unwrap_or_else(PoisonError::into_inner) = group.tip;
@@ -147,11 +154,18 @@ impl Writer {
         let ready = check_space(&self.dir, self.min_free_bytes)
             .and_then(|()| self.run_cached("BEGIN IMMEDIATE").map_err(|error| self.classify(error)));
         self.take(group, first, ready)?;
-        while group.bytes + group.changes.bytes < GROUP_BYTES
-            && group.pending.len() < GROUP_REQUESTS
-            && let Ok(request) = queue.try_recv()
-        {
-            self.take(group, request, Ok(()))?;
+        let mut chances = CHANCES;
+        while group.bytes + group.changes.bytes < GROUP_BYTES && group.pending.len() < GROUP_REQUESTS {
+            match queue.try_recv() {
+                Ok(request) => self.take(group, request, Ok(()))?,
+                // Those who were answered last are about to ask again; the processor is better used by them than by an
+                // early sync that they all have to wait for.
+                Err(_) if group.pending.len() < self.company && chances > 0 => {
+                    chances -= 1;
+                    std::thread::yield_now();
+                }
+                Err(_) => break,
+            }
         }
         self.finish(group).map_err(|error| self.classify(error))
     }

@@ -1,0 +1,10 @@
+//! Runs: the engine that drives them, what it needs of the world, and their table.
+
+mod engine;
+mod fold;
+mod performer;
+mod script;
+
+pub use engine::{Engine, RunError, derived_run_id};
+pub use fold::{ACTIVE_TABLE, ActiveFold, RUNS_TABLE, RunsFold, newest, run, unfinished};
+pub use performer::{Order, Performer};

@@ -1,0 +1,112 @@
+//! From what the crates know to what the wire says.
+
+use mainstay_api::v1;
+use mainstay_declare::Diagnostic;
+use mainstay_model::Severity;
+use mainstay_runbook::{Run, StepRecord};
+
+/// An error with everything behind it, on one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        next = source.source();
+    }
+    text
+}
+
+/// A problem in a file.
+pub fn diagnostic(diagnostic: &Diagnostic) -> v1::DiagnosticView {
+    v1::DiagnosticView {
+        code: diagnostic.code.to_owned(),
+        severity: match diagnostic.severity {
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        }
+        .to_owned(),
+        message: diagnostic.message.clone(),
+        path: diagnostic.path.clone(),
+        line: diagnostic.start.line,
+        column: diagnostic.start.column,
+        end_line: diagnostic.end.line,
+        end_column: diagnostic.end.column,
+        label: diagnostic.label.clone(),
+        help: diagnostic.help.clone(),
+        related: diagnostic
+            .related
+            .iter()
+            .map(|related| v1::RelatedView {
+                message: related.message.clone(),
+                path: related.path.clone(),
+                line: related.start.line,
+                column: related.start.column,
+            })
+            .collect(),
+    }
+}
+
+/// One line of the list of runs.
+pub fn run_summary(run: &Run) -> v1::RunSummary {
+    let waiting = run.waiting().map(|(_, reason)| reason.to_owned());
+    v1::RunSummary {
+        id: run.id.to_string(),
+        workload: run.workload.clone(),
+        procedure: run.procedure.clone(),
+        status: run.status.as_str().to_owned(),
+        finished: run.status.is_over(),
+        started_at: run.started_at,
+        ended_at: run.finished_at,
+        current_step: run
+            .reached()
+            .max_by_key(|step| (step.started_at, step.finished_at))
+            .map(|step| step.name.clone()),
+        started_by: run.reason.clone().unwrap_or_else(|| run.by.to_string()),
+        message: waiting.or_else(|| run.failure.clone()),
+    }
+}
+
+/// A run with its steps.
+pub fn run_detail(run: &Run) -> v1::RunDetail {
+    let mut steps: Vec<&StepRecord> = run.reached().collect();
+    steps.sort_by_key(|step| step.started_at);
+    let pending = run.steps.iter().filter(|step| !steps.iter().any(|reached| reached.name == step.name));
+    let steps = steps.iter().copied().chain(pending).map(step).collect();
+    v1::RunDetail {
+        summary: run_summary(run),
+        parameters: run.parameters.clone(),
+        outputs: run.outputs.clone(),
+        steps,
+    }
+}
+
+fn step(step: &StepRecord) -> v1::StepView {
+    v1::StepView {
+        name: step.name.clone(),
+        action: step.action.clone(),
+        status: step.status.as_str().to_owned(),
+        started_at: step.started_at,
+        ended_at: step.finished_at,
+        attempts: u32::try_from(step.attempts.len()).unwrap_or(u32::MAX),
+        outputs: step.outputs.clone(),
+        message: step
+            .failure
+            .clone()
+            .or_else(|| step.attempts.last().and_then(|attempt| attempt.failure.clone())),
+        commands: step
+            .attempts
+            .iter()
+            .flat_map(|attempt| attempt.commands.iter().map(move |command| (attempt, command)))
+            .map(|(attempt, command)| v1::CommandView {
+                id: command.command.to_string(),
+                host: command.host.to_string(),
+                result: attempt
+                    .result
+                    .iter()
+                    .map(|result| ("result".to_owned(), result.clone().into()))
+                    .collect(),
+            })
+            .collect(),
+    }
+}

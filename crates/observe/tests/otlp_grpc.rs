@@ -54,10 +54,12 @@ async fn all_three_services_take_telemetry_with_and_without_gzip() {
     }
     assert_eq!(only(&telemetry, "m").len(), 2);
 
-    let record = LogRecord { time_unix_nano: NOW as u64 * 1_000_000, severity_number: 17, ..LogRecord::default() };
+    let record =
+        LogRecord { time_unix_nano: NOW as u64 * 1_000_000, severity_number: 17, ..LogRecord::default() };
     let logs = ScopeLogs { log_records: vec![record], ..ScopeLogs::default() };
     let logs = ResourceLogs { scope_logs: vec![logs], ..ResourceLogs::default() };
-    let mut client = LogsServiceClient::connect(server.url("")).await.expect("connects").send_compressed(Gzip);
+    let mut client =
+        LogsServiceClient::connect(server.url("")).await.expect("connects").send_compressed(Gzip);
     let answer = client.export(ExportLogsServiceRequest { resource_logs: vec![logs] }).await.expect("stored");
     assert_eq!(answer.into_inner().partial_success, None);
     assert_eq!(telemetry.logs(&LogQuery::default()).expect("reads")[0].record.severity, 17);
@@ -75,14 +77,17 @@ async fn what_cannot_be_taken_says_so_and_when_to_come_back() {
     let (_telemetry, server, _dir) =
         serve(Options { min_free_bytes: u64::MAX / 2, ..options(&HandClock::new()) }).await;
     let mut client = MetricsServiceClient::connect(server.url("")).await.expect("connects");
-    let status =
-        client.export(request(vec![metric("m", "", gauge(vec![point(NOW, 1.0)]))])).await.expect_err("no space");
+    let status = client
+        .export(request(vec![metric("m", "", gauge(vec![point(NOW, 1.0)]))]))
+        .await
+        .expect_err("no space");
     assert_eq!(status.code(), Code::Unavailable);
     assert!(!status.details().is_empty(), "carries RetryInfo");
 
     // Larger than the limit, plainly and after unpacking.
     let large = "x".repeat(otlp::MAX_REQUEST_BYTES + 1);
-    let status = client.export(request(vec![metric(&large, "", gauge(vec![]))])).await.expect_err("too large");
+    let status =
+        client.export(request(vec![metric(&large, "", gauge(vec![]))])).await.expect_err("too large");
     assert_eq!(status.code(), Code::OutOfRange, "{status:?}");
     let mut packed = client.send_compressed(Gzip);
     let status = packed.export(request(vec![metric(&large, "", gauge(vec![]))])).await.expect_err("a bomb");

@@ -52,7 +52,8 @@ impl Fixture {
     }
 
     async fn post_json(&self, path: &str, body: &str) -> (StatusCode, serde_json::Value) {
-        let response = self.post(path, &[("content-type", "application/json")], body.as_bytes().to_vec()).await;
+        let response =
+            self.post(path, &[("content-type", "application/json")], body.as_bytes().to_vec()).await;
         assert_eq!(response.headers()["content-type"], "application/json");
         (response.status(), response.json().await.expect("JSON"))
     }
@@ -74,11 +75,17 @@ async fn every_kind_of_metric_becomes_series() {
         metric("rpc.latency", "ms", summary(NOW)),
     ];
     let body = request(metrics).encode_to_vec();
-    for headers in [vec![("content-type", PROTOBUF)], vec![("content-type", PROTOBUF), ("content-encoding", "gzip")]] {
+    for headers in
+        [vec![("content-type", PROTOBUF)], vec![("content-type", PROTOBUF), ("content-encoding", "gzip")]]
+    {
         let body = if headers.len() == 2 { gzip(&body) } else { body.clone() };
         let response = fixture.post("/v1/metrics", &headers, body).await;
-        assert_eq!((response.status(), &response.headers()["content-type"]), (StatusCode::OK, &PROTOBUF.parse().expect("a header")));
-        let answer = ExportMetricsServiceResponse::decode(response.bytes().await.expect("a body")).expect("decodes");
+        assert_eq!(
+            (response.status(), &response.headers()["content-type"]),
+            (StatusCode::OK, &PROTOBUF.parse().expect("a header"))
+        );
+        let answer =
+            ExportMetricsServiceResponse::decode(response.bytes().await.expect("a body")).expect("decodes");
         // The second time everything is there already, with the same values: not a word about it.
         assert_eq!(answer.partial_success, None);
     }
@@ -108,7 +115,8 @@ async fn every_kind_of_metric_becomes_series() {
     assert_eq!(read(&fixture.telemetry, "rpc_latency_milliseconds")[0].0.get("quantile"), "0.99");
     assert_eq!(read(&fixture.telemetry, "target_info")[0].0.get("host_name"), "web-1.example");
     let info = fixture.telemetry.metrics();
-    let duration = info.iter().find(|m| m.name == "http_server_request_duration_seconds_bucket").expect("listed");
+    let duration =
+        info.iter().find(|m| m.name == "http_server_request_duration_seconds_bucket").expect("listed");
     assert_eq!((duration.kind, duration.unit.as_str()), (mainstay_observe::MetricKind::Histogram, "seconds"));
 }
 
@@ -151,7 +159,8 @@ async fn the_examples_of_the_specification_are_accepted() {
         return;
     }
     let fixture = fixture().await;
-    for (file, path) in [("events.json", "/v1/logs"), ("logs.json", "/v1/logs"), ("trace.json", "/v1/traces")] {
+    for (file, path) in [("events.json", "/v1/logs"), ("logs.json", "/v1/logs"), ("trace.json", "/v1/traces")]
+    {
         let body = std::fs::read_to_string(examples.join(file)).expect("reads");
         let (status, answer) = fixture.post_json(path, &body).await;
         assert_eq!((status, answer), (StatusCode::OK, serde_json::json!({})), "{file}");
@@ -238,7 +247,8 @@ async fn overload_and_a_full_disk_are_answered_with_the_time_to_wait() {
         let (fixture, body) = (Arc::clone(&fixture), body.clone());
         senders.spawn(async move {
             let response = fixture.post("/v1/metrics", &[("content-type", PROTOBUF)], body).await;
-            let retry = response.headers().get("retry-after").map(|value| value.to_str().expect("text").to_owned());
+            let retry =
+                response.headers().get("retry-after").map(|value| value.to_str().expect("text").to_owned());
             (response.status(), retry)
         });
     }
@@ -257,13 +267,16 @@ async fn overload_and_a_full_disk_are_answered_with_the_time_to_wait() {
 async fn spans_and_logs_that_are_broken_are_refused_by_name() {
     let fixture = fixture().await;
     let id = |bytes: usize| "ab".repeat(bytes);
-    let span = |trace: String, span: String| {
-        serde_json::json!({"traceId": trace, "spanId": span, "name": "s", "startTimeUnixNano": "5", "endTimeUnixNano": "3"})
-    };
-    let spans = [span(id(16), id(8)), span(id(15), id(8)), span("00".repeat(16), id(8)), span(id(16), String::new())];
+    let span = |trace: String, span: String| serde_json::json!({"traceId": trace, "spanId": span, "name": "s", "startTimeUnixNano": "5", "endTimeUnixNano": "3"});
+    let spans =
+        [span(id(16), id(8)), span(id(15), id(8)), span("00".repeat(16), id(8)), span(id(16), String::new())];
     let body = serde_json::json!({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}).to_string();
     let (status, answer) = fixture.post_json("/v1/traces", &body).await;
-    assert_eq!((status, &answer["partialSuccess"]["rejectedSpans"]), (StatusCode::OK, &"3".into()), "{answer}");
+    assert_eq!(
+        (status, &answer["partialSuccess"]["rejectedSpans"]),
+        (StatusCode::OK, &"3".into()),
+        "{answer}"
+    );
     let trace = fixture.telemetry.trace(&id(16)).expect("reads").expect("there");
     assert_eq!((trace.spans, trace.roots[0].duration_ns), (1, 0));
     let records = [

@@ -32,6 +32,8 @@ struct Shared {
     client: reqwest::Client,
     statuses: Mutex<BTreeMap<Key, TargetStatus>>,
     done: watch::Sender<u64>,
+    /// Changes when every target is to be scraped at once.
+    now: watch::Sender<u64>,
 }
 
 #[derive(Default)]
@@ -59,7 +61,13 @@ impl Scraper {
             // A proxy of the environment must not stand between a server and its own hosts.
             .no_proxy()
             .build()?;
-        let shared = Shared { telemetry, client, statuses: Mutex::default(), done: watch::Sender::new(0) };
+        let shared = Shared {
+            telemetry,
+            client,
+            statuses: Mutex::default(),
+            done: watch::Sender::new(0),
+            now: watch::Sender::new(0),
+        };
         Ok(Self { shared: Arc::new(shared), tasks: Mutex::default() })
     }
 
@@ -111,6 +119,11 @@ impl Scraper {
     /// The targets and how their last scrapes went, by job and instance.
     pub fn statuses(&self) -> Vec<TargetStatus> {
         lock(&self.shared.statuses).values().cloned().collect()
+    }
+
+    /// Scrapes every target at once, besides its schedule; for when something has just started.
+    pub fn scrape_now(&self) {
+        self.shared.now.send_modify(|count| *count += 1);
     }
 
     /// Counts the scrapes done, by all targets together.
@@ -174,10 +187,15 @@ impl Worker {
     async fn run(mut self, mut stopped: oneshot::Receiver<bool>) {
         let mut ticks = tokio::time::interval_at(Instant::now() + self.offset(), self.target.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut now = self.shared.now.subscribe();
         loop {
             let gone = tokio::select! {
                 stop = &mut stopped => stop != Ok(false),
                 _ = ticks.tick() => {
+                    self.scrape().await;
+                    continue;
+                }
+                Ok(()) = now.changed() => {
                     self.scrape().await;
                     continue;
                 }

@@ -6,6 +6,7 @@ use super::Telemetry;
 use super::index::Found;
 use crate::batch::Labels;
 use crate::error::QueryError;
+use mainstay_promql::{MatchOp, NAME, Samples as Columns, Selection, Series, SeriesData};
 
 /// A handle that answers the PromQL engine. It sees everything that was acknowledged before each selection.
 #[derive(Clone, Debug)]
@@ -65,5 +66,23 @@ fn resolve(
     match found {
         Found::Here(labels, samples) => Ok((labels, samples)),
         Found::InDatabase(labels, id) => Ok((labels, read(id)?)),
+    }
+}
+
+impl Series for Snapshot {
+    type Error = QueryError;
+
+    fn select(&self, selection: &Selection<'_>) -> Result<Vec<SeriesData>, QueryError> {
+        let name =
+            selection.matchers.iter().find(|matcher| matcher.name == NAME && matcher.op == MatchOp::Equal);
+        let name = name.map(|matcher| matcher.value.as_str());
+        let keep = |labels: &Labels| selection.matches(labels);
+        let mut found = self.samples(name, keep, selection.start_ms, selection.end_ms)?;
+        found.sort_by(|a, b| a.0.cmp(&b.0));
+        let data = found.into_iter().map(|(labels, samples)| {
+            let (times, values) = samples.into_iter().unzip();
+            SeriesData { labels, samples: Columns::from_floats(times, values) }
+        });
+        Ok(data.collect())
     }
 }

@@ -1,6 +1,5 @@
 // What the tests share; included as text by those that need more of `common`.
 
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;

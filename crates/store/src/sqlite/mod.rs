@@ -171,3 +171,6 @@ impl Journal for SqliteJournal {
 pub(crate) fn file_in(dir: &Path) -> PathBuf {
     dir.join(FILE_NAME)
 }
+
+#[cfg(test)]
+mod tests;

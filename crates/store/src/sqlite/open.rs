@@ -1,8 +1,9 @@
 //! Opening a journal, and telling apart what can be wrong with it.
 
 use std::fs::{DirBuilder, OpenOptions};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -111,11 +112,46 @@ pub(crate) fn open_existing(dir: &Path, write: bool) -> Result<Connection, Store
         Err(error) => return Err(StoreError::Directory { path: dir.to_owned(), source: Arc::new(error) }),
     }
     let access = if write { OpenFlags::SQLITE_OPEN_READ_WRITE } else { OpenFlags::SQLITE_OPEN_READ_ONLY };
-    let conn = connect(&path, access).map_err(|error| classify(dir, 0, error))?;
-    match check_format(&conn, dir)? {
+    let failed = |error| classify(dir, 0, error);
+    let conn = connect(&path, access).map_err(failed)?;
+    let (conn, format) = match check_format(&conn, dir) {
+        // A copy on a medium that cannot be written: SQLite wants to make its shared memory file beside it, but without
+        // a log there is nothing to share.
+        Err(StoreError::Sqlite { source, .. })
+            if !write && source.sqlite_error_code() == Some(ErrorCode::CannotOpen) && !has_log(&path) =>
+        {
+            let conn = connect(&immutable(&path), access | OpenFlags::SQLITE_OPEN_URI).map_err(failed)?;
+            let format = check_format(&conn, dir)?;
+            (conn, format)
+        }
+        format => (conn, format?),
+    };
+    match format {
         Format::Empty => Err(StoreError::Missing { path: dir.to_owned() }),
         Format::Known => Ok(conn),
     }
+}
+
+/// Whether there may be events in the log beside the file.
+fn has_log(path: &Path) -> bool {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    std::fs::metadata(log).is_ok_and(|log| log.len() > 0)
+}
+
+/// The name under which SQLite opens a file that nobody changes.
+fn immutable(path: &Path) -> PathBuf {
+    let mut name = String::from("file:");
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => {
+                name.push(char::from(*byte));
+            }
+            other => name.push_str(&format!("%{other:02X}")),
+        }
+    }
+    name.push_str("?immutable=1");
+    name.into()
 }
 
 #[derive(PartialEq, Eq)]

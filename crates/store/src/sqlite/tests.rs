@@ -1,0 +1,84 @@
+//! What only shows from inside: failures of SQLite in the middle of a transaction.
+
+use super::*;
+use crate::contract::{draft, folds};
+use crate::{rebuild, verify};
+
+fn open(dir: &Path) -> SqliteJournal {
+    SqliteJournal::open(dir, Options { folds: folds(), ..Options::default() }).expect("opens")
+}
+
+async fn meddle(journal: &SqliteJournal, sql: &'static str) {
+    let with = Box::new(move |conn: &rusqlite::Connection| conn.execute_batch(sql).expect("meddles"));
+    journal.ask(0, |answer| Work::Meddle { with, answer }).await.expect("is written");
+}
+
+async fn append(
+    journal: &SqliteJournal,
+    events: std::ops::Range<u64>,
+) -> Result<Vec<Arc<Event>>, StoreError> {
+    journal.append(events.map(|n| draft(format!("e{n}"), "k")).collect()).await
+}
+
+#[tokio::test]
+async fn no_space_fails_the_whole_group_and_ends_with_the_shortage() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let journal = open(dir.path());
+    append(&journal, 0..10).await.expect("appends");
+    // SQLite answers as on a full disk when it may not use another page.
+    meddle(&journal, "PRAGMA max_page_count = 1").await;
+    let mut written = 10;
+    let error = loop {
+        match append(&journal, written..written + 20).await {
+            Ok(_) => written += 20,
+            Err(error) => break error,
+        }
+        assert!(written < 10_000, "the limit does not hold");
+    };
+    assert!(matches!(error, StoreError::NoSpace { .. }), "{error}");
+    let (a, b) = (append(&journal, written..written + 30), append(&journal, written + 30..written + 60));
+    let (a, b) = futures::future::join(a, b).await;
+    assert!(a.is_err() && b.is_err());
+    assert_eq!(journal.head().seq, written);
+    assert_eq!(journal.read(written, 10).expect("reads"), vec![]);
+    assert_eq!(journal.row("kinds", "k").expect("reads").expect("is there")["count"], written);
+    meddle(&journal, "PRAGMA max_page_count = 1000000").await;
+    // The same drafts again, as a caller does that got an error.
+    let late = append(&journal, written - 5..written + 20).await.expect("appends");
+    assert_eq!(late.last().map(|event| event.seq), Some(written + 20));
+    drop(journal);
+    assert_eq!(verify(dir.path()).expect("whole").events, written + 20);
+    assert!(rebuild(dir.path(), &folds(), false).expect("compares").agrees());
+}
+
+#[tokio::test]
+async fn a_failure_of_sqlite_rolls_back_and_the_next_group_works() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let journal = open(dir.path());
+    append(&journal, 0..3).await.expect("appends");
+    meddle(&journal, "ALTER TABLE fold_subjects RENAME TO elsewhere").await;
+    let lost = journal.append(vec![draft("a", "k"), draft("b", "k").subject("s")]).await;
+    assert!(matches!(lost, Err(StoreError::Sqlite { .. })), "{lost:?}");
+    assert_eq!(journal.head().seq, 3);
+    meddle(&journal, "ALTER TABLE elsewhere RENAME TO fold_subjects").await;
+    let again = journal.append(vec![draft("a", "k"), draft("b", "k").subject("s")]).await.expect("appends");
+    assert_eq!(again[1].seq, 5);
+    drop(journal);
+    assert_eq!(verify(dir.path()).expect("whole").events, 5);
+}
+
+#[tokio::test]
+async fn dropping_the_future_does_not_take_back_and_closing_finishes() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let journal = open(dir.path());
+    let head = journal.watch();
+    for n in 0..50 {
+        let mut asked = Box::pin(append(&journal, n..n + 1));
+        assert!(futures::poll!(&mut asked).is_pending() || journal.head().seq > 0);
+    }
+    drop(journal);
+    assert_eq!(*head.borrow(), 50);
+    assert!(head.has_changed().is_err(), "followers see that it is closed");
+    assert!(!dir.path().join(format!("{FILE_NAME}-wal")).exists(), "the log is folded in");
+    assert_eq!(verify(dir.path()).expect("whole").events, 50);
+}

@@ -107,7 +107,7 @@ pub const ACTIONS: [ActionFacts; 23] = [
     no_way_out(action("aws:createTags", &["ResourceIds", "Tags"], &["ResourceType"], &[])),
     action("aws:deleteImage", &["ImageId"], &[], &[]),
     action("aws:deleteStack", &["StackName"], &["RoleARN", "RetainResources", "ClientRequestToken"], &[]),
-    action(
+    declares(action(
         "aws:executeAutomation",
         &["DocumentName"],
         &[
@@ -122,7 +122,7 @@ pub const ACTIONS: [ActionFacts; 23] = [
             "Tags",
         ],
         &["Output", "ExecutionId", "Status"],
-    ),
+    )),
     declares(api("aws:executeAwsApi", &["Service", "Api"])),
     built(declares(action(
         "aws:executeScript",

@@ -5,6 +5,7 @@ use mainstay_model::problem::{Segment, nearest};
 use serde_json::{Map, Number, Value};
 
 use crate::document::describe;
+use crate::reference::refers;
 
 /// One way on from a branch.
 #[derive(Clone, Debug)]
@@ -30,7 +31,7 @@ pub enum Condition {
         variable: Value,
         /// The relation.
         operator: Operator,
-        /// The constant.
+        /// What it is compared with: a constant, or a text with references.
         constant: Value,
     },
 }
@@ -173,7 +174,9 @@ impl Condition {
                 Ok(false)
             }
             Self::Not(condition) => Ok(!condition.holds(resolve)?),
-            Self::Compare { variable, operator, constant } => operator.holds(&resolve(variable)?, constant),
+            Self::Compare { variable, operator, constant } => {
+                operator.holds(&resolve(variable)?, &resolve(constant)?)
+            }
         }
     }
 }
@@ -238,15 +241,10 @@ pub(crate) fn condition(
         return None;
     };
     let constant = &map[operator.name()];
-    // A reference is no constant, but it is often written; it is resolved and then checked for its type.
-    let refers = constant.as_str().is_some_and(|text| text.contains("{{"));
-    if refers {
-        problems.push(Problem::error(
-            "bad-condition",
-            at(operator.name()),
-            "The value compared with is a constant, not a reference",
-        ));
-    } else if let Err(wanted) = operator.admits_constant(constant) {
+    // The reference speaks of constants; documents in use compare with references too, so both are taken.
+    if !constant.as_str().is_some_and(refers)
+        && let Err(wanted) = operator.admits_constant(constant)
+    {
         problems.push(
             Problem::error(
                 "wrong-type",

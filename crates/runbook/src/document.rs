@@ -63,8 +63,9 @@ impl AllowedPattern {
     /// Compiles a pattern. What Java has and this engine does not (look-around, back references) is an error.
     pub(crate) fn parse(text: &str) -> Result<Self, regex::Error> {
         // Compiled alone first, so that an error shows the pattern as it was written.
-        Regex::new(text)?;
-        Regex::new(&format!(r"\A(?:{text})\z")).map(|regex| Self { text: text.to_owned(), regex })
+        let ascii = ascii_classes(text);
+        Regex::new(&ascii)?;
+        Regex::new(&format!(r"\A(?:{ascii})\z")).map(|regex| Self { text: text.to_owned(), regex })
     }
 
     /// Whether all of the text matches.
@@ -76,6 +77,29 @@ impl AllowedPattern {
     pub fn as_str(&self) -> &str {
         &self.text
     }
+}
+
+/// Java's `\w`, `\d` and `\s` are ASCII; this engine's are all of Unicode, which is not what was meant and large.
+fn ascii_classes(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            out.push(c);
+            continue;
+        }
+        match chars.next() {
+            Some('w') => out.push_str("[0-9A-Za-z_]"),
+            Some('W') => out.push_str("[^0-9A-Za-z_]"),
+            Some('d') => out.push_str("[0-9]"),
+            Some('D') => out.push_str("[^0-9]"),
+            Some('s') => out.push_str(r"[ \t\n\x0B\f\r]"),
+            Some('S') => out.push_str(r"[^ \t\n\x0B\f\r]"),
+            Some(other) => out.extend(['\\', other]),
+            None => out.push('\\'),
+        }
+    }
+    out
 }
 
 /// The type of a parameter or of a step's output.

@@ -90,14 +90,11 @@ pub(crate) fn read_command(inputs: &Map<String, Value>, reader: &mut Reader<'_>)
     let document = document_name(inputs, reader);
     let delivery = reader.whole(inputs, "TimeoutSeconds", 30, 2_592_000).unwrap_or(DELIVERY_TIMEOUT_S);
     let targets = read_targets(inputs, reader);
-    let parameters = match inputs.get("Parameters") {
-        None => {
-            reader.missing("Parameters", "aws:runCommand with AWS-RunShellScript");
-            None
-        }
-        Some(_) => reader.mapping(inputs, "Parameters"),
-    };
     let shell = document.as_deref() == Some(SHELL_DOCUMENT);
+    if shell && !inputs.contains_key("Parameters") {
+        reader.missing("Parameters", "aws:runCommand with AWS-RunShellScript");
+    }
+    let parameters = reader.mapping(inputs, "Parameters");
     let (commands, working_directory, execution_timeout_s) = match parameters {
         Some(parameters) if shell => read_shell(parameters, &mut reader.inside("Parameters")),
         _ => (None, None, EXECUTION_TIMEOUT_S),
@@ -323,7 +320,7 @@ pub(crate) fn read_script(inputs: &Map<String, Value>, reader: &mut Reader<'_>) 
     if let Some(handler) = &handler
         && runtime == Some(Runtime::Python)
         && !reader.open(&Value::String(handler.clone()))
-        && !is_identifier(handler)
+        && !handler_fits(handler, inputs.contains_key("Attachment"))
     {
         reader.push(
             Problem::error(
@@ -340,6 +337,14 @@ pub(crate) fn read_script(inputs: &Map<String, Value>, reader: &mut Reader<'_>) 
         Some(_) => reader.mapping(inputs, "InputPayload").cloned(),
     };
     Some(ScriptEffect { runtime: runtime?, handler, script: script?, payload: payload? })
+}
+
+/// A function's name; with an attachment, `file.function`.
+fn handler_fits(text: &str, attached: bool) -> bool {
+    match text.split_once('.') {
+        Some((file, function)) if attached => is_identifier(file) && is_identifier(function),
+        _ => is_identifier(text),
+    }
 }
 
 fn is_identifier(text: &str) -> bool {

@@ -27,6 +27,10 @@ pub mod path;
 mod reader;
 pub mod reference;
 pub mod run;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use document::{Document, Parameter, ParameterType};
 pub use effect::{

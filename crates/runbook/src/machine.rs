@@ -125,7 +125,7 @@ pub fn start(document: &Document, start: Start) -> Result<Transition, Vec<Proble
             ),
         )]);
     }
-    let parameters = parameters::bind(document, start.parameters)?;
+    let parameters = parameters::bind(document, start.parameters, start.at)?;
     let event = RunEvent {
         run: start.run,
         procedure: start.procedure,
@@ -427,15 +427,10 @@ impl Machine<'_> {
                     None => Err(missing_output(record, output)),
                 }
             }
-            Reference::Named { space, name } => Ok(match (space.as_str(), name.as_str()) {
-                ("automation", "EXECUTION_ID") => Some(self.run.id.as_str().into()),
-                ("global", "DATE") => self.at.to_string().get(..10).map(Value::from),
-                ("global", "DATE_TIME") => {
-                    let text = self.at.to_string();
-                    Some(format!("{}_{}", &text[..10], text[11..19].replace(':', ".")).into())
-                }
-                _ => None,
-            }),
+            Reference::Named { space, name } if space == "automation" && name == "EXECUTION_ID" => {
+                Ok(Some(self.run.id.as_str().into()))
+            }
+            Reference::Named { space, name } => Ok(global(space, name, self.at)),
         }
     }
 
@@ -565,6 +560,17 @@ impl Machine<'_> {
             (None, None) => (RunStatus::Success, None),
         };
         self.emit(Body::Finished { status, outputs, failure });
+    }
+}
+
+/// The value of `global:NAME` at a time, as far as it needs no AWS account.
+pub(crate) fn global(space: &str, name: &str, at: Timestamp) -> Option<Value> {
+    let text = at.to_string();
+    let (date, time) = (text.get(..10)?, text.get(11..19)?);
+    match (space, name) {
+        ("global", "DATE") => Some(date.into()),
+        ("global", "DATE_TIME") => Some(format!("{date}_{}", time.replace(':', ".")).into()),
+        _ => None,
     }
 }
 

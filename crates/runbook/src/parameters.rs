@@ -1,10 +1,11 @@
 //! Parameters: the values a run is given, checked against what the document declares.
 
-use mainstay_model::Problem;
 use mainstay_model::problem::nearest;
+use mainstay_model::{Problem, Timestamp};
 use serde_json::{Map, Number, Value};
 
 use crate::document::{Document, Parameter, ParameterType, describe};
+use crate::machine::global;
 use crate::reference::{Reference, interpolate};
 
 /// The values of all parameters: those given, typed and checked, and the defaults of the others. All problems are
@@ -12,6 +13,7 @@ use crate::reference::{Reference, interpolate};
 pub(crate) fn bind(
     document: &Document,
     given: Map<String, Value>,
+    at: Timestamp,
 ) -> Result<Map<String, Value>, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut bound = Map::new();
@@ -52,7 +54,12 @@ pub(crate) fn bind(
         }
         match &parameter.default {
             Some(default) => {
-                bound.insert(name.clone(), default.clone());
+                let resolve = |reference: &Reference| match reference {
+                    Reference::Named { space, name } => Ok(global(space, name, at)),
+                    _ => Ok(None),
+                };
+                let value = interpolate(default, &resolve).unwrap_or_else(|_| default.clone());
+                bound.insert(name.clone(), value);
             }
             None => problems.push(Problem::error(
                 "missing-parameter",

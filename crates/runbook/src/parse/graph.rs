@@ -210,7 +210,7 @@ fn before(edges: &[Vec<usize>]) -> Vec<BTreeSet<usize>> {
     let mut before = vec![BTreeSet::new(); edges.len()];
     for start in 0..edges.len() {
         let mut seen = BTreeSet::new();
-        let mut todo: Vec<usize> = edges[start].iter().copied().collect();
+        let mut todo: Vec<usize> = edges[start].clone();
         while let Some(index) = todo.pop() {
             if seen.insert(index) {
                 before[index].insert(start);

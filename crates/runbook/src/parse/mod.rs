@@ -59,15 +59,15 @@ fn read(value: &Value, problems: &mut Vec<Problem>) -> Option<Document> {
     if !schema_version(map, problems) {
         return None;
     }
-    let mut reader = Reader { path: Vec::new(), problems, draft: true };
-    // A change template is told by its own keys; naming it once is enough.
+    // A change template is told by its own keys. It has rules of its own, so nothing else is said of it.
     if let Some(key) = CHANGE_TEMPLATE_KEYS.iter().find(|key| map.contains_key(**key)) {
-        reader.problems.push(
+        problems.push(
             Problem::error("not-built", vec![(*key).into()], "Change templates are not built yet").on_key(),
         );
+        return None;
     }
-    let known: Vec<&str> = KEYS.iter().chain(&CHANGE_TEMPLATE_KEYS).copied().collect();
-    reader.unknown_keys(map, &known, "an Automation document");
+    let mut reader = Reader { path: Vec::new(), problems, draft: true };
+    reader.unknown_keys(map, &KEYS, "an Automation document");
     let description = reader.text(map, "description");
     if map.get("variables").is_some_and(|value| value.as_object().is_none_or(|map| !map.is_empty())) {
         reader.problems.push(
@@ -208,7 +208,7 @@ fn outputs(map: &Map<String, Value>, reader: &mut Reader<'_>) -> Vec<(String, St
                         Problem::error(
                             "bad-value",
                             path,
-                            format!("{} does not name an output", describe(item)),
+                            format!("`{}` does not name an output", item.as_str().unwrap_or_default()),
                         )
                         .label("expected `step.Output`"),
                     ),

@@ -158,14 +158,26 @@ fn pattern(text: &str, reader: &mut Reader<'_>) -> Option<AllowedPattern> {
 fn default(parameter: &Parameter, reader: &mut Reader<'_>) {
     let Some(default) = &parameter.default else { return };
     let path = reader.at("default");
+    let mut later = false;
     if let Value::String(text) = default {
         for found in scan(text) {
+            let path = path.clone();
             let problem = match &found.braced {
                 Braced::Reference(Reference::Named { space, .. }) if space == "ssm" => Problem::error(
                     "not-built",
                     path,
                     "Defaults from the parameter store (`ssm:`) are not built yet",
                 ),
+                // Filled in when a run starts.
+                Braced::Reference(Reference::Named { space, name }) if space == "global" => {
+                    match super::reference::named(space, name) {
+                        None => {
+                            later = true;
+                            continue;
+                        }
+                        Some(problem) => Problem { path, ..problem },
+                    }
+                }
                 Braced::Reference(_) => Problem::error(
                     "bad-reference",
                     path,
@@ -179,7 +191,7 @@ fn default(parameter: &Parameter, reader: &mut Reader<'_>) {
     }
     // An empty text is how optional parameters say "none"; whether the pattern admits it is the run's affair only when
     // somebody gives it.
-    if default == "" && parameter.kind.admits(default) {
+    if later || default == "" && parameter.kind.admits(default) {
         return;
     }
     if let Some(message) = check(parameter, default) {

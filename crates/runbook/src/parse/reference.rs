@@ -37,6 +37,10 @@ pub(crate) fn check(
             }
         }
     }
+    if steps.is_empty() {
+        // That there are no steps is reported by itself.
+        return;
+    }
     for (index, output) in map.get("outputs").and_then(Value::as_array).into_iter().flatten().enumerate() {
         if let Some((step, name)) = output.as_str().and_then(output_name) {
             let problem = check.output(&step, &name, None);
@@ -179,7 +183,7 @@ impl Check<'_> {
     }
 }
 
-fn named(space: &str, name: &str) -> Option<Problem> {
+pub(super) fn named(space: &str, name: &str) -> Option<Problem> {
     let unknown = |help: &str| {
         Some(
             Problem::error("unknown-reference", Vec::new(), format!("There is no `{space}:{name}`"))

@@ -1,0 +1,297 @@
+use mainstay_model::Problem;
+use mainstay_model::problem::Spot;
+
+use super::common::value;
+use crate::Document;
+
+/// Each problem as `code path "what is underlined": message (help)`.
+fn problems(text: &str) -> Vec<String> {
+    let value = value(text);
+    let problems = match Document::parse(&value) {
+        Ok(document) => document.warnings,
+        Err(problems) => problems,
+    };
+    let show = |problem: &Problem| {
+        let mut at = &value;
+        for segment in &problem.path {
+            at = match segment {
+                mainstay_model::Segment::Key(key) => &at[key.as_str()],
+                mainstay_model::Segment::Index(index) => &at[*index],
+            };
+        }
+        let spot = match &problem.spot {
+            Spot::Within(range) => format!(" \"{}\"", &at.as_str().unwrap_or_default()[range.clone()]),
+            Spot::Key => " key".to_owned(),
+            Spot::Value => String::new(),
+        };
+        let help = problem.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
+        format!("{} {}{spot}: {}{help}", problem.code, problem.path_text(), problem.message)
+    };
+    problems.iter().map(show).collect()
+}
+
+fn steps(text: &str) -> Vec<String> {
+    let indented: String = text.lines().map(|line| format!("{line}\n")).collect();
+    problems(&format!("schemaVersion: '0.3'\nmainSteps:\n{indented}"))
+}
+
+#[test]
+fn the_envelope() {
+    assert_eq!(problems("[]"), ["wrong-type : A document is a mapping, found a list"]);
+    assert_eq!(
+        problems("mainSteps: []"),
+        [
+            "missing-key : A document needs `schemaVersion` (Automation documents have `schemaVersion: \"0.3\"`)"
+        ]
+    );
+    assert_eq!(
+        problems("schemaVersion: '2.2'\nmainSteps: []"),
+        ["not-built schemaVersion: Command documents (schemaVersion 2.2) are not built yet"]
+    );
+    assert_eq!(
+        problems("schemaVersion: 0.4"),
+        [
+            "bad-value schemaVersion: `0.4` is not a schema version (Automation documents have `schemaVersion: \"0.3\"`)"
+        ]
+    );
+    assert_eq!(
+        problems(
+            "schemaVersion: 0.3\nmainsteps: []\nvariables: {x: {type: String}}\nassumeRole: 'arn:aws:iam::1:role/x'"
+        ),
+        [
+            "unknown-key mainsteps key: `mainsteps` is not a key of an Automation document (Did you mean `mainSteps`?)",
+            "not-built variables key: Variables are not built yet",
+            "not-built assumeRole: Running with an AWS role is not built yet",
+            "missing-key : A document needs `mainSteps`",
+        ]
+    );
+}
+
+#[test]
+fn steps_and_their_keys() {
+    let found = steps(
+        "- {name: a b, action: 'aws:slep', inputs: {}}
+- {name: s, action: 'aws:sleep', inputs: {Duration: 10m}, onFailure: Abrt, isEnd: maybe, maxAttempts: 0, timeoutSecond: 3}
+- {name: s, action: 'aws:approve', inputs: {Approver: [x]}}
+- {action: 'aws:runShellScript', inputs: {}}
+- 5",
+    );
+    assert_eq!(
+        found,
+        [
+            "bad-name mainSteps[0].name: `a b` is not a step's name",
+            "unknown-action mainSteps[0].action: `aws:slep` is not an action (Did you mean `aws:sleep`?)",
+            "unknown-key mainSteps[1].timeoutSecond key: `timeoutSecond` is not a key of a step (Did you mean `timeoutSeconds`?)",
+            "wrong-type mainSteps[1].maxAttempts: `maxAttempts` is a whole number from 1 to 4294967295, found the number 0",
+            "bad-value mainSteps[1].onFailure: `onFailure` is Abort, Continue or `step:NAME`, found `Abrt` (Did you mean `Abort`?)",
+            "wrong-type mainSteps[1].isEnd: `isEnd` is true or false, found the text \"maybe\"",
+            "bad-value mainSteps[1].inputs.Duration: `10m` is not an ISO 8601 duration",
+            "duplicate-name mainSteps[2].name: Another step is named `s` already",
+            "unknown-key mainSteps[2].inputs.Approver key: `Approver` is not a key of the inputs of aws:approve (Did you mean `Approvers`?)",
+            "missing-key mainSteps[2].inputs: aws:approve needs `Approvers`",
+            "not-built mainSteps[2].action: aws:approve is not built yet",
+            "missing-key mainSteps[3]: A step needs `name`",
+            "unknown-action mainSteps[3].action: `aws:runShellScript` is not an action (Plugins of Command documents run through `aws:runCommand`)",
+            "wrong-type mainSteps[4]: `mainSteps` is a list of steps, found the number 5",
+        ]
+    );
+}
+
+#[test]
+fn commands_and_scripts() {
+    let found = steps(
+        "- {name: a, action: 'aws:runCommand', inputs: {DocumentName: AWS-RunPowerShellScript, InstanceIds: [h]}}
+- name: b
+  action: aws:runCommand
+  inputs:
+    DocumentName: AWS-RunShellScript
+    Targets: [{Key: role, Values: [x]}, {Key: 'resource-groups:Name', Values: [g]}]
+    MaxConcurrency: 10%
+    OutputS3BucketName: x
+    Parameters: {command: [ls], executionTimeout: ['0']}
+- {name: c, action: 'aws:runCommand', inputs: {DocumentName: AWS-RunShellScript, Parameters: {commands: []}}}
+- {name: d, action: 'aws:executeScript', inputs: {Runtime: python3.8, Script: x}}
+- {name: e, action: 'aws:executeScript', inputs: {Runtime: PowerShell 7.0, Script: x}}
+- {name: f, action: 'aws:executeScript', inputs: {Runtime: ruby, Script: 5, InputPayload: []}}
+- {name: g, action: 'aws:sleep', inputs: {Duration: PT1S, Timestamp: x}}
+- {name: h, action: 'aws:sleep', inputs: {Duration: P8D}}",
+    );
+    assert_eq!(
+        found,
+        [
+            "not-built mainSteps[0].inputs.DocumentName: Running the Command document `AWS-RunPowerShellScript` is not built yet (`AWS-RunShellScript` is built)",
+            "not-built mainSteps[1].inputs.OutputS3BucketName: `OutputS3BucketName` of aws:runCommand is not built yet",
+            "not-built mainSteps[1].inputs.MaxConcurrency: `MaxConcurrency` other than 50 is not built yet",
+            "bad-value mainSteps[1].inputs.Targets[0].Key: `role` is not a key of targets (Use `tag:KEY`, `tag-key` or `InstanceIds`)",
+            "not-built mainSteps[1].inputs.Targets[1].Key: Resource groups as targets are not built yet",
+            "unknown-key mainSteps[1].inputs.Parameters.command key: `command` is not a key of the parameters of AWS-RunShellScript (Did you mean `commands`?)",
+            "wrong-type mainSteps[1].inputs.Parameters.executionTimeout: `executionTimeout` is a whole number from 1 to 172800, found the text \"0\"",
+            "missing-key mainSteps[1].inputs.Parameters: AWS-RunShellScript needs `commands`",
+            "missing-key mainSteps[2].inputs: aws:runCommand needs `InstanceIds` or `Targets`",
+            "bad-value mainSteps[2].inputs.Parameters.commands: `commands` holds no command",
+            "missing-key mainSteps[3].inputs: aws:executeScript with Python needs `Handler`",
+            "not-built mainSteps[4].inputs.Runtime: The runtime `PowerShell 7.0` is not built yet",
+            "bad-value mainSteps[5].inputs.Runtime: `ruby` is not a runtime (Runtimes are python3.x (the host's python3 is used) and bash)",
+            "wrong-type mainSteps[5].inputs.Script: `Script` is a text, found the number 5",
+            "wrong-type mainSteps[5].inputs.InputPayload: `InputPayload` is a mapping, found a list",
+            "bad-value mainSteps[6].inputs.Timestamp key: `Duration` and `Timestamp` exclude each other",
+            "bad-value mainSteps[7].inputs.Duration: A sleep takes at most 604799 seconds, just under 7 days",
+        ]
+    );
+}
+
+#[test]
+fn branches() {
+    let found = steps(
+        "- name: a
+  action: aws:branch
+  inputs:
+    Default: d
+    Choices:
+    - {NextStep: b, Variable: '{{ x.y }}', StringEqual: z}
+    - {NextStep: c, Variable: '{{ automation:EXECUTION_ID }}', NumericEquals: z}
+    - {Variable: 5, BooleanEquals: true, StringEquals: x}
+    - {NextStep: b, And: [], Variable: x}
+    - {NextStep: b, Not: [x]}
+    - {NextStep: b, Or: [x, {StringEquals: x}]}
+- {name: b, action: 'aws:sleep', inputs: {Duration: PT1S}}",
+    );
+    assert_eq!(
+        found,
+        [
+            "unknown-operator mainSteps[0].inputs.Choices[0].StringEqual key: `StringEqual` is not an operator of aws:branch (Did you mean `StringEquals`?)",
+            "wrong-type mainSteps[0].inputs.Choices[1].NumericEquals: `NumericEquals` compares with a number, found the text \"z\"",
+            "missing-key mainSteps[0].inputs.Choices[2]: A choice needs `NextStep`",
+            "bad-condition mainSteps[0].inputs.Choices[2].StringEquals key: A comparison has exactly one operator",
+            "wrong-type mainSteps[0].inputs.Choices[2].Variable: `Variable` is a reference such as `{{ step.Output }}`, found the number 5",
+            "bad-condition mainSteps[0].inputs.Choices[3].Variable key: `Variable` cannot stand beside `And`",
+            "bad-condition mainSteps[0].inputs.Choices[3].And: `And` holds no condition",
+            "wrong-type mainSteps[0].inputs.Choices[4].Not: `Not` holds one condition, found a list",
+            "wrong-type mainSteps[0].inputs.Choices[5].Or[0]: A condition is a mapping, found the text \"x\"",
+            "missing-key mainSteps[0].inputs.Choices[5].Or[1]: A comparison needs a `Variable`",
+            "unknown-step mainSteps[0].inputs.Choices[1].NextStep \"c\": There is no step `c` (Did you mean `a`?)",
+            "unknown-step mainSteps[0].inputs.Default \"d\": There is no step `d` (Did you mean `a`?)",
+            "unknown-reference mainSteps[0].inputs.Choices[0].Variable \"{{ x.y }}\": There is no step `x` (Did you mean `a`?)",
+        ]
+    );
+}
+
+#[test]
+fn the_graph() {
+    let script = "action: 'aws:executeScript', inputs: {Runtime: bash, Script: 'true'}";
+    assert_eq!(
+        steps(&format!(
+            "- {{name: first, {script}, nextStep: third}}
+- {{name: second, {script}, onFailure: 'step:first', isEnd: true}}
+- {{name: third, {script}, nextStep: second}}"
+        )),
+        [
+            "cycle mainSteps[1]: The steps go in circles: first -> third -> second -> first (Repeat steps with aws:loop, or try a step again with maxAttempts)"
+        ]
+    );
+    assert_eq!(
+        steps(&format!(
+            "- {{name: first, {script}, isEnd: true, nextStep: frist}}
+- {{name: lonely, {script}, onCancel: 'step:nap', onFailure: 'step: gone'}}
+- {{name: nap, action: 'aws:sleep', inputs: {{Duration: PT1S}}}}"
+        )),
+        [
+            "unused-key mainSteps[0].nextStep key: `nextStep` is never taken: the step has `isEnd`",
+            "unknown-step mainSteps[0].nextStep \"frist\": There is no step `frist` (Did you mean `first`?)",
+            "unknown-step mainSteps[1].onFailure \"gone\": There is no step `gone`",
+            "bad-value mainSteps[1].onCancel: `onCancel` cannot lead to `nap`: it is aws:sleep",
+            "unreachable-step mainSteps[1].name: No step leads to `lonely`: it never runs",
+            "unreachable-step mainSteps[2].name: No step leads to `nap`: it never runs",
+        ]
+    );
+}
+
+#[test]
+fn references() {
+    let found = problems(
+        "
+schemaVersion: '0.3'
+parameters: {Host: {type: String}}
+outputs: [b.Payload, b.Nothing, c.x, '{{ a.Payload }}', bad]
+mainSteps:
+- name: a
+  action: aws:executeScript
+  inputs:
+    Runtime: bash
+    Script: 'echo {{ Host }} {{ Hots }} {{.Go}} {{ a + b }} {{ variable:x }}'
+    InputPayload: {x: 'é {{ Hots }}', y: '{{ {{Host}} }}', z: '{{ b.Payload }}', w: '{{ a.Payload }}', v: '{{ some text }}', '{{Host}}': 1}
+- name: b
+  action: aws:executeScript
+  outputs: [{Name: N, Selector: '$.Payload[?(@.x)]'}, {Name: O, Selector: Payload}, {Selector: $, Typ: x}, {Name: P, Selector: $.P, Type: Float}]
+  inputs:
+    Runtime: bash
+    Script: 'true'
+    InputPayload: [1]
+- {name: c, action: 'aws:sleep', inputs: {Duration: '{{ ssm:/a }}'}}
+- {name: d, action: 'aws:sleep', inputs: {Duration: '{{ global:REGION }}{{ global:DAY }}{{ automation:X }}{{ what:x }}{{ b.N }}{{ c }}'}}
+",
+    );
+    let expected = r#"
+not-built mainSteps[1].outputs[0].Selector "[?(@.x)]": Filters in selectors are not built yet
+bad-selector mainSteps[1].outputs[1].Selector "Payload": A selector starts with `$`
+unknown-key mainSteps[1].outputs[2].Typ key: `Typ` is not a key of an output (Did you mean `Type`?)
+missing-key mainSteps[1].outputs[2]: An output needs `Name`
+bad-value mainSteps[1].outputs[3].Type: `Float` is not a type of outputs (Types are String, StringList, Boolean, Integer, StringMap and MapList)
+wrong-type mainSteps[1].inputs.InputPayload: `InputPayload` is a mapping, found a list
+bad-value outputs[4]: `bad` does not name an output
+bad-reference mainSteps[0].inputs.InputPayload.v "{{ some text }}": This is not a reference and stays as it is
+reference-order mainSteps[0].inputs.InputPayload.w "{{ a.Payload }}": Step `a` cannot use its own output
+unknown-reference mainSteps[0].inputs.InputPayload.x "{{ Hots }}": There is no parameter `Hots` (Did you mean `Host`?)
+bad-reference mainSteps[0].inputs.InputPayload.y "{{ {{Host}}": References cannot be nested
+reference-order mainSteps[0].inputs.InputPayload.z "{{ b.Payload }}": Step `b` cannot have run before this one
+bad-reference mainSteps[0].inputs.InputPayload.{{Host}} key: A key cannot hold a reference
+unknown-reference mainSteps[0].inputs.Script "{{ Hots }}": There is no parameter `Hots`; in this script it stays as it is (Did you mean `Host`?)
+not-built mainSteps[0].inputs.Script "{{ variable:x }}": Variables are not built yet
+bad-reference mainSteps[2].inputs.Duration "{{ ssm:/a }}": Steps cannot refer to the parameter store (Refer to it in a parameter's default)
+not-built mainSteps[3].inputs.Duration "{{ global:REGION }}": `global:REGION` is not built yet: it is known only where AWS actions run
+unknown-reference mainSteps[3].inputs.Duration "{{ global:DAY }}": There is no `global:DAY` (Known are DATE, DATE_TIME, REGION, ACCOUNT_ID and AWS_PARTITION)
+unknown-reference mainSteps[3].inputs.Duration "{{ automation:X }}": There is no `automation:X` (Known is EXECUTION_ID)
+unknown-reference mainSteps[3].inputs.Duration "{{ what:x }}": There is no `what:x` (Known before the colon are global, automation, variable and ssm)
+unknown-reference mainSteps[3].inputs.Duration "{{ c }}": There is no parameter `c` (`c` is a step: name one of its outputs, `{{ c.Output }}`)
+unknown-reference outputs[1]: Step `b` has no output `Nothing` (Its outputs are N, O, P, Payload)
+unknown-reference outputs[2]: Step `c` has no output `x` (aws:sleep has no outputs)
+"#;
+    assert_eq!(found, expected.trim().lines().collect::<Vec<_>>());
+}
+
+#[test]
+fn parameters() {
+    let found = problems(
+        "
+schemaVersion: '0.3'
+parameters:
+  A: {type: Sting}
+  B: {type: Integer, default: '5'}
+  C: {type: String, default: '{{ ssm:/x }}', allowedPattern: '(?=x)y'}
+  D: {type: String, default: '{{ A }}', minChars: 5, maxChars: 3, displayType: box}
+  E: {default: x}
+  F: {type: StringList, default: [a, z], allowedValues: [a, b], allowedPattern: '['}
+  G: 5
+  'H I': {type: 'List<AWS::EC2::Instance::Id>', typ: x}
+mainSteps: [{name: s, action: 'aws:sleep', inputs: {Duration: PT1S}}]
+",
+    );
+    assert_eq!(
+        found,
+        [
+            "bad-value parameters.A.type: `Sting` is not a type of parameters (Did you mean `String`?)",
+            "bad-default parameters.B.default: The default does not fit its parameter, which is an Integer, found the text \"5\"",
+            "not-built parameters.C.allowedPattern: Look-around in patterns is not built yet",
+            "not-built parameters.C.default \"{{ ssm:/x }}\": Defaults from the parameter store (`ssm:`) are not built yet",
+            "bad-value parameters.D.displayType: `displayType` is textfield or textarea, found `box`",
+            "bad-value parameters.D.maxChars: `maxChars` is 3, less than `minChars`, which is 5",
+            "bad-reference parameters.D.default \"{{ A }}\": A default is a constant: it cannot refer to anything but the parameter store",
+            "missing-key parameters.E: A parameter needs `type`",
+            "bad-value parameters.F.allowedPattern: This is not a regular expression: unclosed character class",
+            "bad-default parameters.F.default: The default does not fit its parameter, which is one of a, b, found a list",
+            "wrong-type parameters.G: `G` is a mapping with `type`, found the number 5",
+            "bad-name parameters.H I key: `H I` is not a parameter's name",
+            "unknown-key parameters.H I.typ key: `typ` is not a key of a parameter (Did you mean `type`?)",
+        ]
+    );
+}

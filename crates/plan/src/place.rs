@@ -1,0 +1,103 @@
+//! Which service belongs on which host.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mainstay_declare::{Component, Declared};
+use mainstay_model::{HostId, Tags};
+
+/// One service on one host.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Placed {
+    /// The host.
+    pub host: HostId,
+    /// The component.
+    pub component: String,
+}
+
+/// A component that should run somewhere and does not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unplaced {
+    /// The component.
+    pub component: String,
+    /// Why, as people read it.
+    pub reason: String,
+}
+
+/// Where everything belongs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Placement {
+    /// Every service on every host: dependencies first, then by component and host.
+    pub services: Vec<Placed>,
+    /// Components with a service for which there is no host.
+    pub unplaced: Vec<Unplaced>,
+}
+
+impl Placement {
+    /// The components that belong on a host, dependencies first.
+    pub fn on<'a>(&'a self, host: &'a HostId) -> impl Iterator<Item = &'a str> {
+        self.services
+            .iter()
+            .filter(move |placed| placed.host == *host)
+            .map(|placed| placed.component.as_str())
+    }
+}
+
+/// Places every component that has a service on every host its selector selects.
+pub fn place(declared: &Declared, hosts: &[(HostId, Tags)]) -> Placement {
+    let mut placement = Placement::default();
+    let mut hosts: Vec<&(HostId, Tags)> = hosts.iter().collect();
+    hosts.sort_by(|a, b| a.0.cmp(&b.0));
+    for name in waves(declared).into_iter().flatten() {
+        let Some(component) = declared.workload.components.get(name).filter(|c| c.service.is_some()) else {
+            continue;
+        };
+        let before = placement.services.len();
+        for (host, _) in hosts.iter().filter(|(_, tags)| component.hosts.matches(tags)) {
+            placement.services.push(Placed { host: host.clone(), component: name.to_owned() });
+        }
+        if placement.services.len() == before {
+            placement
+                .unplaced
+                .push(Unplaced { component: name.to_owned(), reason: why_not(component, &hosts) });
+        }
+    }
+    placement
+}
+
+fn why_not(component: &Component, hosts: &[&(HostId, Tags)]) -> String {
+    if hosts.is_empty() {
+        return "no host has joined yet".to_owned();
+    }
+    let known: Vec<String> = hosts.iter().take(3).map(|(host, tags)| format!("{host} has {tags}")).collect();
+    let more = if hosts.len() > 3 { format!(" and {} more", hosts.len() - 3) } else { String::new() };
+    format!("no host matches `{}` ({}{more})", component.hosts, known.join("; "))
+}
+
+/// The components in waves: each depends only on components of earlier waves. A circle, which `declare` refuses, would
+/// come last in one wave.
+pub fn waves(declared: &Declared) -> Vec<Vec<&str>> {
+    let components = &declared.workload.components;
+    let mut waiting: BTreeMap<&str, BTreeSet<&str>> = components
+        .iter()
+        .map(|(name, component)| {
+            let on = component.depends_on.iter().map(String::as_str);
+            (name.as_str(), on.filter(|other| components.contains_key(*other)).collect())
+        })
+        .collect();
+    let mut waves = Vec::new();
+    while !waiting.is_empty() {
+        let mut wave: Vec<&str> =
+            waiting.iter().filter(|(_, on)| on.is_empty()).map(|(name, _)| *name).collect();
+        if wave.is_empty() {
+            wave = waiting.keys().copied().collect();
+        }
+        for name in &wave {
+            waiting.remove(name);
+        }
+        for on in waiting.values_mut() {
+            on.retain(|other| !wave.contains(other));
+        }
+        waves.push(wave);
+    }
+    waves
+}

@@ -16,7 +16,7 @@
 //! let answer = Engine::default().instant(&series, &expr, 150_000).expect("evaluates");
 //! let Value::Vector(vector) = answer.value else { panic!("a vector") };
 //! assert_eq!(vector[0].labels.to_string(), r#"{job="shop"}"#);
-//! assert_eq!(vector[0].sample.as_float(), Some(2.0));
+//! assert!(vector[0].sample.as_float().is_some_and(|rate| (rate - 2.0).abs() < 1e-9));
 //! ```
 
 mod ast;
@@ -30,6 +30,7 @@ mod numeric;
 mod parser;
 mod print;
 mod series;
+pub mod testscript;
 mod text;
 mod value;
 mod xxhash;

@@ -341,7 +341,7 @@ mod tests {
             given.source = source;
             given.subject = subject;
             let sealed = seal(given).expect("small and shallow");
-            prop_assert_eq!(decode(sealed.body.as_bytes()).expect("reads back"), sealed.draft.clone());
+            prop_assert_eq!(decode(sealed.body.as_bytes()).expect("reads back"), sealed.draft);
         }
     }
 }

@@ -27,7 +27,7 @@ impl Fold for Tally {
         let count = rows.get(&writer).and_then(|row| row["count"].as_u64()).unwrap_or(0);
         rows.put(&writer, &json!({ "count": count + 1, "last": event.id }));
         rows.put(event.id.as_str(), &event.draft.data);
-        if count % 3 == 0 {
+        if count.is_multiple_of(3) {
             rows.remove(event.id.as_str());
         }
     }

@@ -38,7 +38,7 @@ pub const TUNING: &[(&str, &str)] = &[
     ("journal_mode", "WAL"),
     ("synchronous", "FULL"),
     // A checkpoint syncs the main file too; every 16 MiB of log instead of every 4 leaves more time for events.
-    ("wal_autocheckpoint", "4096"),
+    ("wal_autocheckpoint", "2048"),
     ("cache_size", "-16384"),
     ("cell_size_check", "ON"),
 ];

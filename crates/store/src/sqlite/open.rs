@@ -20,7 +20,7 @@ use crate::record::{Tip, hex};
 use crate::{StoreError, fold, rebuild};
 
 /// How long to wait for someone who looks at the file with another program.
-const BUSY: Duration = Duration::from_secs(5);
+pub(super) const BUSY: Duration = Duration::from_secs(5);
 
 /// Less than this free is a full disk, whatever SQLite called its failure.
 const NEARLY_NOTHING: u64 = 1 << 20;

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use mainstay_model::Event;
 use rusqlite::{Connection, params};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
-use super::open::{check_space, classify};
+use super::open::{BUSY, check_space, classify};
 use super::schema::{SqlBacking, Tables, place};
 use crate::fold::{self, Overlay};
 use crate::record::{self, Sealed, Tip};
@@ -141,6 +142,21 @@ impl Writer {
         {
             tracing::error!(%error, "the journal could not roll back");
         }
+        // Where SQLite itself ran out of space, the next group finds what this gives back.
+        if matches!(cause, StoreError::NoSpace { .. }) {
+            self.shrink_log();
+        }
+    }
+
+    /// The log holds many versions of the same pages. Folding them into the file gives back space when it is short, as
+    /// far as nobody reads in it just now.
+    fn shrink_log(&self) {
+        let checkpoint = || self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        let shrunk = self.conn.busy_timeout(Duration::ZERO).and_then(|()| checkpoint());
+        let patient_again = self.conn.busy_timeout(BUSY);
+        if let Err(error) = shrunk.and(patient_again) {
+            tracing::warn!(%error, "the journal's log could not be folded in to free space");
+        }
     }
 
     /// Puts everything that waits into one transaction and commits it. Requests that arrive meanwhile still come along;
@@ -151,8 +167,12 @@ impl Writer {
         first: Request,
         queue: &mut mpsc::UnboundedReceiver<Request>,
     ) -> Result<(), StoreError> {
-        let ready = check_space(&self.dir, self.min_free_bytes)
-            .and_then(|()| self.run_cached("BEGIN IMMEDIATE").map_err(|error| self.classify(error)));
+        let space = check_space(&self.dir, self.min_free_bytes).or_else(|_| {
+            self.shrink_log();
+            check_space(&self.dir, self.min_free_bytes)
+        });
+        let ready =
+            space.and_then(|()| self.run_cached("BEGIN IMMEDIATE").map_err(|error| self.classify(error)));
         self.take(group, first, ready)?;
         let mut chances = CHANCES;
         while group.bytes + group.changes.bytes < GROUP_BYTES && group.pending.len() < GROUP_REQUESTS {

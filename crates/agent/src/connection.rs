@@ -153,7 +153,7 @@ impl Connection {
                 send(sender, from_agent::Body::Command(self.ledger.receive(command))).await?;
             }
             Some(from_server::Body::Cancel(cancel)) => {
-                let state = self.ledger.cancel(&cancel.id, &cancel.reason);
+                let state = self.ledger.cancel(&cancel);
                 send(sender, from_agent::Body::Command(state)).await?;
             }
             Some(from_server::Body::Forget(forget)) => {

@@ -162,9 +162,8 @@ impl Ledger {
         if let Some(state) = inner.live.get(id) {
             return Some(CommandState { id: id.to_string(), state: Some(state.clone()) });
         }
-        if self.tombstone(id).exists() {
-            let reason = "it ran before; its result was handed over and is no longer kept here".to_owned();
-            return Some(finished(id, Path::new(""), &ended(End::Unknown { reason })));
+        if let Ok(words) = fs::read_to_string(self.tombstone(id)) {
+            return Some(buried(id, &words));
         }
         let entry = self.entry(id);
         entry.exists().then(|| finished(id, &entry, &self.over(&entry)))
@@ -285,14 +284,14 @@ impl Ledger {
 
     /// Ends a command. One that never arrived will not run when it does. The answer is what is known now; the end comes
     /// as an update.
-    pub fn cancel(&self, id: &str, reason: &str) -> CommandState {
-        let id = match command_id(id) {
+    pub fn cancel(&self, cancel: &link::Cancel) -> CommandState {
+        let id = match command_id(&cancel.id) {
             Ok(id) => id,
-            Err(reason) => return not_started(id.to_owned(), reason),
+            Err(reason) => return not_started(cancel.id.clone(), reason),
         };
         let mut inner = self.inner();
-        let reason = if reason.is_empty() { "cancelled".to_owned() } else { reason.to_owned() };
-        if inner.live.contains_key(&id) {
+        let reason = if cancel.reason.is_empty() { "cancelled".to_owned() } else { cancel.reason.clone() };
+        if inner.live.contains_key(&id) && !cancel.unless_arrived {
             let entry = self.entry(&id);
             let reason = reason.clone();
             inner.tasks.spawn(async move { handle::stop(&entry, &reason).await });
@@ -300,10 +299,17 @@ impl Ledger {
         if let Some(known) = self.known(&inner, &id) {
             return known;
         }
-        if let Err(error) = self.bury(&id) {
-            tracing::error!(command = %id, %error, "a command that was cancelled before it arrived cannot be recorded");
+        let words = format!("{} {reason}", if cancel.unless_arrived { "not-delivered" } else { "cancelled" });
+        match self.bury(&id, &words) {
+            Ok(()) => buried(&id, &words),
+            Err(error) => {
+                // Not promised: without the tombstone it would run if it still arrived.
+                tracing::error!(command = %id, %error, "a command that was cancelled before it arrived cannot be recorded");
+                let reason =
+                    format!("it had not arrived, and that it must not run could not be recorded: {error}");
+                finished(&id, Path::new(""), &ended(End::Unknown { reason }))
+            }
         }
-        not_started(id.into(), format!("{reason}; it had not arrived at the host"))
     }
 
     /// Ends all commands and waits until they are over, so that nothing is left running.
@@ -320,8 +326,9 @@ impl Ledger {
         while tasks.join_next().await.is_some() {}
     }
 
-    fn bury(&self, id: &CommandId) -> io::Result<()> {
-        files::write_new(&self.tombstone(id), b"")?;
+    /// Leaves a tombstone. Its words are empty for a command that ran.
+    fn bury(&self, id: &CommandId, words: &str) -> io::Result<()> {
+        files::write_new(&self.tombstone(id), words.as_bytes())?;
         files::sync_dir(&self.dir.join("forgotten"))
     }
 
@@ -332,7 +339,7 @@ impl Ledger {
         if inner.live.contains_key(&id) || !self.entry(&id).exists() {
             return Ok(());
         }
-        self.bury(&id)?;
+        self.bury(&id, "")?;
         fs::remove_dir_all(self.entry(&id))?;
         inner.forgotten += 1;
         if inner.forgotten.is_multiple_of(256) {
@@ -380,8 +387,24 @@ fn ended(end: End) -> Status {
 }
 
 fn not_started(id: String, reason: String) -> CommandState {
+    without_output(id, finished::End::NotStarted(reason))
+}
+
+/// What a tombstone says.
+fn buried(id: &CommandId, words: &str) -> CommandState {
+    let end = match words.split_once(' ') {
+        Some(("cancelled", reason)) => finished::End::Cancelled(format!("{reason}; it had not begun")),
+        Some(("not-delivered", reason)) => finished::End::NotDelivered(reason.to_owned()),
+        _ => finished::End::Unknown(
+            "it was here before; its result was handed over and is no longer kept".to_owned(),
+        ),
+    };
+    without_output(id.to_string(), end)
+}
+
+fn without_output(id: String, end: finished::End) -> CommandState {
     let at = clock::now().as_millis();
-    let end = Some(finished::End::NotStarted(reason));
+    let end = Some(end);
     let finished = link::Finished { end, started_ms: at, finished_ms: at, ..link::Finished::default() };
     CommandState { id, state: Some(command_state::State::Finished(finished)) }
 }
@@ -393,8 +416,8 @@ fn finished(id: &CommandId, entry: &Path, status: &Status) -> CommandState {
         Some(End::Exited { code }) => finished::End::ExitCode(code),
         Some(End::Signaled { signal }) => finished::End::Signal(signal),
         Some(End::TimedOut { after_ms }) => finished::End::TimedOutMs(after_ms),
-        Some(End::Stopped { reason, .. }) => finished::End::Killed(reason),
-        Some(End::MemoryExceeded { limit_bytes }) => finished::End::Killed(format!(
+        Some(End::Stopped { reason, .. }) => finished::End::Cancelled(reason),
+        Some(End::MemoryExceeded { limit_bytes }) => finished::End::MemoryExceeded(format!(
             "it took more memory than its limit of {limit_bytes} bytes (held by {})",
             status.memory_limit_by.as_deref().unwrap_or("nothing")
         )),
@@ -422,7 +445,9 @@ pub fn describe(end: &finished::End) -> String {
         finished::End::TimedOutMs(ms) => {
             format!("timed out after {}", format_duration(Duration::from_millis(*ms)))
         }
-        finished::End::Killed(reason) => format!("killed: {reason}"),
+        finished::End::Cancelled(reason) => format!("cancelled: {reason}"),
+        finished::End::MemoryExceeded(reason) => format!("ended: {reason}"),
+        finished::End::NotDelivered(reason) => format!("not delivered: {reason}"),
         finished::End::NotStarted(reason) => format!("not started: {reason}"),
         finished::End::Unknown(reason) => format!("outcome unknown: {reason}"),
     }

@@ -100,12 +100,25 @@ impl Client {
 
     async fn refused(&self, response: reqwest::Response) -> ClientError {
         let status = response.status();
-        match response.json::<ErrorBody>().await {
-            Ok(body) => ClientError::Refused(Box::new(body)),
-            Err(_) => ClientError::NotUnderstood {
-                address: self.base.clone(),
-                reason: format!("it answered {status} without saying why"),
-            },
+        let bytes = response.bytes().await.unwrap_or_default();
+        if let Ok(body) = serde_json::from_slice::<ErrorBody>(&bytes) {
+            return ClientError::Refused(Box::new(body));
+        }
+        if let Ok(error) = serde_json::from_slice::<PrometheusError>(&bytes) {
+            let kind = match status.as_u16() {
+                400 => v1::ErrorKind::BadRequest,
+                422 => v1::ErrorKind::Invalid,
+                503 => v1::ErrorKind::Unavailable,
+                _ => v1::ErrorKind::Internal,
+            };
+            return ClientError::Refused(Box::new(ErrorBody::new(kind, error.error)));
+        }
+        // Parameters that do not fit are refused before a handler sees them, in plain text.
+        let text: String = String::from_utf8_lossy(&bytes).trim().chars().take(300).collect();
+        let why = if text.is_empty() { "without saying why".to_owned() } else { format!("and said: {text}") };
+        ClientError::NotUnderstood {
+            address: self.base.clone(),
+            reason: format!("it answered {status} {why}"),
         }
     }
 
@@ -160,6 +173,62 @@ impl Client {
         self.get(&format!("/v1/incidents/{}", escape(id)), &[]).await
     }
 
+    /// The workloads and what they declare.
+    pub async fn workloads(&self) -> Result<Page<v1::WorkloadDetail>, ClientError> {
+        self.get("/v1/workloads", &[]).await
+    }
+
+    /// Every host that is known.
+    pub async fn hosts(&self) -> Result<Page<v1::HostView>, ClientError> {
+        self.get("/v1/hosts", &[]).await
+    }
+
+    /// Every alarm.
+    pub async fn alarms(&self) -> Result<Page<v1::AlarmView>, ClientError> {
+        self.get("/v1/alarms", &[]).await
+    }
+
+    /// Runs, newest first.
+    pub async fn runs(&self, limit: usize) -> Result<Page<v1::RunSummary>, ClientError> {
+        self.get("/v1/runs", &[("limit", limit.to_string())]).await
+    }
+
+    /// Incidents, newest first.
+    pub async fn incidents(&self, limit: usize) -> Result<Page<v1::IncidentSummary>, ClientError> {
+        self.get("/v1/incidents", &[("limit", limit.to_string())]).await
+    }
+
+    /// The spans of a trace, in the order of their tree.
+    pub async fn trace(&self, id: &str) -> Result<Page<v1::SpanView>, ClientError> {
+        self.get(&format!("/v1/traces/{}", escape(id)), &[]).await
+    }
+
+    /// Stops a run; `reason` becomes part of its record.
+    pub async fn cancel_run(&self, id: &str, reason: Option<&str>) -> Result<v1::RunSummary, ClientError> {
+        let body = reason.map_or_else(|| serde_json::json!({}), |reason| serde_json::json!({ "reason": reason }));
+        self.post(&format!("/v1/runs/{}/cancel", escape(id)), &body).await
+    }
+
+    /// Says what came of an attempt whose outcome nobody can know: `{"decision":"retry"}`, or `succeeded` with `outputs`,
+    /// or `failed` with a `message`.
+    pub async fn decide_run(
+        &self,
+        id: &str,
+        decision: &serde_json::Value,
+    ) -> Result<v1::RunSummary, ClientError> {
+        self.post(&format!("/v1/runs/{}/decide", escape(id)), decision).await
+    }
+
+    /// Puts an event into the journal. Answers once it is durable there.
+    pub async fn append_event(&self, event: &v1::NewEvent) -> Result<v1::EventView, ClientError> {
+        self.post("/v1/events", event).await
+    }
+
+    /// Asks a path of Prometheus' HTTP API (`/api/v1/query`): the whole answer.
+    pub async fn prometheus(&self, path: &str, query: Query<'_>) -> Result<serde_json::Value, ClientError> {
+        self.get(path, query).await
+    }
+
     /// A page of a list.
     pub async fn list<T: DeserializeOwned>(
         &self,
@@ -186,6 +255,12 @@ impl Client {
             lines.next_event().await.map(|event| (event, lines))
         }))
     }
+}
+
+/// What Prometheus' own paths answer when they refuse.
+#[derive(serde::Deserialize)]
+struct PrometheusError {
+    error: String,
 }
 
 /// The `data:` lines of a server-sent event stream. Our server writes one line per event.

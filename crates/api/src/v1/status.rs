@@ -85,6 +85,8 @@ pub struct HostView {
 pub struct ServiceView {
     /// The component's name.
     pub name: String,
+    /// The workload it belongs to.
+    pub workload: String,
     /// The host.
     pub host: String,
     /// Its state (`ready`, `starting`, `unhealthy`, `restarting`, `stopped`, `failed`, `unknown`).
@@ -101,4 +103,7 @@ pub struct ServiceView {
     /// Why it is in this state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The file on the host that receives its output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
 }

@@ -33,6 +33,13 @@ pub struct Sample {
     pub point: Point,
 }
 
+impl Sample {
+    /// A sample with a value, at a time in milliseconds since the epoch.
+    pub fn new(labels: Labels, t_ms: i64, value: f64) -> Self {
+        Self { labels, t_ms, point: Point::Value(value) }
+    }
+}
+
 /// What sort of numbers a metric holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -22,4 +22,4 @@ pub use batch::{
 };
 pub use error::{IngestError, OpenError, QueryError};
 pub use query::{LogEntry, LogQuery, MetricInfo, StoreStats, Trace, TraceNode, TraceQuery, TraceSummary};
-pub use store::{Clock, Options, Snapshot, Telemetry, system_clock};
+pub use store::{Clock, Options, SeriesSamples, Snapshot, Telemetry, system_clock};

@@ -166,7 +166,7 @@ impl Conversion<'_> {
         };
         match data {
             Data::Gauge(gauge) => {
-                gauge.data_points.iter().for_each(|point| keep(self.number(&family, point)))
+                gauge.data_points.iter().for_each(|point| keep(self.number(&family, point)));
             }
             Data::Sum(sum) => sum.data_points.iter().for_each(|point| keep(self.number(&family, point))),
             Data::Histogram(Histogram { data_points, .. }) => {

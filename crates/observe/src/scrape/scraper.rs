@@ -83,7 +83,7 @@ impl Scraper {
             match target.check() {
                 Err(reason) => problems.push(problem(reason)),
                 Ok(()) if wanted.contains_key(&target.key()) => {
-                    problems.push(problem("listed twice".to_owned()))
+                    problems.push(problem("listed twice".to_owned()));
                 }
                 Ok(()) => {
                     wanted.insert(target.key(), target);

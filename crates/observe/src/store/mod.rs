@@ -22,7 +22,7 @@ use crate::error::{IngestError, OpenError};
 use crate::query::StoreStats;
 use index::Index;
 
-pub use series::Snapshot;
+pub use series::{SeriesSamples, Snapshot};
 
 /// Reads the time: milliseconds since the epoch.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;

@@ -65,17 +65,20 @@ pub(super) struct Retention {
     looked: bool,
     /// Passes in a row that deleted nothing while something was to go; ends a hopeless search.
     idle: u32,
+    /// Who asked for the pass under way, and who asked since and waits for the next.
+    serving: Vec<oneshot::Sender<()>>,
     waiting: Vec<oneshot::Sender<()>>,
 }
 
 impl Retention {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         let due_ms = shared.now_ms();
-        Self { shared, sweep: None, due_ms, looked: false, idle: 0, waiting: Vec::new() }
+        Self { shared, sweep: None, due_ms, looked: false, idle: 0, serving: Vec::new(), waiting: Vec::new() }
     }
 
+    /// Whether there is something to do now.
     pub(super) fn is_active(&self) -> bool {
-        self.sweep.is_some()
+        self.sweep.is_some() || self.due_ms == i64::MIN
     }
 
     /// Whether the last step began by looking at what there is; resets.
@@ -114,7 +117,11 @@ impl Retention {
         let interval = i64::try_from(self.shared.options.retention_interval.as_millis()).unwrap_or(i64::MAX);
         self.due_ms = now_ms.saturating_add(interval);
         self.idle = 0;
-        for reply in self.waiting.drain(..) {
+        if !self.waiting.is_empty() {
+            self.wake();
+        }
+        for reply in self.serving.drain(..) {
+            // Whoever asked may have gone.
             let _ = reply.send(());
         }
     }
@@ -129,6 +136,7 @@ impl Retention {
                 return Ok(());
             }
             self.looked = true;
+            self.serving.append(&mut self.waiting);
             let cutoff_ms = self.cutoff(connection, now_ms)?;
             self.sweep = Some(Sweep {
                 cutoff_ms,

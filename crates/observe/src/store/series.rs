@@ -8,6 +8,9 @@ use crate::batch::Labels;
 use crate::error::QueryError;
 use mainstay_promql::{MatchOp, NAME, Samples as Columns, Selection, Series, SeriesData};
 
+/// The labels of a series and some of its samples, by time (milliseconds since the epoch).
+pub type SeriesSamples = (Labels, Vec<(i64, f64)>);
+
 /// A handle that answers the PromQL engine. It sees everything that was acknowledged before each selection.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
@@ -30,7 +33,7 @@ impl Snapshot {
         keep: impl Fn(&Labels) -> bool,
         start_ms: i64,
         end_ms: i64,
-    ) -> Result<Vec<(Labels, Vec<(i64, f64)>)>, QueryError> {
+    ) -> Result<Vec<SeriesSamples>, QueryError> {
         let shared = &self.telemetry.shared;
         let found: Vec<Found> = {
             let index = shared.index();
@@ -62,7 +65,7 @@ type Samples = Vec<(i64, f64)>;
 fn resolve(
     found: Found,
     read: impl Fn(i64) -> Result<Samples, QueryError>,
-) -> Result<(Labels, Samples), QueryError> {
+) -> Result<SeriesSamples, QueryError> {
     match found {
         Found::Here(labels, samples) => Ok((labels, samples)),
         Found::InDatabase(labels, id) => Ok((labels, read(id)?)),

@@ -25,6 +25,10 @@ const GROUP_BYTES: usize = 16 << 20;
 /// Samples further ahead of the clock than this are refused, as Prometheus does.
 const MAX_AHEAD_MS: i64 = 10 * 60 * 1000;
 
+/// The recent samples of so many series are read back into memory after one commit, so that the first commits after
+/// opening do not wait for all of them. Until its turn a series is read from the database.
+const HEADS_AT_A_TIME: usize = 64;
+
 /// What opening reads into memory.
 pub(super) struct Loaded {
     pub(super) index: Index,
@@ -301,7 +305,7 @@ impl Writer {
         };
         let floor_ms = self.shared.now_ms().saturating_sub(self.window_ms);
         let mut heads = Vec::with_capacity(cold.len());
-        for id in cold {
+        for id in cold.into_iter().take(HEADS_AT_A_TIME) {
             match super::read::samples(&self.connection, id, floor_ms, i64::MAX) {
                 Ok(samples) => heads.push((id, Head { floor_ms, samples: samples.into() })),
                 // The series stays readable from the database; the next write tries again.
@@ -398,7 +402,7 @@ impl Group<'_, '_> {
             self.log(log)?;
         }
         for span in batch.spans {
-            self.span(span)?;
+            self.span(&span)?;
         }
         Ok(outcome)
     }
@@ -498,8 +502,8 @@ impl Group<'_, '_> {
         Ok(())
     }
 
-    fn span(&mut self, span: SpanRecord) -> rusqlite::Result<()> {
-        let rest = to_json(&span)?;
+    fn span(&mut self, span: &SpanRecord) -> rusqlite::Result<()> {
+        let rest = to_json(span)?;
         self.statements.span.execute(params![
             self.now_ms,
             span.trace_id,

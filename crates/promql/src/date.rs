@@ -51,6 +51,15 @@ pub(crate) fn part(which: DateFn, seconds: f64) -> f64 {
     value as f64
 }
 
+/// An instant as `2024-02-29T13:05:09Z`.
+pub(crate) fn rfc3339(t_ms: i64) -> String {
+    let seconds = t_ms.div_euclid(1000);
+    let (year, month, day) = civil(seconds.div_euclid(86_400));
+    let of_day = seconds.rem_euclid(86_400);
+    let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,5 +82,6 @@ mod tests {
             assert_eq!(part(which, at), value, "{which:?}");
         }
         assert_eq!(part(DateFn::Year, -1.0), 1969.0);
+        assert_eq!(rfc3339(1_709_211_909_000), "2024-02-29T13:05:09Z");
     }
 }

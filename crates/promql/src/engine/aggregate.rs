@@ -1,8 +1,10 @@
 //! Aggregations.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::column::{Column, Grid, is_absent};
+use super::histogram_total::HistogramTotal;
 use super::plan::{Aggregate, Node, NodeKind};
 use super::{Eval, EvalError, Sink};
 use crate::ast::{AggregateOp, Span};
@@ -105,6 +107,13 @@ impl Running {
     }
 }
 
+/// What is known of a group.
+struct Group {
+    floats: Vec<Running>,
+    /// Histograms are few; only steps that have one take room.
+    histograms: BTreeMap<usize, HistogramTotal>,
+}
+
 impl Eval<'_> {
     pub(super) fn aggregate(
         &self,
@@ -125,29 +134,42 @@ impl Eval<'_> {
         }
     }
 
-    fn no_histograms_in(&self, aggregate: &Aggregate, column: &Column) -> Result<(), EvalError> {
-        if column.histograms.is_none() {
-            return Ok(());
+    fn ignored_histograms(&self, aggregate: &Aggregate, column: &mut Column) {
+        if column.histograms.take().is_some() {
+            let text = format!("ignored histogram in {} aggregation", aggregate.op.keyword());
+            self.info(&text, aggregate.expr.span);
         }
-        let what = format!("{} of native histograms", aggregate.op.keyword());
-        Err(EvalError::Unsupported { what, span: aggregate.expr.span })
     }
 
     /// Aggregations that need only a few numbers per group and step, whatever the number of series.
     fn running(&self, aggregate: &Aggregate, grid: Grid, sink: Sink<'_>) -> Result<(), EvalError> {
         let op = aggregate.op;
-        let mut groups: Groups<Vec<Running>> = Groups::new();
-        self.stream(&aggregate.expr, grid, &mut |column| {
-            if !matches!(op, AggregateOp::Count | AggregateOp::Group) {
-                self.no_histograms_in(aggregate, &column)?;
+        let span = aggregate.expr.span;
+        let adds = matches!(op, AggregateOp::Sum | AggregateOp::Avg);
+        let mut groups: Groups<Group> = Groups::new();
+        self.stream(&aggregate.expr, grid, &mut |mut column| {
+            if !adds && !matches!(op, AggregateOp::Count | AggregateOp::Group) {
+                self.ignored_histograms(aggregate, &mut column);
             }
             let labels = group_labels(aggregate, &column.labels);
-            let group = groups.entry(labels, column.drop_name, || vec![Running::None; grid.count]);
-            for (i, running) in group.iter_mut().enumerate() {
+            let group = groups.entry(labels, column.drop_name, || Group {
+                floats: vec![Running::None; grid.count],
+                histograms: BTreeMap::new(),
+            });
+            for (i, running) in group.floats.iter_mut().enumerate() {
                 if !is_absent(column.floats[i]) {
                     running.add(op, column.floats[i]);
-                } else if column.histogram(i).is_some() {
-                    running.add(op, 1.0);
+                } else if let Some(histogram) = column.histogram(i) {
+                    if adds {
+                        let metric = column.labels.metric_name();
+                        group
+                            .histograms
+                            .entry(i)
+                            .and_modify(|total| self.add_to_total(total, histogram, metric, span))
+                            .or_insert_with(|| HistogramTotal::new(op == AggregateOp::Avg, histogram));
+                    } else {
+                        running.add(op, 1.0);
+                    }
                 }
             }
             Ok(())
@@ -155,9 +177,18 @@ impl Eval<'_> {
         for (labels, drop_name, group) in groups.list {
             let mut column = self.column(labels, grid)?;
             column.drop_name = drop_name;
-            for (i, running) in group.iter().enumerate() {
-                if let Some(value) = running.value(op) {
-                    column.set_float(i, value);
+            for (i, running) in group.floats.iter().enumerate() {
+                match (running.value(op), group.histograms.get(&i)) {
+                    (Some(_), Some(_)) => {
+                        self.warn("encountered a mix of histograms and floats for aggregation", span);
+                    }
+                    (Some(value), None) => column.set_float(i, value),
+                    (None, Some(total)) => {
+                        if let Some(histogram) = total.value() {
+                            column.set_histogram(i, Arc::new(histogram.compacted()));
+                        }
+                    }
+                    (None, None) => {}
                 }
             }
             if !column.is_blank() {
@@ -181,8 +212,8 @@ impl Eval<'_> {
             self.check_quantile(*q, param.span);
         }
         let mut groups: Groups<Vec<Column>> = Groups::new();
-        self.stream(&aggregate.expr, grid, &mut |column| {
-            self.no_histograms_in(aggregate, &column)?;
+        self.stream(&aggregate.expr, grid, &mut |mut column| {
+            self.ignored_histograms(aggregate, &mut column);
             let labels = group_labels(aggregate, &column.labels);
             groups.entry(labels, column.drop_name, Vec::new).push(column);
             Ok(())
@@ -220,10 +251,13 @@ impl Eval<'_> {
         let mut groups: Groups<Column> = Groups::new();
         let mut failed = None;
         self.stream(&aggregate.expr, grid, &mut |column| {
-            self.no_histograms_in(aggregate, &column)?;
             let base = group_labels(aggregate, &column.labels);
             for i in (0..grid.count).filter(|i| column.has(*i)) {
-                let labels = base.with(&label, &crate::text::decimal(column.floats[i]));
+                let value = match column.histogram(i) {
+                    Some(histogram) => histogram.to_string(),
+                    None => crate::text::decimal(column.floats[i]),
+                };
+                let labels = base.with(&label, &value);
                 if !groups.index.contains_key(&labels) {
                     match self.column(labels.clone(), grid) {
                         Ok(new) => drop(groups.entry(labels.clone(), false, || new)),

@@ -1,11 +1,13 @@
 //! Binary operators.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::column::{Cell, Column, Grid, is_absent, merge_same};
 use super::plan::{Binary, Node};
 use super::{Eval, EvalError, Sink};
 use crate::ast::{BinaryOp, Cardinality, Matching, Span, ValueType};
+use crate::histogram::{Histogram, ResetHint};
 use crate::labels::{Labels, NAME, is_metadata};
 
 /// An operator on two numbers; comparisons answer 1 or 0.
@@ -43,6 +45,10 @@ enum Outcome {
     Value(Cell),
     Filtered,
     Refused,
+}
+
+fn histogram(h: Histogram) -> Outcome {
+    Outcome::Value(Cell::Histogram(Arc::new(h)))
 }
 
 impl Eval<'_> {
@@ -155,10 +161,54 @@ impl Eval<'_> {
                     Ok(Outcome::Refused)
                 }
             },
-            _ => {
-                Err(EvalError::Unsupported { what: format!("{} with native histograms", op.symbol()), span })
+            (Cell::Float(factor), Cell::Histogram(h)) if op == BinaryOp::Mul => {
+                Ok(histogram(h.scaled(*factor).compacted()))
             }
+            (Cell::Histogram(h), Cell::Float(value)) => match op {
+                BinaryOp::Mul => Ok(histogram(h.scaled(*value).compacted())),
+                BinaryOp::Div => Ok(histogram(h.divided(*value).compacted())),
+                BinaryOp::TrimUpper => Ok(histogram(h.trimmed(*value, false))),
+                BinaryOp::TrimLower => Ok(histogram(h.trimmed(*value, true))),
+                _ => self.refuse(op, "histogram", "float", span),
+            },
+            (Cell::Float(_), Cell::Histogram(_)) => self.refuse(op, "float", "histogram", span),
+            (Cell::Histogram(l), Cell::Histogram(r)) => match op {
+                BinaryOp::Add | BinaryOp::Sub => Ok(self.add_histograms(op, l, r, span)),
+                BinaryOp::Equal | BinaryOp::NotEqual if l.same_as(r) == (op == BinaryOp::Equal) => {
+                    Ok(Outcome::Value(first.clone()))
+                }
+                BinaryOp::Equal | BinaryOp::NotEqual => Ok(Outcome::Filtered),
+                _ => self.refuse(op, "histogram", "histogram", span),
+            },
+            (Cell::None, _) | (_, Cell::None) => Ok(Outcome::Refused),
         }
+    }
+
+    fn refuse(&self, op: BinaryOp, left: &str, right: &str, span: Span) -> Result<Outcome, EvalError> {
+        self.incompatible(op, left, right, span);
+        Ok(Outcome::Refused)
+    }
+
+    fn add_histograms(&self, op: BinaryOp, l: &Histogram, r: &Histogram, span: Span) -> Outcome {
+        let mut result = l.clone();
+        let (merge, what) =
+            if op == BinaryOp::Add { (result.add(r), "addition") } else { (result.sub(r), "subtraction") };
+        let Ok(merge) = merge else {
+            let text = format!("incompatible bucket layout encountered for binary operator {}", op.symbol());
+            self.warn(&text, span);
+            return Outcome::Refused;
+        };
+        if merge.collision {
+            self.warn(&format!("conflicting counter resets during histogram {what}"), span);
+            return Outcome::Refused;
+        }
+        if merge.reconciled {
+            self.info(&format!("mismatched custom buckets were reconciled during {what}"), span);
+        }
+        if op == BinaryOp::Sub {
+            result.hint = ResetHint::Gauge;
+        }
+        histogram(result.compacted())
     }
 
     fn incompatible(&self, op: BinaryOp, left: &str, right: &str, span: Span) {

@@ -1,8 +1,6 @@
 //! Function calls: scalars, and functions of one instant vector.
 
-use std::collections::BTreeMap;
-
-use super::column::{Cell, Column, Grid, is_absent, merge_same};
+use super::column::{Cell, Grid, is_absent, merge_same};
 use super::over::seconds;
 use super::plan::{Node, NodeKind, go_max, go_min};
 use super::select::Newest;
@@ -115,6 +113,13 @@ impl Eval<'_> {
             }
             (Kind::LabelJoin, [vector, strings @ ..]) => self.label_join(vector, strings, span, grid, sink),
             (Kind::HistogramQuantile, [q, vector]) => self.histogram_quantile(q, vector, grid, sink),
+            (Kind::HistogramQuantiles, [vector, label, quantiles @ ..]) => {
+                self.histogram_quantiles(vector, label, quantiles, grid, sink)
+            }
+            (Kind::HistogramFraction, [lower, upper, vector]) => {
+                self.histogram_fraction(lower, upper, vector, grid, sink)
+            }
+            (Kind::HistogramStat(stat), [vector]) => self.histogram_stat(stat, vector, grid, sink),
             _ => Err(EvalError::Unsupported { what: format!("the function {}()", function.name), span }),
         }
     }
@@ -272,63 +277,6 @@ impl Eval<'_> {
 
     pub(super) fn warn_sort(&self, span: Span) {
         self.warn("sort is ineffective for range queries since results are always ordered by labels", span);
-    }
-
-    /// `histogram_quantile` over classic histograms: series per bucket with the border in `le`.
-    fn histogram_quantile(
-        &self,
-        q: &Node,
-        vector: &Node,
-        grid: Grid,
-        sink: Sink<'_>,
-    ) -> Result<(), EvalError> {
-        let quantiles = self.scalar(q, grid)?;
-        for value in &quantiles {
-            self.check_quantile(*value, q.span);
-        }
-        let mut groups: Vec<(Labels, Vec<(f64, Column)>)> = Vec::new();
-        let mut known: BTreeMap<Labels, usize> = BTreeMap::new();
-        self.stream(vector, grid, &mut |column| {
-            if column.histograms.is_some() {
-                return Err(EvalError::Unsupported {
-                    what: "histogram_quantile of native histograms".into(),
-                    span: vector.span,
-                });
-            }
-            let le = column.labels.get("le");
-            let Some(border) = crate::lexer::parse_number(le) else {
-                let text = format!(
-                    "bucket label \"le\" is missing or has a malformed value of {}",
-                    crate::text::quote(le)
-                );
-                self.warn(&text, vector.span);
-                return Ok(());
-            };
-            let labels = column.labels.retain(|name| name != "le");
-            let at = *known.entry(labels.clone()).or_insert_with(|| {
-                groups.push((labels, Vec::new()));
-                groups.len() - 1
-            });
-            groups[at].1.push((border, column));
-            Ok(())
-        })?;
-        for (labels, buckets) in groups {
-            let delayed = self.options.delayed_name_removal;
-            let labels = if delayed { labels } else { labels.without_metadata() };
-            let mut column = self.column(labels, grid)?;
-            column.drop_name = delayed;
-            for (i, q) in quantiles.iter().enumerate() {
-                let present: Vec<(f64, f64)> =
-                    buckets.iter().filter(|(_, c)| c.has(i)).map(|(le, c)| (*le, c.floats[i])).collect();
-                if !present.is_empty() {
-                    column.set_float(i, crate::histogram::classic::quantile(*q, present).0);
-                }
-            }
-            if !column.is_blank() {
-                sink(column)?;
-            }
-        }
-        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Functions that change labels or sort by them.
 
 use super::column::{Column, Grid, merge_same};
-use super::plan::Node;
+use super::plan::{Node, NodeKind};
 use super::{Eval, EvalError, Sink};
 use crate::ast::Span;
 use crate::labels::NAME;
@@ -25,7 +25,7 @@ impl Eval<'_> {
             .map_err(|_| {
                 EvalError::query(format!("invalid regular expression in label_replace(): {pattern}"), span)
             })?;
-        if target.is_empty() {
+        if bad_label_name(&strings[0]) {
             let message = format!("invalid destination label name in label_replace(): {target}");
             return Err(EvalError::query(message, span));
         }
@@ -61,7 +61,7 @@ impl Eval<'_> {
         if let Some(bad) = sources.iter().find(|name| name.is_empty()) {
             return Err(EvalError::query(format!("invalid source label name in label_join(): {bad}"), span));
         }
-        if target.is_empty() {
+        if bad_label_name(&strings[0]) {
             let message = format!("invalid destination label name in label_join(): {target}");
             return Err(EvalError::query(message, span));
         }
@@ -98,6 +98,14 @@ impl Eval<'_> {
             });
         }
         columns.into_iter().try_for_each(sink)
+    }
+}
+
+/// Any UTF-8 text but the empty one names a label.
+fn bad_label_name(node: &Node) -> bool {
+    match &node.kind {
+        NodeKind::String(bytes) => bytes.is_empty() || std::str::from_utf8(bytes).is_err(),
+        _ => true,
     }
 }
 

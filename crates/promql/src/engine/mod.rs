@@ -8,17 +8,20 @@ mod aggregate;
 mod binary;
 mod call;
 mod column;
+mod histogram_functions;
+mod histogram_total;
 mod label_functions;
+mod notes;
 mod over;
+mod over_histograms;
 mod plan;
 mod select;
 
-use std::cell::RefCell;
 use std::sync::Arc;
 
 use crate::ast::{Expr, Span, ValueType};
 use crate::series::{Selection, Series, SeriesData};
-use crate::value::{Annotation, Answer, Level, MatrixSeries, Sample, SampleValue, Value, VectorSample};
+use crate::value::{Answer, Level, MatrixSeries, Sample, SampleValue, Value, VectorSample};
 use column::{Budget, Cell, Column, Grid, merge_same};
 use plan::{Node, NodeKind, QueryTimes};
 
@@ -244,7 +247,7 @@ impl Engine {
             options: &self.options,
             budget: Budget::new(self.options.max_samples),
             times,
-            annotations: RefCell::default(),
+            notes: notes::Notes::default(),
         }
     }
 }
@@ -285,38 +288,22 @@ struct Eval<'a> {
     options: &'a Options,
     budget: Budget,
     times: QueryTimes,
-    annotations: RefCell<Vec<Annotation>>,
+    notes: notes::Notes,
 }
 
 impl Eval<'_> {
     fn answer(self, value: Value) -> Answer {
-        let (warnings, infos) = self
-            .annotations
-            .into_inner()
-            .into_iter()
-            .partition(|annotation| annotation.level == Level::Warning);
+        let (warnings, infos) =
+            self.notes.into_annotations().into_iter().partition(|note| note.level == Level::Warning);
         Answer { value, warnings, infos }
     }
 
-    fn annotate(&self, level: Level, text: &str, span: Span) {
-        let prefix = match level {
-            Level::Warning => "PromQL warning: ",
-            Level::Info => "PromQL info: ",
-        };
-        let message = format!("{prefix}{text}");
-        let mut annotations = self.annotations.borrow_mut();
-        // Remarks are few; the same text twice says nothing new.
-        if !annotations.iter().any(|known| known.message == message) {
-            annotations.push(Annotation { level, message, span });
-        }
-    }
-
     fn warn(&self, text: &str, span: Span) {
-        self.annotate(Level::Warning, text, span);
+        self.notes.warn(text, span);
     }
 
     fn info(&self, text: &str, span: Span) {
-        self.annotate(Level::Info, text, span);
+        self.notes.info(text, span);
     }
 
     fn check_cancelled(&self) -> Result<(), EvalError> {
@@ -376,7 +363,10 @@ impl Eval<'_> {
                         *value = -*value;
                     }
                 });
-                self.map_histograms(column, node.span, "unary minus", &|h| h.scaled(-1.0))
+                for histogram in column.histograms.iter_mut().flatten().flatten() {
+                    *histogram = Arc::new(histogram.scaled(-1.0));
+                }
+                Ok(())
             }),
             NodeKind::Number(_) | NodeKind::String(_) | NodeKind::Range(..) | NodeKind::Subquery(_) => {
                 // The parser checked the types; only a mistake of ours leads here.
@@ -408,19 +398,6 @@ impl Eval<'_> {
             Ok(())
         })?;
         merge_same(merged)?.into_iter().try_for_each(sink)
-    }
-
-    fn map_histograms(
-        &self,
-        column: &mut Column,
-        _span: Span,
-        _what: &str,
-        change: &dyn Fn(&crate::histogram::Histogram) -> crate::histogram::Histogram,
-    ) -> Result<(), EvalError> {
-        for histogram in column.histograms.iter_mut().flatten().flatten() {
-            *histogram = Arc::new(change(histogram));
-        }
-        Ok(())
     }
 }
 

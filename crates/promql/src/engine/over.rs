@@ -229,17 +229,13 @@ impl Eval<'_> {
         self.warn(&text, span);
     }
 
-    pub(super) fn no_histograms<R>(&self, call: &Call<'_>) -> Result<R, EvalError> {
-        Err(EvalError::Unsupported { what: format!("{} over native histograms", call.name), span: call.span })
-    }
-
     fn sum_or_mean(&self, call: &Call<'_>, w: &Window<'_>) -> Result<Cell, EvalError> {
         if w.is_mixed() {
             self.warn_mixed(call, call.span);
             return Ok(Cell::None);
         }
         if w.values.is_empty() {
-            return self.no_histograms(call);
+            return Ok(self.sum_or_mean_of_histograms(call, w));
         }
         let value = if call.op == OverFn::Avg { numeric::mean(w.values) } else { numeric::sum(w.values) };
         Ok(Cell::Float(value))
@@ -252,8 +248,11 @@ impl Eval<'_> {
             self.warn_mixed(call, call.span);
             return Ok(Cell::None);
         }
+        if counter {
+            self.remark_on_overlaps(call, w);
+        }
         if w.values.is_empty() {
-            return self.no_histograms(call);
+            return Ok(self.extrapolated_histogram(call, w));
         }
         let (values, times) = (w.values, w.times);
         let (first, last) = (values[0], values[values.len() - 1]);
@@ -295,7 +294,7 @@ impl Eval<'_> {
 
     fn instant_change(&self, call: &Call<'_>, w: &Window<'_>) -> Result<Cell, EvalError> {
         if !w.h_times.is_empty() {
-            return self.no_histograms(call);
+            return Ok(self.instant_change_of_histograms(call, w));
         }
         let [.., before, now] = w.values else { return Ok(Cell::None) };
         let [.., t0, t1] = w.times else { return Ok(Cell::None) };
@@ -311,7 +310,7 @@ impl Eval<'_> {
 
     fn transitions(&self, call: &Call<'_>, w: &Window<'_>) -> Result<Cell, EvalError> {
         if !w.h_times.is_empty() {
-            return self.no_histograms(call);
+            return Ok(super::over_histograms::transitions(call.op, w));
         }
         let resets = call.op == OverFn::Resets;
         let found = (1..w.values.len())

@@ -48,6 +48,8 @@ pub(crate) struct Select {
     pub offset_ms: i64,
     pub at_ms: Option<i64>,
     pub extension: Option<Extension>,
+    /// Only counts and sums of histograms are wanted; resets are then found while reading.
+    pub stats: bool,
     pub span: Span,
 }
 
@@ -83,36 +85,46 @@ pub(crate) struct Binary {
 /// # Errors
 /// Durations that come out as nothing usable.
 pub(crate) fn plan(expr: &Expr, times: QueryTimes) -> Result<Node, EvalError> {
-    Planner { times }.node(expr, true)
+    Planner { times }.node(expr, Around { wrap: true, stats: false, whole: false })
 }
 
 struct Planner {
     times: QueryTimes,
 }
 
+/// What is around a part of the query.
+#[derive(Clone, Copy)]
+struct Around {
+    /// No part around this one is known to be the same at every step.
+    wrap: bool,
+    /// A function around it reads only counts and sums of histograms.
+    stats: bool,
+    /// Something around it reads whole histograms.
+    whole: bool,
+}
+
 impl Planner {
-    /// `wrap` says whether no part around this one is already known to be the same at every step.
-    fn node(&self, expr: &Expr, wrap: bool) -> Result<Node, EvalError> {
+    fn node(&self, expr: &Expr, around: Around) -> Result<Node, EvalError> {
         let expr = expr.without_parens();
         let value_type = expr.value_type();
         let span = expr.span();
         let wrappable =
             !matches!(expr, Expr::Number(_) | Expr::String(_) | Expr::Range(_) | Expr::Subquery(_));
-        if wrap && wrappable && invariant(expr) {
-            let inner = self.node(expr, false)?;
+        if around.wrap && wrappable && invariant(expr) {
+            let inner = self.node(expr, Around { wrap: false, ..around })?;
             return Ok(Node { kind: NodeKind::Invariant(Box::new(inner)), span, value_type });
         }
         let kind = match expr {
             Expr::Number(number) => NodeKind::Number(number.value),
             Expr::String(literal) => NodeKind::String(literal.value.clone()),
-            Expr::Selector(selector) => NodeKind::Select(self.select(selector)?),
+            Expr::Selector(selector) => NodeKind::Select(self.select(selector, around)?),
             Expr::Range(range) => {
-                let mut select = self.select(&range.selector)?;
+                let mut select = self.select(&range.selector, around)?;
                 select.span = range.span;
                 NodeKind::Range(select, self.positive(&range.range)?)
             }
             Expr::Subquery(subquery) => NodeKind::Subquery(Subquery {
-                expr: Box::new(self.node(&subquery.expr, true)?),
+                expr: Box::new(self.node(&subquery.expr, Around { wrap: true, stats: false, whole: true })?),
                 range_ms: self.positive(&subquery.range)?,
                 step_ms: subquery.step.as_ref().map(|step| self.positive(step)).transpose()?,
                 offset_ms: self.offset(subquery.offset.as_ref())?,
@@ -120,42 +132,49 @@ impl Planner {
             }),
             Expr::Call(call) => match call.function.kind {
                 Kind::Query(function) => NodeKind::Number(self.query_time(function)),
-                _ => {
-                    let args = call.args.iter().map(|arg| self.node(arg, wrap)).collect::<Result<_, _>>()?;
+                kind => {
+                    let around = Around {
+                        stats: around.stats || reads_stats(kind),
+                        whole: around.whole || reads_buckets(kind),
+                        ..around
+                    };
+                    let args =
+                        call.args.iter().map(|arg| self.node(arg, around)).collect::<Result<_, _>>()?;
                     NodeKind::Call(call.function, args)
                 }
             },
             Expr::Aggregate(aggregate) => NodeKind::Aggregate(Box::new(Aggregate {
                 op: aggregate.op,
-                expr: self.node(&aggregate.expr, wrap)?,
-                param: aggregate.param.as_ref().map(|param| self.node(param, wrap)).transpose()?,
+                expr: self.node(&aggregate.expr, around)?,
+                param: aggregate.param.as_ref().map(|param| self.node(param, around)).transpose()?,
                 grouping: aggregate.grouping.clone(),
                 without: aggregate.without,
             })),
             Expr::Binary(binary) => NodeKind::Binary(Box::new(Binary {
                 op: binary.op,
-                lhs: self.node(&binary.lhs, wrap)?,
-                rhs: self.node(&binary.rhs, wrap)?,
+                lhs: self.node(&binary.lhs, operand(around, binary.op))?,
+                rhs: self.node(&binary.rhs, operand(around, binary.op))?,
                 return_bool: binary.return_bool,
                 matching: binary.matching.clone(),
             })),
             Expr::Unary(unary) if unary.negative => {
-                NodeKind::Negative(Box::new(self.node(&unary.expr, wrap)?))
+                NodeKind::Negative(Box::new(self.node(&unary.expr, around)?))
             }
-            Expr::Unary(unary) => return self.node(&unary.expr, wrap),
+            Expr::Unary(unary) => return self.node(&unary.expr, around),
             // Unreachable: parentheses were taken off above.
-            Expr::Paren(paren) => return self.node(&paren.expr, wrap),
+            Expr::Paren(paren) => return self.node(&paren.expr, around),
         };
         Ok(Node { kind, span, value_type })
     }
 
-    fn select(&self, selector: &VectorSelector) -> Result<Select, EvalError> {
+    fn select(&self, selector: &VectorSelector, around: Around) -> Result<Select, EvalError> {
         Ok(Select {
             matchers: selector.matchers.clone(),
             name: selector.metric_name().map(str::to_owned),
             offset_ms: self.offset(selector.offset.as_ref())?,
             at_ms: self.instant(selector.at),
             extension: selector.extension,
+            stats: around.stats && !around.whole,
             span: selector.span,
         })
     }
@@ -220,6 +239,22 @@ impl Planner {
             }
         })
     }
+}
+
+/// Whether a function reads only counts and sums of histograms.
+fn reads_stats(kind: Kind) -> bool {
+    use crate::functions::HistogramStat::{Avg, Count, Sum};
+    matches!(kind, Kind::HistogramStat(Count | Sum | Avg))
+}
+
+/// Whether a function reads the buckets of histograms.
+fn reads_buckets(kind: Kind) -> bool {
+    matches!(kind, Kind::HistogramQuantile | Kind::HistogramQuantiles | Kind::HistogramFraction)
+}
+
+/// Trimming reads buckets; other operators leave things as they are.
+fn operand(around: Around, op: BinaryOp) -> Around {
+    Around { whole: around.whole || matches!(op, BinaryOp::TrimUpper | BinaryOp::TrimLower), ..around }
 }
 
 fn duration_problem(span: Span, what: &str) -> EvalError {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::column::{Column, Grid, is_absent};
 use super::plan::{Node, NodeKind, Select, Subquery};
 use super::{Eval, EvalError, Sink};
+use crate::histogram::{Histogram, ResetHint};
 use crate::labels::Labels;
 use crate::series::{Hints, Selection, SeriesData};
 use crate::value::{MatrixSeries, Sample, SampleValue, Samples, is_stale};
@@ -47,7 +48,12 @@ impl Eval<'_> {
             end_ms: to,
             hints: Hints { step_ms: self.times.step, range_ms, function },
         };
-        let found = self.source.select(&selection)?;
+        let mut found = self.source.select(&selection)?;
+        if select.stats {
+            for series in &mut found {
+                find_resets(&mut series.samples);
+            }
+        }
         if found.len() > self.options.max_series {
             return Err(EvalError::TooManySeries { most: self.options.max_series });
         }
@@ -201,7 +207,7 @@ pub(super) type NewestWalk<'w> = &'w mut dyn FnMut(&mut dyn FnMut(usize, Newest<
 /// The newest sample at a step, with the instant it was taken.
 pub(super) enum Newest<'a> {
     Float(usize, f64),
-    Histogram(usize, &'a Arc<crate::histogram::Histogram>),
+    Histogram(usize, &'a Arc<Histogram>),
 }
 
 fn walk_newest(samples: &Samples, grid: Grid, shape: WindowShape, emit: &mut dyn FnMut(usize, Newest<'_>)) {
@@ -233,6 +239,33 @@ fn walk_newest(samples: &Samples, grid: Grid, shape: WindowShape, emit: &mut dyn
             _ => {}
         }
     }
+}
+
+/// Says of each histogram that follows another whether it comes after a reset.
+fn find_resets(samples: &mut Samples) {
+    if samples.histograms().len() < 2 {
+        return;
+    }
+    let mut told = Samples::default();
+    for (t, value) in samples.times().iter().zip(samples.values()) {
+        told.push(Sample::float(*t, *value), 0);
+    }
+    let mut previous: Option<&Arc<Histogram>> = None;
+    for (i, (t, histogram)) in samples.histogram_times().iter().zip(samples.histograms()).enumerate() {
+        let mut value = Arc::clone(histogram);
+        let stale = is_stale(histogram.sum);
+        if let Some(previous) = previous.filter(|_| histogram.hint == ResetHint::Unknown && !stale) {
+            let reset = histogram.is_reset_after(previous);
+            let hint = if reset { ResetHint::Reset } else { ResetHint::NotReset };
+            value = Arc::new(Histogram { hint, ..Histogram::clone(histogram) });
+        }
+        if !stale {
+            previous = Some(histogram);
+        }
+        let start = samples.histogram_starts().get(i).copied().unwrap_or(0);
+        told.push(Sample { t_ms: *t, value: SampleValue::Histogram(value) }, start);
+    }
+    *samples = told;
 }
 
 fn subquery_shape(subquery: &Subquery) -> WindowShape {

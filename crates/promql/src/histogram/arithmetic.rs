@@ -36,7 +36,7 @@ impl Histogram {
     }
 
     fn combine(&mut self, other: &Self, sign: f64) -> Result<Merge, Incompatible> {
-        let mut plain = |total: &mut f64, x: f64| *total += sign * x;
+        let plain = |total: &mut f64, x: f64| *total += sign * x;
         let mut merge = Merge::default();
         let other = self.align(other, &mut merge)?;
         plain(&mut self.zero_count, other.zero_count);

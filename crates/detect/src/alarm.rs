@@ -191,6 +191,18 @@ impl GroupState {
         self.alarms.get(&group.rule_key(index))
     }
 
+    /// Takes a state up again after a time without evaluations, as Prometheus restores `for`: an instance that was
+    /// pending waits for what was left to wait, the time in between not counted, and for at least ten minutes where
+    /// less was left. After more than an hour, and for rules whose `for` is shorter than ten minutes, it starts anew.
+    /// Firing instances keep firing.
+    pub fn resume(&mut self, group: &RuleGroup, now: Timestamp) {
+        for (index, rule) in alarms(group) {
+            if let Some(alarm) = self.alarms.get_mut(&group.rule_key(index)) {
+                machine::resume(alarm, rule, now);
+            }
+        }
+    }
+
     /// Forgets rules that the group no longer has, and answers the series they wrote, to be marked stale.
     pub fn retain(&mut self, group: &RuleGroup) -> Vec<Labels> {
         let keys: Vec<String> = (0..group.rules.len()).map(|index| group.rule_key(index)).collect();

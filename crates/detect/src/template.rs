@@ -10,6 +10,7 @@ use crate::{Labels, Sample};
 
 mod format;
 mod functions;
+mod lex;
 mod parse;
 mod run;
 

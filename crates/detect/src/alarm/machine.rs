@@ -51,6 +51,33 @@ pub fn evaluate_rule(
     step
 }
 
+/// An outage up to this long is one that pending instances outlast.
+const OUTAGE_TOLERANCE: Duration = Duration::from_secs(3600);
+
+/// The least that is waited before a restored instance fires; rules with a shorter `for` are not restored.
+const GRACE_PERIOD: Duration = Duration::from_secs(600);
+
+/// Takes the pending instances of an alarm up again; see [`GroupState::resume`].
+pub(super) fn resume(memory: &mut AlarmState, rule: &AlertingRule, now: Timestamp) {
+    let Some(down_at) = memory.last_evaluation else { return };
+    for instance in &mut memory.instances {
+        if instance.condition != Condition::Pending {
+            continue;
+        }
+        if now.since(down_at) > OUTAGE_TOLERANCE || rule.hold < GRACE_PERIOD {
+            instance.active_at = now;
+            continue;
+        }
+        let spent = down_at.since(instance.active_at);
+        let left = rule.hold.saturating_sub(spent);
+        instance.active_at = if left < GRACE_PERIOD {
+            now.plus(GRACE_PERIOD).minus(rule.hold)
+        } else {
+            instance.active_at.plus(now.since(down_at))
+        };
+    }
+}
+
 /// Without empty values, which are the same as absent ones.
 fn lay_over(labels: &mut Labels, name: &str, value: &str) {
     if value.is_empty() {

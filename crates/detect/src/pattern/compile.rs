@@ -60,7 +60,7 @@ pub(super) fn compile(value: &Value) -> Result<Pattern, Vec<Problem>> {
     match value {
         Value::Object(map) => compiler.object(map, &mut Vec::new(), None, false, &mut root),
         other => {
-            compiler.error("bad-pattern", &[], format!("A pattern must be a mapping, found {}", kind(other)))
+            compiler.error("bad-pattern", &[], format!("A pattern must be a mapping, found {}", kind(other)));
         }
     }
     if combinations(&root) > MAX_COMBINATIONS {
@@ -419,7 +419,7 @@ fn bounds(operand: &Value) -> Result<Bounds, String> {
     for pair in entries.chunks(2) {
         match pair {
             [Value::String(operator), Value::Number(number)] => {
-                comparisons.push((operator.as_str(), number.clone()))
+                comparisons.push((operator.as_str(), number.clone()));
             }
             [Value::String(operator), other] => {
                 return Err(format!("`{operator}` compares with a number, found {}", kind(other)));

@@ -158,9 +158,11 @@ impl Solver<'_> {
     }
 }
 
-/// Whether one element can be chosen of each list so that every demand holds in the chosen elements. Each demand is a
-/// choice between chains of elements; an empty chain is no demand.
-fn consistent(mut demands: Vec<Vec<&[Link]>>, detours: &mut usize) -> bool {
+/// A choice between chains of elements; an empty chain is no demand.
+type Choice<'c> = Vec<&'c [Link]>;
+
+/// Whether one element can be chosen of each list so that every demand holds in the chosen elements.
+fn consistent(mut demands: Vec<Choice<'_>>, detours: &mut usize) -> bool {
     demands.retain(|chains| !chains.iter().any(|chain| chain.is_empty()));
     if demands.iter().any(Vec::is_empty) {
         return false;
@@ -173,8 +175,8 @@ fn consistent(mut demands: Vec<Vec<&[Link]>>, detours: &mut usize) -> bool {
 
 /// Splits demands that share no outermost list: they can be met independently, because a list lies inside of one
 /// outermost list only.
-fn components(demands: Vec<Vec<&[Link]>>) -> Vec<Vec<Vec<&[Link]>>> {
-    let mut out: Vec<(BTreeSet<usize>, Vec<Vec<&[Link]>>)> = Vec::new();
+fn components(demands: Vec<Choice<'_>>) -> Vec<Vec<Choice<'_>>> {
+    let mut out: Vec<(BTreeSet<usize>, Vec<Choice<'_>>)> = Vec::new();
     for demand in demands {
         let mut lists: BTreeSet<usize> =
             demand.iter().filter_map(|chain| chain.first()).map(|link| link.0).collect();
@@ -194,15 +196,15 @@ fn components(demands: Vec<Vec<&[Link]>>) -> Vec<Vec<Vec<&[Link]>>> {
     out.into_iter().map(|(_, members)| members).collect()
 }
 
-fn component_consistent(demands: &[Vec<&[Link]>], detours: &mut usize) -> bool {
+fn component_consistent(demands: &[Choice<'_>], detours: &mut usize) -> bool {
     if demands.len() < 2 {
         return true;
     }
     // Per demand: what remains of its chains once their outermost element is chosen.
-    let grouped: Vec<BTreeMap<Link, Vec<&[Link]>>> = demands
+    let grouped: Vec<BTreeMap<Link, Choice<'_>>> = demands
         .iter()
         .map(|chains| {
-            let mut groups: BTreeMap<Link, Vec<&[Link]>> = BTreeMap::new();
+            let mut groups: BTreeMap<Link, Choice<'_>> = BTreeMap::new();
             for chain in chains {
                 if let Some((first, rest)) = chain.split_first() {
                     groups.entry(*first).or_default().push(rest);

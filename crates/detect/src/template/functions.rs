@@ -241,7 +241,7 @@ fn many(function: Function, mut arguments: Vec<Value>) -> Result<Value, String> 
         Function::UrlQuery => Ok(Value::Text(text::query_escape(&text::print(&arguments)))),
         Function::Index => {
             let keys = arguments.split_off(1);
-            keys.iter().try_fold(arguments.remove(0), |value, key| index(value, key))
+            keys.iter().try_fold(arguments.remove(0), index)
         }
         Function::Slice => slice(string(&arguments[0])?, &arguments[1..]),
         Function::Eq => {

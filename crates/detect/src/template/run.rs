@@ -122,10 +122,7 @@ struct Run<'a> {
 impl Run<'_> {
     fn nodes(&mut self, nodes: &[Node], dot: &Value) -> Result<(), ExpandError> {
         for node in nodes {
-            self.steps += 1;
-            if self.steps > MAX_STEPS {
-                return Err(ExpandError("the template takes too many steps".to_owned()));
-            }
+            self.count()?;
             match node {
                 Node::Text(text) => self.write(text)?,
                 Node::Action(pipeline) => {
@@ -134,7 +131,12 @@ impl Run<'_> {
                         self.write(&value.print())?;
                     }
                 }
-                Node::If(branches, otherwise) => self.condition(branches, otherwise, dot)?,
+                Node::If(head, body, otherwise) => {
+                    let scope = self.variables.len();
+                    let holds = self.pipeline(head, dot)?.is_true();
+                    self.nodes(if holds { body } else { otherwise }, dot)?;
+                    self.variables.truncate(scope);
+                }
                 Node::With(head, body, otherwise) => {
                     let scope = self.variables.len();
                     let value = self.pipeline(head, dot)?;
@@ -151,22 +153,11 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn condition(
-        &mut self,
-        branches: &[(Pipeline, Vec<Node>)],
-        otherwise: &[Node],
-        dot: &Value,
-    ) -> Result<(), ExpandError> {
-        let scope = self.variables.len();
-        for (head, body) in branches {
-            if self.pipeline(head, dot)?.is_true() {
-                self.nodes(body, dot)?;
-                self.variables.truncate(scope);
-                return Ok(());
-            }
+    fn count(&mut self) -> Result<(), ExpandError> {
+        self.steps += 1;
+        if self.steps > MAX_STEPS {
+            return Err(ExpandError("the template takes too many steps".to_owned()));
         }
-        self.nodes(otherwise, dot)?;
-        self.variables.truncate(scope);
         Ok(())
     }
 
@@ -198,6 +189,7 @@ impl Run<'_> {
             self.nodes(otherwise, dot)?;
         }
         for (index, element) in elements {
+            self.count()?;
             match head.variables.as_slice() {
                 [one] => self.variables.push((one.clone(), element.clone())),
                 [first, second] => {

@@ -1,0 +1,211 @@
+//! Triggers: reading them, and what they start.
+
+use mainstay_detect::trigger::circle;
+use mainstay_detect::{Trigger, TriggerError};
+use serde_json::{Value, json};
+
+fn trigger(target: &Value) -> Result<Trigger, Vec<String>> {
+    let mut full = json!({"Id": "t", "Arn": "procedure/restore-checkout"});
+    for (key, value) in target.as_object().expect("a mapping") {
+        full[key] = value.clone();
+    }
+    Trigger::parse(&json!({
+        "Name": "on-checkout-failing",
+        "EventPattern": {"detail-type": ["alarm.firing"]},
+        "Targets": [full],
+    }))
+    .map_err(|problems| problems.iter().map(|problem| format!("{}: {problem}", problem.code)).collect())
+}
+
+fn event() -> Value {
+    json!({
+        "version": "0", "id": "e1", "source": "mainstay", "detail-type": "alarm.firing",
+        "account": "000000000000", "region": "local", "time": "2026-11-22T15:04:05.000Z",
+        "resources": ["alarm/CheckoutFailing"],
+        "detail": {"alarm": "CheckoutFailing", "labels": {"host": "web-1", "x y": "z"}, "value": 0.5, "quote": "a\"b\\c\nd"},
+    })
+}
+
+fn parameters(target: &Value) -> Value {
+    let trigger = trigger(target).expect("the trigger is valid");
+    Value::Object(trigger.inputs(&event()).expect("it can start").remove(0).parameters)
+}
+
+fn transformed(template: &str) -> Value {
+    parameters(&json!({"InputTransformer": {
+        "InputPathsMap": {
+            "alarm": "$.detail.alarm", "labels": "$.detail.labels", "host": "$.detail.labels['host']",
+            "first": "$.resources[0]", "value": "$.detail.value", "quote": "$.detail.quote",
+            "none": "$.detail.nothing", "kind": "$.detail-type",
+        },
+        "InputTemplate": template,
+    }}))
+}
+
+#[test]
+fn inputs_are_shaped() {
+    assert_eq!(parameters(&json!({})), json!({}));
+    assert_eq!(
+        parameters(&json!({"Input": "{\"Component\": \"payments\"}"})),
+        json!({"Component": "payments"})
+    );
+    assert_eq!(parameters(&json!({"InputPath": "$.detail.labels"})), json!({"host": "web-1", "x y": "z"}));
+    assert_eq!(
+        transformed(
+            r#"{"Alarm": <alarm>, "Text": "<alarm> on <host>: <value>", "All": <labels>, "V": [<value>]}"#
+        ),
+        json!({
+            "Alarm": "CheckoutFailing", "Text": "CheckoutFailing on web-1: 0.5",
+            "All": {"host": "web-1", "x y": "z"}, "V": [0.5],
+        })
+    );
+    assert_eq!(transformed(r#"{"<host>": "<first>", "Kind": "<kind>"}"#)["web-1"], "alarm/CheckoutFailing");
+    assert_eq!(transformed(r#"{"In": "<labels>"}"#)["In"], r#"{"host":"web-1","x y":"z"}"#);
+    assert_eq!(transformed("<labels>")["host"], "web-1");
+    assert_eq!(
+        transformed(r#"{"a": "x < y > z <br/> \"<alarm>\" \\"}"#)["a"],
+        "x < y > z <br/> \"CheckoutFailing\" \\"
+    );
+}
+
+#[test]
+fn what_is_not_there_leaves_no_trace_and_is_named() {
+    assert_eq!(
+        transformed(r#"{"a": <none>, "b": "[<none>]", "c": [1, <none>]}"#),
+        json!({"b": "[]", "c": [1]})
+    );
+    let target =
+        json!({"InputTransformer": {"InputPathsMap": {"none": "$.x"}, "InputTemplate": "{\"a\": <none>}"}});
+    let calls = trigger(&target).expect("valid").inputs(&event()).expect("it can start");
+    assert_eq!(calls[0].undefined, ["none"]);
+}
+
+#[test]
+fn values_cannot_break_out_of_their_place() {
+    assert_eq!(
+        transformed(r#"{"a": "<quote>", "b": <quote>}"#),
+        json!({"a": "a\"b\\c\nd", "b": "a\"b\\c\nd"})
+    );
+    let trigger = trigger(&json!({"InputTransformer": {
+        "InputPathsMap": {"x": "$.detail.alarm"}, "InputTemplate": "{\"Safe\": \"<x>\"}",
+    }}))
+    .expect("valid");
+    let hostile = json!({"detail": {"alarm": "\", \"Command\": \"rm <x> -rf"}});
+    let call = trigger.inputs(&hostile).expect("it can start").remove(0);
+    assert_eq!(Value::Object(call.parameters), json!({"Safe": "\", \"Command\": \"rm <x> -rf"}));
+}
+
+#[test]
+fn reserved_variables_are_there() {
+    let made = transformed(
+        r#"{"rule": "<aws.events.rule-name>", "arn": <aws.events.rule-arn>, "at": <aws.events.event.ingestion-time>,
+            "event": <aws.events.event>, "all": <aws.events.event.json>}"#,
+    );
+    assert_eq!(made["rule"], "on-checkout-failing");
+    assert!(made["arn"].as_str().is_some_and(|arn| arn.ends_with("rule/on-checkout-failing")));
+    assert_eq!(made["at"], "2026-11-22T15:04:05.000Z");
+    assert_eq!(made["all"], event());
+    assert!(made["event"].get("detail").is_none() && made["event"]["id"] == "e1");
+}
+
+#[test]
+fn targets_that_cannot_be_started_say_why() {
+    let start =
+        |target: &Value| trigger(target).expect("valid").inputs(&event()).expect_err("it cannot start");
+    assert_eq!(
+        start(&json!({"InputPath": "$.detail.gone"})),
+        TriggerError::NothingAtPath { target: "t".into(), path: "$.detail.gone".into() }
+    );
+    assert_eq!(
+        start(&json!({"InputPath": "$.resources"})).to_string(),
+        "target `t`: the input is a list, expected a mapping of parameters"
+    );
+}
+
+#[test]
+fn procedures_are_named_in_three_ways() {
+    for (arn, name) in [
+        ("restore", "restore"),
+        ("procedure/restore", "restore"),
+        ("arn:aws:ssm:us-east-1:123456789012:automation-definition/restore", "restore"),
+        ("arn:aws:ssm:us-east-1:123456789012:automation-definition/AWS-Restart:$DEFAULT", "AWS-Restart"),
+    ] {
+        assert_eq!(trigger(&json!({"Arn": arn})).expect(arn).targets[0].procedure, name);
+    }
+}
+
+#[test]
+fn what_is_not_built_or_wrong_is_refused_by_name() {
+    let refused = |target: &Value| trigger(target).expect_err("refused").join("\n");
+    for (target, text) in [
+        (
+            json!({"RetryPolicy": {}}),
+            "not-built: Targets[0].RetryPolicy: `RetryPolicy` is not supported: retry policies of targets are not built yet",
+        ),
+        (json!({"InputPaht": "$"}), "unknown-key: Targets[0].InputPaht: A target has no key `InputPaht`"),
+        (
+            json!({"Arn": "arn:aws:lambda:us-east-1:1:function:x"}),
+            "not-built: Targets[0].Arn: Targets of the service `lambda` are not built yet",
+        ),
+        (json!({"Arn": "procedure/"}), "bad-name: Targets[0].Arn: `procedure/` does not name a procedure"),
+        (
+            json!({"Input": "[]"}),
+            "wrong-type: Targets[0].Input: `Input` must be a JSON mapping, found a list",
+        ),
+        (
+            json!({"Input": "{}", "InputPath": "$"}),
+            "two-inputs: Targets[0].InputPath: A target has at most one of `Input`, `InputPath` and `InputTransformer`",
+        ),
+        (
+            json!({"InputPath": "$.a[*]"}),
+            "bad-path: Targets[0].InputPath: Wildcards, filters, slices and lists are not supported in a path to one value",
+        ),
+        (
+            json!({"InputTransformer": {"InputTemplate": "{\"a\": <x>}"}}),
+            "unknown-variable: Targets[0].InputTransformer.InputTemplate: `InputPathsMap` has no variable `x`",
+        ),
+        (
+            json!({"InputTransformer": {"InputTemplate": "\"text\""}}),
+            "wrong-type: Targets[0].InputTransformer.InputTemplate: `InputTemplate` must make a mapping of parameters, found a string",
+        ),
+        (
+            json!({"InputTransformer": {"InputTemplate": "{\"a\": \"<aws.events.event>\"}"}}),
+            "bad-template: Targets[0].InputTransformer.InputTemplate: `<aws.events.event>` cannot stand inside of quotes",
+        ),
+    ] {
+        assert_eq!(refused(&target), text);
+    }
+    let problems = Trigger::parse(&json!({
+        "Name": "a b", "State": "ENABELD", "ScheduleExpression": "rate(1 minute)", "Target": [], "Targets": [
+            {"Id": "x", "Arn": "a"}, {"Id": "x", "Arn": "b"},
+        ],
+    }))
+    .expect_err("refused");
+    let codes: Vec<_> = problems.iter().map(|problem| problem.code).collect();
+    assert_eq!(codes, ["not-built", "unknown-key", "bad-name", "bad-state", "duplicate-target"]);
+    assert_eq!(problems[1].help.as_deref(), Some("did you mean `Targets`?"));
+    assert_eq!(problems[3].help.as_deref(), Some("did you mean `ENABLED`?"));
+    let pattern = json!({"Name": "n", "EventPattern": {"source": "x"}, "Targets": [{"Id": "x", "Arn": "a"}]});
+    assert_eq!(Trigger::parse(&pattern).expect_err("refused")[0].path_text(), "EventPattern.source");
+}
+
+#[test]
+fn patterns_may_be_text_and_state_counts() {
+    let parse = |state: &str| {
+        Trigger::parse(&json!({
+            "Name": "n", "State": state, "EventPattern": "{\"source\": [\"x\"], \"source\": [\"mainstay\"]}",
+            "Targets": [{"Id": "x", "Arn": "a"}],
+        }))
+        .expect("valid")
+    };
+    assert!(parse("ENABLED").matches(&event()));
+    assert!(!parse("DISABLED").matches(&event()));
+}
+
+#[test]
+fn a_trigger_that_would_cause_itself_is_found() {
+    let chain = ["a", "b", "c"];
+    assert_eq!(circle("d", &chain), None);
+    assert_eq!(circle("b", &chain), Some(vec!["b".to_owned(), "c".to_owned(), "b".to_owned()]));
+    assert_eq!(circle("a", &[] as &[&str]), None);
+}

@@ -58,7 +58,7 @@ fn goal(name: &str) -> Value {
 #[test]
 fn an_incident_opens_gathers_and_resolves() {
     let mut story = Story::new(&["Customers can pay"]);
-    assert!(story.at(0, "revision.applied", json!({"revision": "r1"})).is_empty());
+    assert!(story.at(10, "revision.applied", json!({"revision": "r1"})).is_empty());
     assert!(story.at(3100, "revision.applied", json!({"revision": "r2"})).is_empty());
     assert!(story.at(3600, "fault.injected", json!({"component": "payments"})).is_empty());
     assert!(story.at(3601, "measure.off_target", goal("Customers can pay")).is_empty());

@@ -12,7 +12,7 @@ use crate::labels::{Labels, NAME};
 use crate::numeric::{self, Mean, kahan};
 
 /// The labels of the group that a series belongs to.
-fn group_labels(aggregate: &Aggregate, labels: &Labels) -> Labels {
+pub(super) fn group_labels(aggregate: &Aggregate, labels: &Labels) -> Labels {
     let listed = |name: &str| aggregate.grouping.iter().any(|l| l == name);
     if aggregate.without {
         labels.retain(|name| name != NAME && !listed(name))
@@ -126,10 +126,8 @@ impl Eval<'_> {
             AggregateOp::Topk | AggregateOp::Bottomk => self.top(aggregate, span, grid, sink),
             AggregateOp::Quantile => self.quantile_aggregate(aggregate, grid, sink),
             AggregateOp::CountValues => self.count_values(aggregate, grid, sink),
-            AggregateOp::Limitk | AggregateOp::LimitRatio => Err(EvalError::Unsupported {
-                what: format!("the aggregation {}", aggregate.op.keyword()),
-                span,
-            }),
+            AggregateOp::Limitk => self.limitk(aggregate, grid, sink),
+            AggregateOp::LimitRatio => self.limit_ratio(aggregate, grid, sink),
             _ => self.running(aggregate, grid, sink),
         }
     }
@@ -198,7 +196,7 @@ impl Eval<'_> {
         Ok(())
     }
 
-    fn param<'n>(&self, aggregate: &'n Aggregate) -> Result<&'n Node, EvalError> {
+    pub(super) fn param<'n>(&self, aggregate: &'n Aggregate) -> Result<&'n Node, EvalError> {
         aggregate
             .param
             .as_ref()

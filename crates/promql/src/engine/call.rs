@@ -2,13 +2,14 @@
 
 use super::column::{Cell, Grid, is_absent, merge_same};
 use super::over::seconds;
-use super::plan::{Node, NodeKind, go_max, go_min};
+use super::plan::{Node, NodeKind, Select, go_max, go_min};
 use super::select::Newest;
 use super::{Eval, EvalError, Sink};
 use crate::ast::Span;
 use crate::date;
 use crate::functions::{Function, Kind, MathFn, OverFn};
 use crate::labels::{Labels, MatchOp, NAME};
+use crate::series::SeriesData;
 
 impl Eval<'_> {
     /// The value of a scalar at each step.
@@ -103,6 +104,8 @@ impl Eval<'_> {
                 self.emit_scalar(values, grid, sink)
             }
             (Kind::Vector, [scalar]) => self.emit_scalar(self.scalar(scalar, grid)?, grid, sink),
+            (Kind::Info, [base, rest @ ..]) => self.info_function(base, rest.first(), span, grid, sink),
+            (Kind::StartTimestamp, [vector]) => self.start_timestamp(vector, grid, sink),
             (Kind::Timestamp, [vector]) => self.timestamp(vector, grid, sink),
             (Kind::Sort { descending }, [vector]) => self.sort(vector, descending, span, grid, sink),
             (Kind::SortByLabel { descending }, [vector, labels @ ..]) => {
@@ -174,15 +177,7 @@ impl Eval<'_> {
 
     /// The instant of each sample: its own for a selector, that of the step for anything computed.
     fn timestamp(&self, vector: &Node, grid: Grid, sink: Sink<'_>) -> Result<(), EvalError> {
-        let own = match &vector.kind {
-            NodeKind::Select(select) => Some(select),
-            NodeKind::Invariant(inner) => match &inner.kind {
-                NodeKind::Select(select) => Some(select),
-                _ => None,
-            },
-            _ => None,
-        };
-        let Some(select) = own else {
+        let Some(select) = plain_selector(vector) else {
             return self.dropping_names(vector, grid, sink, &mut |column| {
                 for (i, t) in grid.times().enumerate() {
                     if column.has(i) {
@@ -193,20 +188,41 @@ impl Eval<'_> {
                 Ok(())
             });
         };
+        self.of_newest(select, grid, sink, &|data, newest| match newest {
+            Newest::Float(at, _) => data.samples.times()[at],
+            Newest::Histogram(at, _) => data.samples.histogram_times()[at],
+        })
+    }
+
+    /// The instant at which the counter behind each sample began; only a selector's samples know it.
+    fn start_timestamp(&self, vector: &Node, grid: Grid, sink: Sink<'_>) -> Result<(), EvalError> {
+        let Some(select) = plain_selector(vector).filter(|_| self.options.use_start_timestamps) else {
+            return Ok(());
+        };
+        self.of_newest(select, grid, sink, &|data, newest| {
+            let start = match newest {
+                Newest::Float(at, _) => data.samples.starts().get(at),
+                Newest::Histogram(at, _) => data.samples.histogram_starts().get(at),
+            };
+            start.copied().unwrap_or(0)
+        })
+    }
+
+    /// An instant read from the newest sample of each series.
+    fn of_newest(
+        &self,
+        select: &Select,
+        grid: Grid,
+        sink: Sink<'_>,
+        read: &dyn Fn(&SeriesData, Newest<'_>) -> i64,
+    ) -> Result<(), EvalError> {
         let delayed = self.options.delayed_name_removal;
         let mut columns = Vec::new();
         self.newest(select, grid, &mut |data, walk| {
             let labels = if delayed { data.labels.clone() } else { data.labels.without_metadata() };
             let mut column = self.column(labels, grid)?;
             column.drop_name = delayed;
-            let (times, h_times) = (data.samples.times(), data.samples.histogram_times());
-            walk(&mut |i, newest| {
-                let t = match newest {
-                    Newest::Float(at, _) => times[at],
-                    Newest::Histogram(at, _) => h_times[at],
-                };
-                column.set_float(i, seconds(t));
-            });
+            walk(&mut |i, newest| column.set_float(i, seconds(read(data, newest))));
             if !column.is_blank() {
                 columns.push(column);
             }
@@ -227,6 +243,9 @@ impl Eval<'_> {
     }
 
     fn absent_over_time(&self, range: &Node, grid: Grid, sink: Sink<'_>) -> Result<(), EvalError> {
+        if let NodeKind::Range(Select { extension: Some(extension), .. }, _) = &range.kind {
+            super::extended::check(*extension, None, "absent_over_time", range.span)?;
+        }
         let mut column = self.column(absent_labels(range), grid)?;
         column.floats.fill(1.0);
         let shape = self.range_shape(range)?;
@@ -277,6 +296,15 @@ impl Eval<'_> {
 
     pub(super) fn warn_sort(&self, span: Span) {
         self.warn("sort is ineffective for range queries since results are always ordered by labels", span);
+    }
+}
+
+/// The selector that a part is, if it is nothing but one.
+fn plain_selector(node: &Node) -> Option<&Select> {
+    match &node.kind {
+        NodeKind::Select(select) => Some(select),
+        NodeKind::Invariant(inner) => plain_selector(inner),
+        _ => None,
     }
 }
 

@@ -7,7 +7,7 @@ use super::column::{Cell, Column, Grid};
 use super::plan::{Node, NodeKind};
 use super::select::{WindowShape, Windowed};
 use super::{Eval, EvalError, Sink};
-use crate::ast::{Span, ValueType};
+use crate::ast::{Extension, Span, ValueType};
 use crate::functions::{Function, OverFn};
 use crate::histogram::Histogram;
 use crate::numeric;
@@ -41,7 +41,7 @@ impl Window<'_> {
 /// What a function needs besides the window.
 pub(super) struct Call<'a> {
     pub op: OverFn,
-    pub name: &'static str,
+    pub extension: Option<Extension>,
     /// The scalar arguments at this step.
     pub args: [f64; 2],
     /// Where the range vector argument stands, and the first argument.
@@ -72,11 +72,12 @@ impl Eval<'_> {
         let (Some(range), Some(first)) = (range, args.first()) else {
             return Err(EvalError::query("expected a range vector", Span::default()));
         };
-        if let NodeKind::Range(select, _) = &range.kind
-            && let Some(extension) = select.extension
-        {
-            let what = format!("{} with the {} modifier", function.name, extension.keyword());
-            return Err(EvalError::Unsupported { what, span: range.span });
+        let extension = match &range.kind {
+            NodeKind::Range(select, _) => select.extension,
+            _ => None,
+        };
+        if let Some(extension) = extension {
+            super::extended::check(extension, Some(op), function.name, range.span)?;
         }
         super::call::check_smoothing(op, &scalars)?;
         let keeps_name = matches!(op, OverFn::First | OverFn::Last);
@@ -86,7 +87,7 @@ impl Eval<'_> {
         self.windows(range, grid, function.name, &mut |series| {
             let call = Call {
                 op,
-                name: function.name,
+                extension,
                 args: [0.0; 2],
                 span: range.span,
                 first_span: first.span,
@@ -117,18 +118,6 @@ impl Eval<'_> {
         merged.into_iter().try_for_each(sink)
     }
 
-    pub(super) fn range_shape(&self, node: &Node) -> Result<WindowShape, EvalError> {
-        match &node.kind {
-            NodeKind::Range(select, range_ms) => {
-                Ok(WindowShape { range_ms: *range_ms, offset_ms: select.offset_ms, at_ms: select.at_ms })
-            }
-            NodeKind::Subquery(q) => {
-                Ok(WindowShape { range_ms: q.range_ms, offset_ms: q.offset_ms, at_ms: q.at_ms })
-            }
-            _ => Err(EvalError::query("expected a range vector", node.span)),
-        }
-    }
-
     fn over_series(
         &self,
         mut call: Call<'_>,
@@ -153,6 +142,9 @@ impl Eval<'_> {
     }
 
     fn over_window(&self, call: &Call<'_>, w: &Window<'_>) -> Result<Cell, EvalError> {
+        if let Some(extension) = call.extension {
+            return Ok(self.over_extended(call, w, extension));
+        }
         let float = |value: f64| Ok(Cell::Float(value));
         match call.op {
             OverFn::Count => float(count(w.times.len() + w.h_times.len())),
@@ -221,17 +213,17 @@ impl Eval<'_> {
         }
     }
 
-    pub(super) fn warn_mixed(&self, call: &Call<'_>, span: Span) {
+    pub(super) fn warn_mixed(&self, metric: &str, span: Span) {
         let text = format!(
             "encountered a mix of histograms and floats for metric name {}",
-            crate::text::quote(call.metric)
+            crate::text::quote(metric)
         );
         self.warn(&text, span);
     }
 
     fn sum_or_mean(&self, call: &Call<'_>, w: &Window<'_>) -> Result<Cell, EvalError> {
         if w.is_mixed() {
-            self.warn_mixed(call, call.span);
+            self.warn_mixed(call.metric, call.span);
             return Ok(Cell::None);
         }
         if w.values.is_empty() {
@@ -245,7 +237,7 @@ impl Eval<'_> {
     fn extrapolated(&self, call: &Call<'_>, w: &Window<'_>) -> Result<Cell, EvalError> {
         let counter = call.op != OverFn::Delta;
         if w.is_mixed() {
-            self.warn_mixed(call, call.span);
+            self.warn_mixed(call.metric, call.span);
             return Ok(Cell::None);
         }
         if counter {
@@ -397,8 +389,9 @@ impl<'a> Slider<'a> {
         let end = shape.end(t);
         let start = end.saturating_sub(shape.range_ms);
         let samples = self.samples;
-        advance(&mut self.floats, samples.times(), start, end);
-        advance(&mut self.histograms, samples.histogram_times(), start, end);
+        let (from, to) = (start.saturating_sub(shape.before_ms), end.saturating_add(shape.after_ms));
+        advance(&mut self.floats, samples.times(), from, to);
+        advance(&mut self.histograms, samples.histogram_times(), from, to);
         let (f, h) = (self.floats.clone(), self.histograms.clone());
         let starts = if self.use_starts { samples.starts() } else { &[] };
         let h_starts = if self.use_starts { samples.histogram_starts() } else { &[] };

@@ -162,7 +162,7 @@ impl Eval<'_> {
                 let change = if rate && reset { b } else { b - a };
                 return Cell::Float(if rate { change / seconds(now.t - before.t) } else { change });
             }
-            self.warn_mixed(call, span);
+            self.warn_mixed(call.metric, span);
             return Cell::None;
         };
         let (a, b) = (&w.histograms[i], &w.histograms[j]);

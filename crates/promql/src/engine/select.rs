@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use super::column::{Column, Grid, is_absent};
+use super::over::Slider;
 use super::plan::{Node, NodeKind, Select, Subquery};
 use super::{Eval, EvalError, Sink};
+use crate::ast::Extension;
 use crate::histogram::{Histogram, ResetHint};
 use crate::labels::Labels;
 use crate::series::{Hints, Selection, SeriesData};
@@ -24,6 +26,9 @@ pub(super) struct WindowShape {
     pub range_ms: i64,
     pub offset_ms: i64,
     pub at_ms: Option<i64>,
+    /// How far before and after the window samples are wanted, for `anchored` and `smoothed`.
+    pub before_ms: i64,
+    pub after_ms: i64,
 }
 
 impl WindowShape {
@@ -67,11 +72,8 @@ impl Eval<'_> {
         grid: Grid,
         sink: Sink<'_>,
     ) -> Result<(), EvalError> {
-        if select.extension == Some(crate::ast::Extension::Smoothed) {
-            return Err(EvalError::Unsupported {
-                what: "smoothed instant selector".into(),
-                span: select.span,
-            });
+        if select.extension == Some(Extension::Smoothed) {
+            return self.select_smoothed(select, grid, sink);
         }
         self.newest(select, grid, &mut |data, newest| {
             let mut column = self.column(data.labels.clone(), grid)?;
@@ -94,6 +96,8 @@ impl Eval<'_> {
             range_ms: self.options.lookback_ms,
             offset_ms: select.offset_ms,
             at_ms: select.at_ms,
+            before_ms: 0,
+            after_ms: 0,
         };
         let from = shape.end(grid.start).saturating_sub(shape.range_ms);
         let found = self.fetch(select, from, shape.end(grid.end()), 0, "")?;
@@ -117,10 +121,10 @@ impl Eval<'_> {
     ) -> Result<WindowShape, EvalError> {
         match &node.kind {
             NodeKind::Range(select, range_ms) => {
-                let shape =
-                    WindowShape { range_ms: *range_ms, offset_ms: select.offset_ms, at_ms: select.at_ms };
-                let first = shape.end(grid.start).saturating_sub(*range_ms);
-                let found = self.fetch(select, first, shape.end(grid.end()), *range_ms, function)?;
+                let shape = self.range_shape(node)?;
+                let from = shape.end(grid.start).saturating_sub(*range_ms).saturating_sub(shape.before_ms);
+                let to = shape.end(grid.end()).saturating_add(shape.after_ms);
+                let found = self.fetch(select, from, to, *range_ms, function)?;
                 for (n, data) in found.into_iter().enumerate() {
                     if n % 64 == 63 {
                         self.check_cancelled()?;
@@ -144,6 +148,24 @@ impl Eval<'_> {
                 })?;
                 Ok(shape)
             }
+            _ => Err(EvalError::query("expected a range vector", node.span)),
+        }
+    }
+
+    /// Where the windows of a range selector or subquery lie.
+    pub(super) fn range_shape(&self, node: &Node) -> Result<WindowShape, EvalError> {
+        match &node.kind {
+            NodeKind::Range(select, range_ms) => {
+                let lookback = self.options.lookback_ms;
+                Ok(WindowShape {
+                    range_ms: *range_ms,
+                    offset_ms: select.offset_ms,
+                    at_ms: select.at_ms,
+                    before_ms: if select.extension.is_some() { lookback } else { 0 },
+                    after_ms: if select.extension == Some(Extension::Smoothed) { lookback } else { 0 },
+                })
+            }
+            NodeKind::Subquery(subquery) => Ok(subquery_shape(subquery)),
             _ => Err(EvalError::query("expected a range vector", node.span)),
         }
     }
@@ -172,22 +194,26 @@ impl Eval<'_> {
     pub(super) fn bare_window(&self, node: &Node, grid: Grid) -> Result<Vec<MatrixSeries>, EvalError> {
         let mut matrix = Vec::new();
         let mut held = Vec::new();
-        if let NodeKind::Range(select, _) = &node.kind
-            && let Some(extension) = select.extension
-        {
-            let what = format!("a range vector with the {} modifier as the result", extension.keyword());
-            return Err(EvalError::Unsupported { what, span: node.span });
-        }
-        let shape = match &node.kind {
-            NodeKind::Range(select, range_ms) => {
-                WindowShape { range_ms: *range_ms, offset_ms: select.offset_ms, at_ms: select.at_ms }
-            }
-            NodeKind::Subquery(subquery) => subquery_shape(subquery),
-            _ => return Err(EvalError::query("expected a range vector", node.span)),
+        let shape = self.range_shape(node)?;
+        let extension = match &node.kind {
+            NodeKind::Range(select, _) => select.extension,
+            _ => None,
         };
-        let end = shape.end(grid.start);
         self.windows(node, grid, "", &mut |series| {
-            let samples: Vec<Sample> = series.samples.slice(end - shape.range_ms + 1, end).iter().collect();
+            let samples: Vec<Sample> = match extension {
+                Some(extension) => {
+                    let window = Slider::new(&series.samples, false).slide(shape, grid.start);
+                    super::extended::bare(&window, extension, node.span)?
+                }
+                None => {
+                    let end = shape.end(grid.start);
+                    series
+                        .samples
+                        .slice(end.saturating_sub(shape.range_ms).saturating_add(1), end)
+                        .iter()
+                        .collect()
+                }
+            };
             held.push(self.budget.hold(samples.len())?);
             if !samples.is_empty() {
                 let labels = if series.drop_name { series.labels.without_metadata() } else { series.labels };
@@ -269,7 +295,13 @@ fn find_resets(samples: &mut Samples) {
 }
 
 fn subquery_shape(subquery: &Subquery) -> WindowShape {
-    WindowShape { range_ms: subquery.range_ms, offset_ms: subquery.offset_ms, at_ms: subquery.at_ms }
+    WindowShape {
+        range_ms: subquery.range_ms,
+        offset_ms: subquery.offset_ms,
+        at_ms: subquery.at_ms,
+        before_ms: 0,
+        after_ms: 0,
+    }
 }
 
 /// The entries of a column as samples. What a subquery computed says nothing about counter resets.

@@ -140,7 +140,10 @@ impl Histogram {
             if bucket.count == 0.0 {
                 continue;
             }
-            let bucket = self.clip_at_zero(bucket);
+            let mut bucket = self.clip_at_zero(bucket);
+            if self.is_custom() && bucket.lower == f64::NEG_INFINITY && bucket.upper > 0.0 {
+                bucket.lower = 0.0;
+            }
             for (bound, found) in [(lower, &mut lower_rank), (upper, &mut upper_rank)] {
                 if found.is_some() {
                     continue;

@@ -220,7 +220,7 @@ fn towards(pattern: &Value, seed: &mut u64) -> Value {
         }
         Value::Array(entries) => match &entries[roll(seed, entries.len())] {
             Value::Object(operator) => {
-                let mut texts = operator.values().filter(|operand| operand.is_string());
+                let texts = operator.values().filter(|operand| operand.is_string());
                 texts.cloned().next_back().unwrap_or_else(|| json!(2))
             }
             scalar => scalar.clone(),

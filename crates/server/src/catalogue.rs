@@ -69,7 +69,7 @@ pub struct Stale {
 
 impl Active {
     /// Makes a revision's files ready for use.
-    pub fn load(revision: Revision) -> Result<Self, Stale> {
+    pub fn load(revision: &Revision) -> Result<Self, Stale> {
         let files: Vec<SourceFile> = revision
             .files
             .iter()

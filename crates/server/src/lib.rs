@@ -1,13 +1,26 @@
 //! The loops of the control plane: they load, call the pure crates, store what those decide, and perform it.
 
-// pub mod alarms;
+pub mod alarms;
+pub mod analysis;
+pub mod app;
+pub mod apply;
 pub mod catalogue;
 pub mod clock;
 pub mod config;
+pub mod hosts;
+pub mod http;
+pub mod hub;
+pub mod incidents;
 pub mod languages;
-// pub mod measures;
-// pub mod query;
+pub mod loops;
+pub mod measures;
+pub mod placement;
+pub mod query;
 pub mod revisions;
 pub mod runs;
+mod serve;
 pub mod triggers;
 pub mod views;
+
+pub use config::Config;
+pub use serve::{Ready, ServeError, folds, serve};

@@ -1,9 +1,12 @@
 //! From what the crates know to what the wire says.
 
-use mainstay_api::v1;
+use mainstay_api::{link, v1};
 use mainstay_declare::Diagnostic;
-use mainstay_model::Severity;
+use mainstay_model::{Severity, Timestamp};
+use mainstay_plan::Placement;
 use mainstay_runbook::{Run, StepRecord};
+
+use crate::hub::Host;
 
 /// An error with everything behind it, on one line.
 pub fn chain(error: &dyn std::error::Error) -> String {
@@ -108,5 +111,61 @@ fn step(step: &StepRecord) -> v1::StepView {
                     .collect(),
             })
             .collect(),
+    }
+}
+
+/// Components for which there is no host, as sentences.
+pub fn unplaced(placement: &Placement) -> Vec<String> {
+    placement.unplaced.iter().map(|unplaced| format!("{}: {}", unplaced.component, unplaced.reason)).collect()
+}
+
+/// One host. What the services of a host that is away do is not known.
+pub fn host(host: &Host) -> v1::HostView {
+    v1::HostView {
+        id: host.id.to_string(),
+        tags: host.tags.clone(),
+        connected: host.connected,
+        last_seen: host.last_seen,
+        version: host.version.clone(),
+        services: host.services.iter().map(|state| service(host, state)).collect(),
+    }
+}
+
+fn service(host: &Host, state: &link::ServiceState) -> v1::ServiceView {
+    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let (word, reason) = if host.connected {
+        (phase(state.phase()), some(&state.reason))
+    } else {
+        let before = phase(state.phase());
+        (
+            "unknown",
+            Some(format!("the host's agent is away; the service was {before} when it was last heard of")),
+        )
+    };
+    v1::ServiceView {
+        name: state.component.clone(),
+        workload: state.workload.clone(),
+        host: host.id.to_string(),
+        state: word.to_owned(),
+        pid: state.pid,
+        since: Some(Timestamp::from_millis(state.since_ms)),
+        restarts: u64::from(state.restarts),
+        reason,
+        log: some(&state.log),
+    }
+}
+
+fn phase(phase: link::Phase) -> &'static str {
+    match phase {
+        link::Phase::Unspecified => "unknown",
+        link::Phase::Stopped => "stopped",
+        link::Phase::Waiting => "waiting",
+        link::Phase::Starting => "starting",
+        link::Phase::Ready => "ready",
+        link::Phase::Unhealthy => "unhealthy",
+        link::Phase::Stopping => "stopping",
+        link::Phase::Backoff => "restarting",
+        link::Phase::Failed => "failed",
+        link::Phase::Ended => "ended",
     }
 }

@@ -254,7 +254,7 @@ async fn a_cancellation_reaches_the_host_or_makes_it_unnecessary() {
         world.hub.cancel(&host, &id("c2"), "enough");
         match agent.next().await {
             from_server::Body::Cancel(cancel) => {
-                assert_eq!((cancel.id.as_str(), cancel.unless_arrived), ("c2", false))
+                assert_eq!((cancel.id.as_str(), cancel.unless_arrived), ("c2", false));
             }
             other => panic!("a cancellation was expected: {other:?}"),
         }

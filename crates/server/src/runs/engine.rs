@@ -192,10 +192,11 @@ impl Engine {
                 heard,
                 in_flight: FuturesUnordered::new(),
                 begun: BTreeSet::new(),
+                chosen_here: BTreeSet::new(),
             };
             tokio::select! {
                 () = stop.cancelled() => {}
-                ended = drive.to_the_end(run) => if let Err(error) = ended {
+                ended = drive.follow(run) => if let Err(error) = ended {
                     tracing::error!(run = %id, %error, "a run cannot go on");
                 },
             }
@@ -206,10 +207,7 @@ impl Engine {
 
 /// Whether trying again cannot help: the fault lies in what is written, or the journal is gone.
 fn hopeless(error: &StoreError) -> bool {
-    match error {
-        StoreError::NoSpace { .. } | StoreError::Sqlite { .. } => false,
-        _ => true,
-    }
+    !matches!(error, StoreError::NoSpace { .. } | StoreError::Sqlite { .. })
 }
 
 /// The document a run is pinned to, from its first event.
@@ -242,10 +240,12 @@ struct Drive {
     heard: mpsc::UnboundedReceiver<Word>,
     in_flight: FuturesUnordered<BoxFuture<'static, Heard>>,
     begun: BTreeSet<Wait>,
+    /// Attempts whose hosts were chosen in this life of the server: nobody else can have sent them.
+    chosen_here: BTreeSet<AttemptId>,
 }
 
 impl Drive {
-    async fn to_the_end(mut self, run: Run) -> Result<(), RunError> {
+    async fn follow(mut self, run: Run) -> Result<(), RunError> {
         let document = pinned(self.inner.journal.as_ref(), &run)?;
         let mut run = self.advance(&document, run, Input::Resume).await?;
         while !run.status.is_over() {
@@ -343,6 +343,7 @@ impl Drive {
         if !self.begun.insert(wait.clone()) {
             return;
         }
+        self.chosen_here.insert(effect.attempt.clone());
         let inner = self.inner.clone();
         self.in_flight.push(Box::pin(async move {
             let attempt = effect.attempt;
@@ -371,7 +372,11 @@ impl Drive {
         if !self.begun.insert(wait.clone()) {
             return;
         }
-        let orders: Vec<Order> = commands.into_iter().map(|command| order(run, &effect, command)).collect();
+        let maybe_sent = !self.chosen_here.contains(&effect.attempt);
+        let orders: Vec<Order> = commands
+            .into_iter()
+            .map(|command| Order { maybe_sent, ..order(run, &effect, command) })
+            .collect();
         let inner = self.inner.clone();
         self.in_flight.push(Box::pin(async move {
             let ends = orders.into_iter().map(|order| inner.performer.perform(order));
@@ -441,6 +446,7 @@ fn shell_order(run: &Run, host: HostId, id: mainstay_model::CommandId, command: 
         timeout_s: command.execution_timeout_s,
         deliver_by: Some(started.plus(Duration::from_secs(command.delivery_timeout_s))),
         output_limit: SHELL_OUTPUT_LIMIT,
+        maybe_sent: false,
     }
 }
 

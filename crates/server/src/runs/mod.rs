@@ -2,6 +2,7 @@
 
 mod engine;
 mod fold;
+mod on_hub;
 mod performer;
 mod script;
 

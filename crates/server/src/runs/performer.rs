@@ -29,6 +29,8 @@ pub struct Order {
     pub deliver_by: Option<Timestamp>,
     /// How much of each output stream is kept, in bytes.
     pub output_limit: u64,
+    /// Whether an earlier server may have sent it: then only the host knows whether it arrived.
+    pub maybe_sent: bool,
 }
 
 /// The hosts, as the engine sees them. The server's hub is one, the simulator's another.

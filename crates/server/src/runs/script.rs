@@ -75,6 +75,7 @@ pub fn order(host: HostId, id: CommandId, run: &str, effect: &ScriptEffect, time
         timeout_s: timeout_s.clamp(1, MAX_SCRIPT_S),
         deliver_by: None,
         output_limit: PAYLOAD_LIMIT,
+        maybe_sent: false,
     }
 }
 

@@ -1,0 +1,7 @@
+//! Rules: every group of every workload is evaluated at its interval, as Prometheus does, and what changes is told.
+
+mod evaluator;
+mod fold;
+
+pub use evaluator::Evaluator;
+pub use fold::{ALARMS_TABLE, AlarmRow, AlarmsFold, all};

@@ -1,0 +1,194 @@
+//! Events: listed, followed, and taken in.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
+use futures::Stream;
+use mainstay_api::v1::{ErrorKind, EventView, NewEvent, Page};
+use mainstay_detect::Pattern;
+use mainstay_model::{Actor, Event, EventDraft, EventId};
+use mainstay_store::Follower;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::error::Failure;
+use crate::app::App;
+
+/// The most events in one answer.
+const MAX_PAGE: usize = 1000;
+
+/// How many events are looked at for one page of a filtered list before the page is handed over as it is.
+const MAX_SCAN: usize = 100_000;
+
+/// What is asked of the list of events.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventsQuery {
+    /// Events after this place, oldest first.
+    after: Option<u64>,
+    /// The newest events before this place, newest first; the default, from the end.
+    before: Option<u64>,
+    limit: Option<usize>,
+    /// An event pattern as JSON, or a kind in which `*` stands for anything.
+    r#match: Option<String>,
+    workload: Option<String>,
+}
+
+/// What is asked of the stream of events.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StreamQuery {
+    /// Events after this place; only those to come when absent.
+    after: Option<u64>,
+    r#match: Option<String>,
+    workload: Option<String>,
+}
+
+/// Which events are wanted.
+#[derive(Default)]
+pub struct Filter {
+    pattern: Option<Pattern>,
+    workload: Option<String>,
+}
+
+impl Filter {
+    /// From the texts of a request.
+    pub fn new(text: Option<&str>, workload: Option<String>) -> Result<Self, Failure> {
+        let pattern = text.filter(|text| !text.trim().is_empty()).map(pattern).transpose()?;
+        Ok(Self { pattern, workload })
+    }
+
+    fn takes(&self, event: &Event) -> bool {
+        self.workload.as_ref().is_none_or(|name| event.workload.as_ref() == Some(name))
+            && self.pattern.as_ref().is_none_or(|pattern| pattern.matches(&event.as_eventbridge()))
+    }
+}
+
+fn pattern(text: &str) -> Result<Pattern, Failure> {
+    let value = if text.trim_start().starts_with('{') {
+        serde_json::from_str(text)
+            .map_err(|error| Failure::bad_request(format!("The pattern is not JSON: {error}")))?
+    } else if text.contains('*') {
+        json!({ "detail-type": [{ "wildcard": text }] })
+    } else {
+        json!({ "detail-type": [text] })
+    };
+    Pattern::parse(&value).map_err(|problems| {
+        let mut failure = Failure::bad_request("The pattern is not an event pattern");
+        failure.0.causes = problems.iter().map(ToString::to_string).collect();
+        failure.hint("give an EventBridge pattern such as {\"detail-type\":[{\"prefix\":\"alarm.\"}]}, or a kind such as alarm.*")
+    })
+}
+
+/// `GET /v1/events`
+pub async fn list(
+    State(app): State<Arc<App>>,
+    Query(query): Query<EventsQuery>,
+) -> Result<Json<Page<EventView>>, Failure> {
+    let filter = Filter::new(query.r#match.as_deref(), query.workload)?;
+    let limit = query.limit.unwrap_or(100).clamp(1, MAX_PAGE);
+    let journal = app.journal.clone();
+    let (after, before) = (query.after, query.before);
+    let page = tokio::task::spawn_blocking(move || {
+        let mut items = Vec::new();
+        let mut place = after.unwrap_or(before.unwrap_or(u64::MAX));
+        let mut scanned = 0;
+        while items.len() < limit && scanned < MAX_SCAN {
+            let batch = match after {
+                Some(_) => journal.read(place, 512)?,
+                None => journal.read_before(place, 512)?,
+            };
+            let Some(last) = batch.last() else { return Ok((items, None)) };
+            place = last.seq;
+            scanned += batch.len();
+            for event in &batch {
+                if filter.takes(event) {
+                    items.push(EventView::from(event.as_ref()));
+                    if items.len() == limit {
+                        place = event.seq;
+                        break;
+                    }
+                }
+            }
+        }
+        Ok::<_, mainstay_store::StoreError>((items, Some(place)))
+    })
+    .await
+    .map_err(|error| Failure::internal("The list could not be made", &error))??;
+    let (items, next) = page;
+    Ok(Json(Page { items, next: next.map(|place| place.to_string()) }))
+}
+
+/// `GET /v1/events/stream`: server-sent events, one for each journal event, with its place as the id. A client that
+/// comes back sends the last place it has seen as `after`.
+pub async fn stream(
+    State(app): State<Arc<App>>,
+    Query(query): Query<StreamQuery>,
+) -> Result<Sse<impl Stream<Item = Result<SseEvent, Infallible>>>, Failure> {
+    let filter = Filter::new(query.r#match.as_deref(), query.workload)?;
+    let after = query.after.unwrap_or_else(|| app.journal.head().seq);
+    let follower = Follower::new(app.journal.clone(), after);
+    let stop = app.stop.clone();
+    let pages =
+        futures::stream::unfold((follower, filter, stop), |(mut follower, filter, stop)| async move {
+            let events = tokio::select! {
+                () = stop.cancelled() => return None,
+                events = follower.next() => events.ok()?,
+            };
+            let wanted: Vec<Result<SseEvent, Infallible>> = events
+                .iter()
+                .filter(|event| filter.takes(event))
+                .filter_map(|event| {
+                    let data = serde_json::to_string(&EventView::from(event.as_ref())).ok()?;
+                    Some(Ok(SseEvent::default().id(event.seq.to_string()).data(data)))
+                })
+                .collect();
+            Some((futures::stream::iter(wanted), (follower, filter, stop)))
+        });
+    let stream = futures::StreamExt::flatten(pages);
+    Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))))
+}
+
+/// `POST /v1/events`: one CloudEvent in structured JSON. The answer is the event as the journal has it, once it is
+/// durable there.
+pub async fn append(
+    State(app): State<Arc<App>>,
+    Json(new): Json<NewEvent>,
+) -> Result<(StatusCode, Json<EventView>), Failure> {
+    let draft = draft(new, app.clock.now())?;
+    let events = app.journal.append(vec![draft]).await?;
+    let event =
+        events.first().ok_or_else(|| Failure::new(ErrorKind::Internal, "The journal answered nothing"))?;
+    Ok((StatusCode::CREATED, Json(EventView::from(event.as_ref()))))
+}
+
+fn draft(new: NewEvent, now: mainstay_model::Timestamp) -> Result<EventDraft, Failure> {
+    if new.specversion != "1.0" {
+        return Err(Failure::bad_request(format!("CloudEvents version `{}` is not known", new.specversion))
+            .hint("send \"specversion\": \"1.0\""));
+    }
+    if new.datacontenttype.as_deref().is_some_and(|kind| kind != "application/json") {
+        return Err(Failure::new(ErrorKind::NotBuilt, "Only JSON data is taken")
+            .hint("send \"datacontenttype\": \"application/json\""));
+    }
+    let reserved = ["mainstay", "aws"].iter().any(|name| {
+        new.source == *name || new.source.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'))
+    });
+    if new.source.is_empty() || reserved {
+        return Err(Failure::bad_request(format!("The source `{}` cannot be used from outside", new.source))
+            .hint("name the sender, for example with its URL; `mainstay` and `aws` are reserved"));
+    }
+    let id = EventId::new(new.id).map_err(|error| Failure::bad_request(error.to_string()))?;
+    let actor = Actor::External(new.source.clone());
+    let data = if new.data.is_null() { Value::Null } else { new.data };
+    let mut draft = EventDraft::new(id, new.kind, new.time.unwrap_or(now), actor, data);
+    draft.source = new.source;
+    draft.subject = new.subject;
+    draft.workload = new.workload;
+    Ok(draft)
+}

@@ -1,0 +1,183 @@
+//! Runs: started, listed, looked at, cancelled, decided.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use mainstay_api::v1::{ErrorKind, Page, RunDetail, RunSummary, StartRun};
+use mainstay_model::RunId;
+use mainstay_runbook::{AttemptId, Decision, Start};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::error::Failure;
+use crate::app::App;
+use crate::catalogue::{Active, Procedure};
+use crate::{runs, views};
+
+/// A page of a list.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+/// Why a run is cancelled.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CancelRun {
+    #[serde(default)]
+    reason: Option<String>,
+}
+
+/// What a person says of an attempt whose outcome is unknown.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, tag = "decision", rename_all = "snake_case")]
+pub enum Decide {
+    /// It worked.
+    Succeeded {
+        /// Its outputs, as far as they are known.
+        #[serde(default)]
+        outputs: Map<String, Value>,
+    },
+    /// It failed.
+    Failed {
+        /// Why.
+        message: String,
+    },
+    /// It may safely be done again.
+    Retry {},
+}
+
+fn run_id(text: String) -> Result<RunId, Failure> {
+    RunId::new(text).map_err(|error| Failure::bad_request(error.to_string()))
+}
+
+/// `GET /v1/runs`: newest first.
+pub async fn list(
+    State(app): State<Arc<App>>,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Page<RunSummary>>, Failure> {
+    let limit = query.limit.unwrap_or(50).clamp(1, 500);
+    let runs = runs::newest(app.journal.as_ref(), query.after, limit)?;
+    let next = (runs.len() == limit).then(|| runs.last().map(|run| run.id.to_string())).flatten();
+    Ok(Json(Page { items: runs.iter().map(views::run_summary).collect(), next }))
+}
+
+/// `GET /v1/runs/{id}`
+pub async fn get(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<RunDetail>, Failure> {
+    let id = run_id(id)?;
+    let run = runs::run(app.journal.as_ref(), &id)?.ok_or_else(|| Failure::not_found("run", id.as_str()))?;
+    Ok(Json(views::run_detail(&run)))
+}
+
+/// `POST /v1/runs`
+pub async fn start(
+    State(app): State<Arc<App>>,
+    Json(start): Json<StartRun>,
+) -> Result<(StatusCode, Json<RunSummary>), Failure> {
+    let (active, procedure) = find(&app, &start)?;
+    let run = match &start.client_token {
+        Some(token) => runs::derived_run_id(&procedure.name, token, &derived_event(&active, token)?),
+        None => run_id(uuid::Uuid::now_v7().simple().to_string())?,
+    };
+    let start = Start {
+        run,
+        procedure: procedure.name.clone(),
+        workload: Some(active.name().to_owned()),
+        digest: procedure.digest.clone(),
+        parameters: start.parameters,
+        at: app.clock.now(),
+        by: app.operator(),
+        reason: None,
+        cause: None,
+    };
+    let run = app.engine.start(&procedure.document, start, Vec::new()).await?;
+    Ok((StatusCode::CREATED, Json(views::run_summary(&run))))
+}
+
+fn derived_event(active: &Active, token: &str) -> Result<mainstay_model::EventId, Failure> {
+    let hex = blake3::hash(format!("{}\n{token}", active.name()).as_bytes()).to_hex();
+    mainstay_model::EventId::new(&hex[..32]).map_err(|error| Failure::bad_request(error.to_string()))
+}
+
+/// The procedure that is meant. The workload may be left out when only one has a procedure of that name.
+fn find(app: &App, start: &StartRun) -> Result<(Arc<Active>, Arc<Procedure>), Failure> {
+    let workloads = app.catalogue.now();
+    if let Some(name) = &start.workload
+        && !workloads.contains_key(name)
+    {
+        return Err(Failure::not_found("workload", name));
+    }
+    let meant = |active: &&Arc<Active>| start.workload.as_deref().is_none_or(|name| name == active.name());
+    let mut found: Vec<(Arc<Active>, Arc<Procedure>)> = workloads
+        .values()
+        .filter(meant)
+        .filter_map(|active| Some((active.clone(), active.procedures.get(&start.procedure)?.clone())))
+        .collect();
+    match found.len() {
+        1 => Ok(found.remove(0)),
+        0 => {
+            let known: Vec<&str> = workloads
+                .values()
+                .filter(meant)
+                .flat_map(|active| active.procedures.keys().map(String::as_str))
+                .collect();
+            let failure = Failure::not_found("procedure", &start.procedure);
+            Err(match mainstay_model::problem::nearest(&start.procedure, known.iter().copied()) {
+                Some(near) => failure.hint(format!("did you mean `{near}`?")),
+                None if known.is_empty() => {
+                    failure.hint("no workload has been applied; see `mainstay apply`")
+                }
+                None => failure.hint(format!("there are: {}", known.join(", "))),
+            })
+        }
+        _ => Err(Failure::new(
+            ErrorKind::BadRequest,
+            format!("Several workloads have a procedure `{}`", start.procedure),
+        )
+        .hint("say which one with `workload`")),
+    }
+}
+
+/// `POST /v1/runs/{id}/cancel`
+pub async fn cancel(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    Json(cancel): Json<CancelRun>,
+) -> Result<Json<RunSummary>, Failure> {
+    let id = run_id(id)?;
+    let reason = cancel.reason.unwrap_or_else(|| "Cancelled by a person".to_owned());
+    app.engine.cancel(&id, app.operator(), reason)?;
+    summary(&app, &id)
+}
+
+/// `POST /v1/runs/{id}/decide`
+pub async fn decide(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    Json(decide): Json<Decide>,
+) -> Result<Json<RunSummary>, Failure> {
+    let id = run_id(id)?;
+    let run = runs::run(app.journal.as_ref(), &id)?.ok_or_else(|| Failure::not_found("run", id.as_str()))?;
+    let attempt: AttemptId = match run.waiting() {
+        Some((attempt, _)) => attempt.clone(),
+        None => {
+            return Err(Failure::new(ErrorKind::Conflict, format!("Run {id} does not wait for a decision")));
+        }
+    };
+    let decision = match decide {
+        Decide::Succeeded { outputs } => Decision::Succeeded { outputs },
+        Decide::Failed { message } => Decision::Failed { message },
+        Decide::Retry {} => Decision::Retry,
+    };
+    app.engine.decide(&id, attempt, app.operator(), decision)?;
+    summary(&app, &id)
+}
+
+fn summary(app: &App, id: &RunId) -> Result<Json<RunSummary>, Failure> {
+    let run = runs::run(app.journal.as_ref(), id)?.ok_or_else(|| Failure::not_found("run", id.as_str()))?;
+    Ok(Json(views::run_summary(&run)))
+}

@@ -1,0 +1,82 @@
+//! The state of everything, in one answer.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use mainstay_api::v1::{HostView, MeasureView, Page, Status, WorkloadStatus};
+use serde_json::{Value, json};
+
+use super::error::Failure;
+use crate::app::App;
+use crate::catalogue::Active;
+use crate::views;
+
+/// `GET /v1/health`: that the server answers, and nothing about what it does.
+pub async fn health() -> Json<Value> {
+    Json(json!({ "status": "ok" }))
+}
+
+/// `GET /v1/hosts`
+pub async fn hosts(State(app): State<Arc<App>>) -> Json<Page<HostView>> {
+    Json(Page { items: app.hub.hosts().iter().map(views::host).collect(), next: None })
+}
+
+/// `GET /v1/status`
+pub async fn status(State(app): State<Arc<App>>) -> Result<Json<Status>, Failure> {
+    let head = app.journal.head();
+    let hosts: Vec<HostView> = app.hub.hosts().iter().map(views::host).collect();
+    let workloads = app.catalogue.now();
+    let workloads = workloads.values().map(|active| workload(&app, active, &hosts)).collect();
+    Ok(Json(Status {
+        version: app.config.version.clone(),
+        pid: std::process::id(),
+        started_at: app.started_at,
+        journal_seq: head.seq,
+        journal_hash: head.hash,
+        workloads,
+        hosts,
+        degraded: app.health.degraded(),
+    }))
+}
+
+fn workload(app: &App, active: &Active, hosts: &[HostView]) -> WorkloadStatus {
+    let placed = app.applier.placement(active);
+    let is_ready = |host: &str, component: &str| {
+        hosts.iter().filter(|view| view.id == host && view.connected).any(|view| {
+            view.services.iter().any(|service| {
+                service.name == component && service.workload == active.name() && service.state == "ready"
+            })
+        })
+    };
+    let wanted = &placed.services;
+    let ready = wanted.iter().filter(|service| is_ready(service.host.as_str(), &service.component)).count();
+    WorkloadStatus {
+        workload: active.name().to_owned(),
+        revision: active.revision.revision.to_string(),
+        applied_at: active.revision.applied_at,
+        services_ready: ready,
+        services_wanted: wanted.len(),
+        measures: active
+            .declared
+            .workload
+            .priorities
+            .iter()
+            .map(|priority| measure(app, active, priority))
+            .collect(),
+        unplaced: views::unplaced(&placed),
+    }
+}
+
+fn measure(app: &App, active: &Active, priority: &mainstay_declare::Priority) -> MeasureView {
+    let known = app.measures.get(active.name(), &priority.goal);
+    let state = known.as_ref().map_or("not evaluated", |measure| measure.standing.words());
+    MeasureView {
+        goal: priority.goal.clone(),
+        measure: priority.measure.clone(),
+        target: priority.target.to_string(),
+        state: state.to_owned(),
+        value: known.as_ref().and_then(|measure| measure.value).filter(|value| value.is_finite()),
+        since: known.map(|measure| measure.since),
+    }
+}

@@ -1,0 +1,52 @@
+//! Workloads: applied and shown.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use mainstay_api::v1::{Applied, NewRevision, Page, WorkloadDetail};
+
+use super::error::Failure;
+use crate::app::App;
+use crate::catalogue::Active;
+
+/// `POST /v1/workloads`: makes the files the wanted state of the workload they declare.
+pub async fn apply(
+    State(app): State<Arc<App>>,
+    Json(new): Json<NewRevision>,
+) -> Result<Json<Applied>, Failure> {
+    let by = app.operator();
+    app.applier.apply(new, by).await.map(Json)
+}
+
+/// `GET /v1/workloads`
+pub async fn list(State(app): State<Arc<App>>) -> Json<Page<WorkloadDetail>> {
+    let items = app.catalogue.now().values().map(|active| detail(active)).collect();
+    Json(Page { items, next: None })
+}
+
+/// `GET /v1/workloads/{name}`
+pub async fn get(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+) -> Result<Json<WorkloadDetail>, Failure> {
+    let active = app.catalogue.get(&name).ok_or_else(|| Failure::not_found("workload", &name))?;
+    Ok(Json(detail(&active)))
+}
+
+fn detail(active: &Active) -> WorkloadDetail {
+    let workload = &active.declared.workload;
+    WorkloadDetail {
+        workload: workload.name.clone(),
+        title: workload.title.clone().unwrap_or_else(|| workload.name.clone()),
+        owner: workload.owner.clone().unwrap_or_default(),
+        revision: active.revision.revision.to_string(),
+        applied_at: active.revision.applied_at,
+        applied_by: active.revision.applied_by.to_string(),
+        message: active.revision.message.clone(),
+        components: workload.components.keys().cloned().collect(),
+        procedures: active.procedures.keys().cloned().collect(),
+        triggers: active.triggers.keys().cloned().collect(),
+        alarms: active.alarms(),
+    }
+}

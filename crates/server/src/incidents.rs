@@ -1,0 +1,267 @@
+//! Incidents: the loop that asks each workload's desk what follows, and writes down what was learned of each incident
+//! that is over.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use mainstay_model::{Actor, Event, EventDraft, EventId};
+use mainstay_respond::{Desk, Incident, Status};
+use mainstay_store::{Fold, Journal, RowQuery, Rows, StoreError};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use crate::analysis::{self, Story};
+use crate::catalogue::Catalogue;
+use crate::clock::Clock;
+
+/// The table of desks, by workload.
+pub const DESKS_TABLE: &str = "desks";
+
+/// The table of incidents, by id: [`IncidentRow`].
+pub const INCIDENTS_TABLE: &str = "incidents";
+
+/// Incidents that are over and have no draft yet, by id.
+const UNDRAFTED_TABLE: &str = "incidents_undrafted";
+
+/// Keeps [`DESKS_TABLE`].
+pub struct DesksFold;
+
+impl Fold for DesksFold {
+    fn table(&self) -> &'static str {
+        DESKS_TABLE
+    }
+
+    fn apply(&self, event: &Event, rows: &mut dyn Rows) {
+        let Some(workload) = event.workload.as_deref() else { return };
+        let mut desk: Desk =
+            rows.get(workload).and_then(|row| serde_json::from_value(row).ok()).unwrap_or_default();
+        desk.apply(event);
+        if let Ok(row) = serde_json::to_value(&desk) {
+            rows.put(workload, &row);
+        }
+    }
+}
+
+/// One incident as the table has it.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct IncidentRow {
+    /// The incident at the last event about it.
+    pub incident: Incident,
+    /// The place of its last event.
+    pub last_seq: u64,
+    /// The file its draft was written to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draft_path: Option<String>,
+}
+
+/// Keeps [`INCIDENTS_TABLE`].
+pub struct IncidentsFold;
+
+impl Fold for IncidentsFold {
+    fn table(&self) -> &'static str {
+        INCIDENTS_TABLE
+    }
+
+    fn apply(&self, event: &Event, rows: &mut dyn Rows) {
+        if event.kind == "incident.drafted" {
+            let Some(id) = event.data["incident"].as_str() else { return };
+            let row = rows.get(id).and_then(|row| serde_json::from_value::<IncidentRow>(row).ok());
+            if let Some(mut row) = row {
+                row.draft_path = event.data["path"].as_str().map(str::to_owned);
+                if let Ok(value) = serde_json::to_value(&row) {
+                    rows.put(id, &value);
+                }
+            }
+            return;
+        }
+        let Some(incident) = Incident::told(event) else { return };
+        let id = incident.id.to_string();
+        if let Ok(row) = serde_json::to_value(IncidentRow { incident, last_seq: event.seq, draft_path: None })
+        {
+            rows.put(&id, &row);
+        }
+    }
+}
+
+/// Keeps the table of incidents that are over and have no draft yet.
+pub struct UndraftedFold;
+
+impl Fold for UndraftedFold {
+    fn table(&self) -> &'static str {
+        UNDRAFTED_TABLE
+    }
+
+    fn apply(&self, event: &Event, rows: &mut dyn Rows) {
+        match event.kind.as_str() {
+            "incident.resolved" => {
+                if let Some(incident) = Incident::told(event) {
+                    rows.put(incident.id.as_str(), &json!({ "resolved": event.seq }));
+                }
+            }
+            "incident.drafted" => {
+                if let Some(id) = event.data["incident"].as_str() {
+                    rows.remove(id);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn read_row(id: &str, row: serde_json::Value) -> Result<IncidentRow, StoreError> {
+    serde_json::from_value(row).map_err(|error| StoreError::Fold {
+        table: INCIDENTS_TABLE.to_owned(),
+        seq: 0,
+        reason: format!("the row `{id}` cannot be read ({error}); run `mainstay journal rebuild`"),
+    })
+}
+
+/// One incident. An open one is taken from its workload's desk, where it is freshest.
+pub fn get(journal: &dyn Journal, id: &str) -> Result<Option<IncidentRow>, StoreError> {
+    let Some(row) = journal.row(INCIDENTS_TABLE, id)? else { return Ok(None) };
+    let row = read_row(id, row)?;
+    Ok(Some(fresh(journal, row)?))
+}
+
+/// Incidents, the one that opened last first.
+pub fn newest(
+    journal: &dyn Journal,
+    after: Option<String>,
+    limit: usize,
+) -> Result<Vec<IncidentRow>, StoreError> {
+    let query = RowQuery { newest_first: true, after_id: after, limit };
+    let rows = journal.rows(INCIDENTS_TABLE, &query)?;
+    rows.into_iter().map(|(id, row)| fresh(journal, read_row(&id, row)?)).collect()
+}
+
+fn fresh(journal: &dyn Journal, mut row: IncidentRow) -> Result<IncidentRow, StoreError> {
+    if row.incident.status == Status::Open
+        && let Some(open) = desk(journal, &row.incident.workload)?.open
+        && open.id == row.incident.id
+    {
+        row.incident = open;
+    }
+    Ok(row)
+}
+
+/// The desk of a workload.
+pub fn desk(journal: &dyn Journal, workload: &str) -> Result<Desk, StoreError> {
+    let row = journal.row(DESKS_TABLE, workload)?;
+    Ok(row.and_then(|row| serde_json::from_value(row).ok()).unwrap_or_default())
+}
+
+/// The goals by which an incident of this workload is judged to be over.
+pub fn goals(catalogue: &Catalogue, workload: &str) -> Vec<String> {
+    catalogue
+        .get(workload)
+        .map(|active| {
+            active.declared.workload.priorities.iter().map(|priority| priority.goal.clone()).collect()
+        })
+        .unwrap_or_default()
+}
+
+/// Why the loop failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ResponderError {
+    /// The journal.
+    #[error("the journal cannot be read or written")]
+    Store(#[from] StoreError),
+    /// A draft cannot be written.
+    #[error("the draft {} cannot be written", path.display())]
+    Draft {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// The loop. It takes no input: an event only wakes it, and it looks at every desk.
+pub struct Responder {
+    journal: Arc<dyn Journal>,
+    clock: Arc<dyn Clock>,
+    catalogue: Arc<Catalogue>,
+    drafts: PathBuf,
+}
+
+impl Responder {
+    /// Drafts are written into `drafts`.
+    pub fn new(
+        journal: Arc<dyn Journal>,
+        clock: Arc<dyn Clock>,
+        catalogue: Arc<Catalogue>,
+        drafts: PathBuf,
+    ) -> Self {
+        Self { journal, clock, catalogue, drafts }
+    }
+
+    /// Runs until stopped.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), ResponderError> {
+        let mut events = self.journal.watch();
+        let mut workloads = self.catalogue.watch();
+        loop {
+            events.borrow_and_update();
+            workloads.borrow_and_update();
+            self.look().await?;
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                changed = events.changed() => if changed.is_err() { return Ok(()) },
+                changed = workloads.changed() => if changed.is_err() { return Ok(()) },
+            }
+        }
+    }
+
+    /// Does all that follows from what is known now.
+    pub async fn look(&self) -> Result<(), ResponderError> {
+        for name in self.catalogue.now().keys() {
+            let goals = goals(&self.catalogue, name);
+            while let Some(draft) = desk(self.journal.as_ref(), name)?.decide(&goals) {
+                self.journal.append(vec![draft]).await?;
+            }
+        }
+        for (id, _) in self.journal.rows(UNDRAFTED_TABLE, &RowQuery::by_id(100))? {
+            self.write_draft(&id).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes the post-incident draft and says so. Doing it again writes the same file and says nothing new.
+    async fn write_draft(&self, id: &str) -> Result<(), ResponderError> {
+        let Some(row) = get(self.journal.as_ref(), id)? else { return Ok(()) };
+        let story = Story::read(self.journal.as_ref(), &row)?;
+        let text = story.draft(self.catalogue.get(&row.incident.workload).as_deref());
+        let path = self.drafts.join(format!("{id}.md"));
+        write_whole(&path, &text).map_err(|source| ResponderError::Draft { path: path.clone(), source })?;
+        let event = EventId::new(format!("{id}.drafted")).expect("an incident id with a suffix is an id");
+        let data = json!({
+            "incident": id,
+            "path": path.display().to_string(),
+            "digest": blake3::hash(text.as_bytes()).to_hex().as_str(),
+            "times": analysis::times_view(&story.times),
+        });
+        let draft = EventDraft::new(
+            event,
+            "incident.drafted",
+            self.clock.now(),
+            Actor::System("learn".to_owned()),
+            data,
+        )
+        .subject(format!("incident/{id}"))
+        .workload(&row.incident.workload);
+        self.journal.append(vec![draft]).await?;
+        Ok(())
+    }
+}
+
+/// A file that is whole or not there.
+fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let beside = path.with_extension("md.new");
+    let mut file = std::fs::File::create(&beside)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&beside, path)
+}

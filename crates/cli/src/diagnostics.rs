@@ -93,6 +93,7 @@ pub fn to_json(diagnostics: &[Diagnostic]) -> Value {
 struct Mark {
     kind: AnnotationKind,
     span: Range<usize>,
+    line: usize,
     label: Option<String>,
 }
 
@@ -111,12 +112,18 @@ fn group<'a>(diagnostic: &Diagnostic, sources: &BTreeMap<String, String>) -> Gro
     let label = diagnostic.label.as_deref().map(visible);
     add(
         diagnostic.path.as_str(),
-        Mark { kind: AnnotationKind::Primary, span: diagnostic.span.clone(), label },
+        Mark {
+            kind: AnnotationKind::Primary,
+            span: diagnostic.span.clone(),
+            line: diagnostic.start.line,
+            label,
+        },
     );
     for other in &diagnostic.related {
         let mark = Mark {
             kind: AnnotationKind::Context,
             span: other.span.clone(),
+            line: other.start.line,
             label: Some(visible(&other.message)),
         };
         add(other.path.as_str(), mark);
@@ -136,7 +143,10 @@ fn group<'a>(diagnostic: &Diagnostic, sources: &BTreeMap<String, String>) -> Gro
             }
             // About the file as a whole.
             None => {
-                let mut group = group.element(Origin::path(visible(path)));
+                let mut group = group;
+                if path == diagnostic.path {
+                    group = group.element(Origin::path(visible(path)));
+                }
                 for label in marks.into_iter().filter_map(|mark| mark.label) {
                     group = group.element(Level::NOTE.message(format!("{label}: {}", visible(path))));
                 }
@@ -156,7 +166,8 @@ fn window(text: &str, marks: &[Mark]) -> Option<(String, usize, usize)> {
     if text.is_empty() || marks.iter().all(|mark| mark.span == (0..0)) {
         return None;
     }
-    let first = marks.iter().map(|mark| mark.span.start).min()?;
+    let (first, first_line) = marks.iter().map(|mark| (mark.span.start, mark.line)).min()?;
+    let first = first.min(text.len());
     let last = marks.iter().map(|mark| mark.span.end).max()?.min(text.len());
     let mut start = line_start(text, first);
     for _ in 0..CONTEXT_LINES {
@@ -166,33 +177,39 @@ fn window(text: &str, marks: &[Mark]) -> Option<(String, usize, usize)> {
     for _ in 0..CONTEXT_LINES {
         end = line_end(text, (end + 1).min(text.len()));
     }
-    let line = text[..start].matches('\n').count() + 1;
-    let window = &text[start..end];
-    if window.len() > MAX_LINE_BYTES && window.lines().any(|line| line.len() > MAX_LINE_BYTES) {
-        return Some(around(text, first, last));
+    let is_long = |window: &str| window.lines().any(|line| line.len() > MAX_LINE_BYTES);
+    if end - start > MAX_LINE_BYTES && is_long(&text[start..end]) {
+        (start, end) = around(text, first, last);
     }
-    Some((window.to_owned(), line, start))
+    let line = first_line - text[start..first].matches('\n').count();
+    Some((printable(&text[start..end]), line, start))
 }
 
-/// Of very long lines, the part around the marks, as one line.
-fn around(text: &str, first: usize, last: usize) -> (String, usize, usize) {
-    let boundary =
-        |at: usize| (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+/// Of very long lines, the part around the marks, on one line.
+fn around(text: &str, first: usize, last: usize) -> (usize, usize) {
+    let boundary = |at: usize| {
+        let at = at.min(text.len());
+        (at.saturating_sub(3)..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+    };
     let start = boundary(first.saturating_sub(MAX_LINE_BYTES / 4)).max(line_start(text, first));
-    let end = boundary(last.min(first + MAX_LINE_BYTES / 2) + MAX_LINE_BYTES / 4);
-    let part = &text[start..end.max(start)];
-    let part = part.find('\n').filter(|at| start + at >= first).map_or(part, |at| &part[..at]);
-    (part.to_owned(), text[..start].matches('\n').count() + 1, start)
+    let end = boundary(last.min(first + MAX_LINE_BYTES / 2) + MAX_LINE_BYTES / 4).max(first);
+    let end = text[first..end].find('\n').map_or(end, |length| first + length);
+    (start, end)
 }
 
 fn line_start(text: &str, at: usize) -> usize {
-    let bytes = &text.as_bytes()[..at.min(text.len())];
-    bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1)
+    text[..at.min(text.len())].rfind('\n').map_or(0, |at| at + 1)
 }
 
 fn line_end(text: &str, at: usize) -> usize {
     let at = at.min(text.len());
-    text.as_bytes()[at..].iter().position(|byte| *byte == b'\n').map_or(text.len(), |length| at + length)
+    text[at..].find('\n').map_or(text.len(), |length| at + length)
+}
+
+/// A source text without the control characters that the renderer lets through, each replaced by one of the same length
+/// so that spans still hold.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if matches!(c, '\u{80}'..='\u{9f}') { '\u{b7}' } else { c }).collect()
 }
 
 /// A text without control characters: what stands in a file must not move the cursor of who looks at it.

@@ -308,10 +308,10 @@ fn kind_of(source: &Source, parsed: &tree::Parsed) -> Result<Option<Kind>, Box<D
         Some(ContentKind::NotBuilt(what)) => refuse(what),
         None if !parsed.diagnostics.is_empty() => Ok(None),
         _ => {
-            let known = Kind::ALL.map(|kind| format!("{} is {}", kind.name(), kind.description())).join("; ");
+            let known = Kind::ALL.map(Kind::description).join(", ");
             let message = "This file is of no kind that is known";
             let diagnostic = source.error("unknown-kind", 0..0, message);
-            Err(Box::new(diagnostic.help(format!("known kinds are: {known}"))))
+            Err(Box::new(diagnostic.help(format!("known are {known}"))))
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::tree::{self, Node};
 use crate::workload::{self, Workload};
 
 /// The most problems that are shown of one file. Who sees a thousand has another problem than the thousand and first.
-const MAX_PROBLEMS: usize = 1000;
+pub(crate) const MAX_PROBLEMS: usize = 1000;
 
 /// A value, its nodes, and what its language says of it.
 pub(crate) struct Read<F> {
@@ -46,11 +46,13 @@ impl File {
     /// Reads the documents of a file.
     pub fn read(source: Source, kind: Kind, parsed: tree::Parsed, languages: &dyn Languages) -> Self {
         let tree::Parsed { documents, mut diagnostics } = parsed;
+        let form = diagnostics.len();
         let content = if documents.is_empty() && !diagnostics.is_empty() {
             Content::Broken
         } else {
             content(&source, kind, documents, languages, &mut diagnostics)
         };
+        let diagnostics = without_echoes(diagnostics, form);
         let mut file = Self { source, kind, content, diagnostics };
         file.limit();
         file
@@ -58,9 +60,8 @@ impl File {
 
     fn limit(&mut self) {
         if self.diagnostics.len() > MAX_PROBLEMS {
-            let left = self.diagnostics.len() - MAX_PROBLEMS;
             self.diagnostics.truncate(MAX_PROBLEMS);
-            let message = format!("This file has {left} more problems, which are not shown");
+            let message = format!("This file has more than {MAX_PROBLEMS} problems; the rest is not shown");
             self.diagnostics.push(self.source.error("too-many-problems", 0..0, message));
         }
     }
@@ -68,6 +69,22 @@ impl File {
     pub fn name(&self) -> &str {
         kind::stem(&self.source.path)
     }
+}
+
+/// Where the form of a value is wrong, what its meaning is said to be is an echo. The first `form` diagnostics are about
+/// form.
+fn without_echoes(mut diagnostics: Vec<Diagnostic>, form: usize) -> Vec<Diagnostic> {
+    let rest = diagnostics.split_off(form);
+    diagnostics.truncate(MAX_PROBLEMS + 1);
+    let is_echo = |diagnostic: &Diagnostic| {
+        let holds = |form: &Diagnostic| {
+            diagnostic.span.start <= form.span.start && form.span.end <= diagnostic.span.end
+        };
+        diagnostics.iter().any(holds)
+    };
+    let rest: Vec<_> = rest.into_iter().filter(|diagnostic| !is_echo(diagnostic)).collect();
+    diagnostics.extend(rest);
+    diagnostics
 }
 
 fn content(

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{Entry, MAX_DEPTH, Node, NodeKind, Parsed, Style, Typed, scalar};
 use crate::diagnostic::Diagnostic;
+use crate::read::MAX_PROBLEMS;
 use crate::source::Source;
 
 /// Reads a file as JSON.
@@ -145,6 +146,8 @@ impl<'a> Reader<'a> {
                 self.space();
                 let value = self.value(depth + 1)?.named(&key_span, self.source);
                 match index.get(&key) {
+                    // The rest would not be shown.
+                    Some(_) if self.diagnostics.len() > MAX_PROBLEMS => {}
                     Some(first) => self.diagnostics.push(
                         self.source
                             .error("duplicate-key", key_span, format!("The key `{key}` is here twice"))

@@ -70,22 +70,28 @@ impl Node {
         Self::scalar(String::new(), Typed::Null, Style::Plain, span)
     }
 
-    /// A list or mapping, whose focus is its text if that is on one line, and else its first part.
+    /// A list or mapping. Its focus is its text if that is in brackets on one line, and else where it starts.
     pub fn container(kind: NodeKind, span: Range<usize>, source: &Source) -> Self {
-        let first = match &kind {
-            NodeKind::Map(entries) => entries.first().map(|entry| entry.key_span.clone()),
-            NodeKind::List(items) => items.first().map(|item| item.focus.clone()),
-            NodeKind::Scalar(_) => None,
-        };
-        let many_lines = source.text.get(span.clone()).is_some_and(|text| text.contains('\n'));
-        let focus = first.filter(|_| many_lines).unwrap_or_else(|| span.clone());
-        Self { kind, span, focus }
+        let mut node = Self { kind, focus: span.clone(), span };
+        if !node.is_short(source) {
+            node.focus = match &node.kind {
+                NodeKind::Map(entries) if !entries.is_empty() => entries[0].key_span.clone(),
+                // The bracket, or the dash of the first item.
+                _ => source.clamp(node.span.start..node.span.start + 1),
+            };
+        }
+        node
+    }
+
+    /// In brackets, on one line.
+    fn is_short(&self, source: &Source) -> bool {
+        let text = source.text.get(self.span.clone()).unwrap_or_default();
+        text.starts_with(['{', '[']) && !text.contains('\n')
     }
 
     /// The same as the value of a key: where it takes many lines, the key stands for it.
     pub fn named(mut self, key_span: &Range<usize>, source: &Source) -> Self {
-        let many_lines = source.text.get(self.span.clone()).is_some_and(|text| text.contains('\n'));
-        if many_lines && !matches!(self.kind, NodeKind::Scalar(_)) {
+        if !matches!(self.kind, NodeKind::Scalar(_)) && !self.is_short(source) {
             self.focus = key_span.clone();
         }
         self

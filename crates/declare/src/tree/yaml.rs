@@ -10,6 +10,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
 
 use super::{Entry, MAX_DEPTH, Node, NodeKind, Parsed, Style, Typed, scalar};
 use crate::diagnostic::Diagnostic;
+use crate::read::MAX_PROBLEMS;
 use crate::source::Source;
 
 /// The most values that aliases may repeat in one file, which stops a "billion laughs" early.
@@ -104,6 +105,11 @@ impl<'a> Builder<'a> {
         while let Some(event) = parser.next_event() {
             let (event, span) = event.map_err(|error| self.syntax(&error))?;
             self.event(event, span)?;
+            if self.diagnostics.len() > MAX_PROBLEMS {
+                // The rest would not be shown.
+                self.documents.clear();
+                break;
+            }
         }
         Ok(())
     }
@@ -117,8 +123,13 @@ impl<'a> Builder<'a> {
             Event::DocumentStart(_) => self.anchors.clear(),
             Event::Alias(id) => self.alias(id, start..end)?,
             Event::Scalar(text, style, anchor, tag) => {
-                let start = self.after_properties(start, end, anchor > 0 || tag.is_some());
-                let node = self.scalar(&text, style, tag.as_deref(), start..end);
+                let value_start = self.after_properties(start, end, anchor > 0 || tag.is_some());
+                let mut node = self.scalar(&text, style, value_start..end);
+                if let (Some(tag), NodeKind::Scalar(scalar)) = (tag, &node.kind) {
+                    let typed =
+                        self.tagged(&text, scalar.typed.clone(), &tag, start..value_start, &node.span);
+                    node = Node::scalar(scalar.text.clone(), typed, scalar.style, node.span);
+                }
                 self.finish(node, anchor, 1, 0)?;
             }
             Event::SequenceStart(anchor, tag) => {
@@ -227,12 +238,9 @@ impl<'a> Builder<'a> {
 
     fn alias(&mut self, id: usize, span: Range<usize>) -> Result<(), Stop> {
         let Some(anchored) = self.anchors.get(&id) else {
-            self.diagnostics.push(
-                self.source
-                    .error("bad-alias", span.clone(), "This alias stands inside the value that it repeats")
-                    .help("a value cannot contain itself"),
-            );
-            return self.finish(Node::null(span), 0, 1, 0);
+            let message = "This alias stands inside the value that it repeats";
+            let diagnostic = self.source.error("bad-alias", span, message);
+            return Err(Box::new(diagnostic.help("a value cannot contain itself")));
         };
         self.aliased += anchored.size;
         if self.aliased > MAX_ALIASED {
@@ -247,7 +255,7 @@ impl<'a> Builder<'a> {
         self.finish(node, 0, size, height)
     }
 
-    fn scalar(&mut self, text: &str, style: ScalarStyle, tag: Option<&Tag>, span: Range<usize>) -> Node {
+    fn scalar(&self, text: &str, style: ScalarStyle, span: Range<usize>) -> Node {
         let style = match style {
             ScalarStyle::Plain => Style::Plain,
             ScalarStyle::SingleQuoted => Style::SingleQuoted,
@@ -257,14 +265,17 @@ impl<'a> Builder<'a> {
         };
         let span = scalar_span(&self.source.text, span, style, text);
         let typed = if style == Style::Plain { scalar::plain(text) } else { Typed::Text };
-        let typed = match tag {
-            None => typed,
-            Some(tag) => self.tagged(text, typed, tag, &span),
-        };
         Node::scalar(text.to_owned(), typed, style, span)
     }
 
-    fn tagged(&mut self, text: &str, typed: Typed, tag: &Tag, span: &Range<usize>) -> Typed {
+    fn tagged(
+        &mut self,
+        text: &str,
+        typed: Typed,
+        tag: &Tag,
+        properties: Range<usize>,
+        span: &Range<usize>,
+    ) -> Typed {
         // `! text` says that it is a text.
         if tag.handle.is_empty() && tag.suffix == "!" {
             return Typed::Text;
@@ -278,7 +289,7 @@ impl<'a> Builder<'a> {
             ("float", typed @ (Typed::Number(_) | Typed::NotFinite)) => Some(typed),
             ("null" | "bool" | "int" | "float", _) => None,
             _ => {
-                self.unsupported_tag(tag, span.clone());
+                self.unsupported_tag(tag, properties);
                 return typed;
             }
         };
@@ -297,15 +308,18 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn unsupported_tag(&mut self, tag: &Tag, span: Range<usize>) {
+    /// `properties` is the text before the value, where the tag stands.
+    fn unsupported_tag(&mut self, tag: &Tag, properties: Range<usize>) {
         let shown = if tag.is_yaml_core_schema() {
             format!("!!{}", tag.suffix)
         } else {
             format!("{}{}", tag.handle, tag.suffix)
         };
-        let first_line =
-            self.source.text.get(span.clone()).and_then(|text| text.lines().next()).map_or(0, str::len);
-        let span = span.start..(span.start + first_line).min(span.end);
+        let text = self.source.text.get(properties.start..).unwrap_or_default();
+        let start = properties.start + text.find('!').unwrap_or(0);
+        let rest = self.source.text.get(start..).unwrap_or_default();
+        let length = rest.find(|c: char| c.is_whitespace() || matches!(c, ',' | '[' | ']' | '{' | '}'));
+        let span = start..start + length.unwrap_or(rest.len());
         self.diagnostics.push(
             self.source
                 .error("unsupported-tag", span, format!("The tag `{shown}` means nothing here"))
@@ -349,7 +363,13 @@ impl<'a> Builder<'a> {
         if error.info().contains("recursion limit") {
             return self.too_deep(at);
         }
-        let (message, help) = explain(error.info());
+        let at_the_end = self.source.text.get(at..).is_none_or(|rest| rest.trim().is_empty());
+        let (message, help) = match error.info() {
+            "while parsing a node, did not find expected node content" if at_the_end => {
+                ("The file ends here, and a bracket is not closed".to_owned(), Some("close each `[` and `{`"))
+            }
+            info => explain(info),
+        };
         let mut span = at..self.next_character(at);
         if error.info().contains("tab") {
             // The parser may notice the tab only after it; show the tab itself.
@@ -495,16 +515,19 @@ fn explain(info: &str) -> (String, Option<&'static str>) {
             Some("close the bracket, or indent the line"),
         ),
         "invalid indentation in quoted scalar" => (
-            "This quoted text goes on in a line that is indented too little",
-            Some("close the quote, or indent the line"),
+            "This quote is not closed on its line, and the next line is indented too little to belong to it",
+            None,
         ),
         "wrongly indented line in block scalar" => {
             ("This line of the text block is indented too little", Some(INDENT))
         }
-        "while parsing a flow sequence, expected ',' or ']'" => ("Expected `,` or `]` here", None),
-        "while parsing a flow mapping, did not find expected ',' or '}'" => {
-            ("Expected `,` or `}` here", Some(QUOTE))
+        "while parsing a flow sequence, expected ',' or ']'" => {
+            ("Expected `,` or `]` here", Some("a `[` before it is not closed, or a text needs quotes"))
         }
+        "while parsing a flow mapping, did not find expected ',' or '}'" => (
+            "Expected `,` or `}` here",
+            Some("a `{` before it is not closed, or a text that holds `: ` needs quotes"),
+        ),
         "while parsing a node, did not find expected node content" => ("Expected a value here", Some(QUOTE)),
         "while parsing node, found unknown anchor" => (
             "There is no anchor of this name before it",
@@ -539,6 +562,9 @@ fn explain(info: &str) -> (String, Option<&'static str>) {
             ("Nothing can follow here", Some(INDENT))
         }
         "unexpected eof" => ("The file ends too early", None),
+        info if info.starts_with("unexpected character") => {
+            ("This character cannot start a text without quotes", Some(QUOTE))
+        }
         info if info.starts_with("tab") || info.contains("a tab") => ("A tab cannot indent", Some(TABS)),
         info => {
             let mut chars = info.chars();

@@ -181,7 +181,44 @@ fn variable_errors(text: &str, has_port: bool) -> Vec<TemplateError> {
 }
 
 /// What only a shell understands.
-const SHELL: [&str; 11] = ["&&", "||", "|", "&", ";", ">>", ">", "<", "`", "$(", "\n"];
+const SHELL: [&str; 10] = ["&&", "||", "|", "&", ";", ">>", ">", "<", "`", "$("];
+
+/// What at this byte, outside quotes, needs a shell.
+fn shell(text: &str, at: usize) -> Option<TemplateError> {
+    let rest = &text[at..];
+    if rest.trim().is_empty() {
+        return None;
+    }
+    let help = "run a script, or say `sh -c '…'`".to_owned();
+    let error = |code, span: Range<usize>, message, help| {
+        Some(TemplateError { code, message, help: Some(help), span })
+    };
+    if rest.starts_with('\n') {
+        let line = at + rest.len() - rest.trim_start().len();
+        let length = text[line..].find('\n').unwrap_or(text.len() - line);
+        let span = line..line + text[line..line + length].trim_end().len();
+        let message = "A second line needs a shell, and commands are run without one".to_owned();
+        let help = format!("{help}; after `>-` instead of `|` the lines are one command");
+        return error("shell-syntax", span, message, help);
+    }
+    if let Some(token) = SHELL.iter().find(|token| rest.starts_with(**token)) {
+        let message = format!("`{token}` needs a shell, and commands are run without one");
+        return error("shell-syntax", at..at + token.len(), message, help);
+    }
+    let name = rest.strip_prefix('$')?;
+    let escaped = text[..at].bytes().rev().take_while(|byte| *byte == b'$').count() % 2 == 1;
+    let length = name.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
+    let is_variable = length > 0 && !name.starts_with(|c: char| c.is_ascii_digit()) && !escaped;
+    is_variable.then_some(())?;
+    let name = &name[..length];
+    let message = format!("`${name}` stays as it stands, as commands are run without a shell");
+    let known = name.to_lowercase();
+    let help = match VARIABLES.contains(&known.as_str()) {
+        true => format!("write `${{{known}}}`"),
+        false => format!("write `$${name}` if that is meant, or say `sh -c '…'`"),
+    };
+    error("unknown-variable", at..at + 1 + length, message, help)
+}
 
 /// Splits into words as a POSIX shell would. Variables stay as they are, also in quotes.
 fn words(text: &str) -> (Vec<String>, Vec<TemplateError>) {
@@ -191,17 +228,10 @@ fn words(text: &str) -> (Vec<String>, Vec<TemplateError>) {
     let mut at = 0;
     while let Some(c) = text[at..].chars().next() {
         let rest = &text[at..];
-        if let Some(token) = SHELL.iter().find(|token| rest.starts_with(**token))
-            && !rest.trim_end_matches('\n').is_empty()
-        {
-            let shown = token.replace('\n', "line break");
-            errors.push(TemplateError {
-                code: "shell-syntax",
-                message: format!("`{shown}` needs a shell, and commands are run without one"),
-                help: Some("run a script, or say `sh -c '…'`".to_owned()),
-                span: at..at + token.len(),
-            });
-            at += token.len();
+        if let Some(error) = shell(text, at) {
+            at += if c == '\n' { 1 } else { error.span.len() };
+            words.extend(word.take());
+            errors.push(error);
             continue;
         }
         match c {
@@ -284,6 +314,7 @@ mod tests {
     #[test]
     fn words_are_split_before_variables_are_filled_in() {
         assert_eq!(argv("./x --port ${port}  --data ${data}/d"), ["./x", "--port", "80", "--data", "/a b/d"]);
+        assert_eq!(argv("x $$PORT $1 \"$HOME\" a$\n \n"), ["x", "$PORT", "$1", "$HOME", "a$"]);
         assert_eq!(argv("x 'a b' \"c \\\"d\\\" \\n\" e\\ f ''"), ["x", "a b", "c \"d\" \\n", "e f", ""]);
         assert_eq!(
             argv("sh -c 'echo $HOME $${x} | cat; ${component}'"),
@@ -300,7 +331,9 @@ mod tests {
             ("a | b", "shell-syntax", 2..3),
             ("a && b", "shell-syntax", 2..4),
             ("a $(b", "shell-syntax", 2..4),
-            ("a\nb", "shell-syntax", 1..2),
+            ("a\nb", "shell-syntax", 2..3),
+            ("a\n  b c \nd\n", "shell-syntax", 4..7),
+            ("a $PORT", "unknown-variable", 2..7),
             ("a ${prot}", "unknown-variable", 2..9),
             ("a ${", "unknown-variable", 2..4),
         ] {

@@ -8,12 +8,13 @@ use std::fmt::Display;
 use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
-use mainstay_model::{Selector, parse_duration};
+use mainstay_model::{Selector, format_duration, parse_duration};
 
 use super::command::{Template, TemplateError};
 use crate::diagnostic::Diagnostic;
+use crate::read::MAX_PROBLEMS;
 use crate::source::Source;
-use crate::tree::{Entry, Node, NodeKind, Scalar, Typed};
+use crate::tree::{Entry, Node, NodeKind, Scalar, Typed, scalar};
 
 /// A text and its place.
 #[derive(Clone, Debug)]
@@ -56,12 +57,26 @@ impl<'a> Reader<'a> {
         self.source.error(code, span, message)
     }
 
+    /// After so many problems nothing more is read: they are not shown either.
+    fn is_full(&self) -> bool {
+        self.out.borrow().len() > MAX_PROBLEMS
+    }
+
     fn wrong_type<T>(&self, node: &Node, expected: &str) -> Option<T> {
+        if self.is_full() {
+            return None;
+        }
         let message = format!("Expected {expected}, found {}", node.kind_name());
         let diagnostic =
             self.error("wrong-type", node.focus.clone(), message).label(format!("expected {expected}"));
         let text_expected = expected.starts_with("a text");
+        let number_expected = expected.ends_with("number");
         self.push(match &node.kind {
+            NodeKind::Scalar(Scalar { typed: Typed::Text, text, .. })
+                if number_expected && matches!(scalar::number(text), Typed::Number(_)) =>
+            {
+                diagnostic.help(format!("write it without quotes: `{text}`"))
+            }
             NodeKind::Scalar(Scalar {
                 typed: Typed::Bool(_) | Typed::Number(_) | Typed::NotFinite,
                 text,
@@ -84,11 +99,18 @@ impl<'a> Reader<'a> {
     ) -> Option<Fields<'r, 'n>> {
         let entries = self.entries(node)?;
         for entry in entries {
+            if self.is_full() {
+                break;
+            }
             if keys.contains(&entry.key.as_str()) {
                 continue;
             }
             let span = entry.key_span.clone();
             if let Some((_, why)) = not_built.iter().find(|(key, _)| *key == entry.key) {
+                // Nothing is asked for with an empty list.
+                if matches!(&entry.value.kind, NodeKind::List(items) if items.is_empty()) {
+                    continue;
+                }
                 self.push(self.error("not-built", span, *why));
                 continue;
             }
@@ -107,6 +129,7 @@ impl<'a> Reader<'a> {
     /// A mapping with keys of the author's choice.
     pub fn entries<'n>(&self, node: &'n Node) -> Option<&'n [Entry]> {
         match &node.kind {
+            NodeKind::Map(_) if self.is_full() => None,
             NodeKind::Map(entries) => Some(entries),
             _ => self.wrong_type(node, "a mapping"),
         }
@@ -114,6 +137,7 @@ impl<'a> Reader<'a> {
 
     pub fn list<'n>(&self, node: &'n Node) -> Option<&'n [Node]> {
         match &node.kind {
+            NodeKind::List(_) if self.is_full() => None,
             NodeKind::List(items) => Some(items),
             _ => self.wrong_type(node, "a list"),
         }
@@ -145,7 +169,13 @@ impl<'a> Reader<'a> {
     pub fn texts(&self, node: &Node) -> Vec<Spanned> {
         let mut seen: BTreeMap<String, Range<usize>> = BTreeMap::new();
         let mut out = Vec::new();
-        for text in self.list(node).unwrap_or_default().iter().filter_map(|item| self.text(item)) {
+        for text in self
+            .list(node)
+            .unwrap_or_default()
+            .iter()
+            .map_while(|item| if self.is_full() { None } else { Some(self.text(item)) })
+            .flatten()
+        {
             if let Some(first) = seen.get(&text.text) {
                 self.push(
                     self.error(
@@ -171,10 +201,16 @@ impl<'a> Reader<'a> {
         }
         let list = words.iter().map(|(word, _)| format!("`{word}`")).collect::<Vec<_>>().join(", ");
         let message = format!("`{}` is not possible here: expected one of {list}", text.text);
-        self.push(
-            self.error("bad-value", text.span, message)
-                .nearest(&text.text, words.iter().map(|(word, _)| *word)),
-        );
+        let diagnostic = self
+            .error("bad-value", text.span, message)
+            .nearest(&text.text, words.iter().map(|(word, _)| *word));
+        // `TERM` is nearer to `SIGTERM` than counting letters tells.
+        let part = text.text.to_lowercase();
+        let holds = words.iter().find(|(word, _)| part.len() > 2 && word.to_lowercase().contains(&part));
+        self.push(match (diagnostic.help.is_none(), holds) {
+            (true, Some((word, _))) => diagnostic.help(format!("did you mean `{word}`?")),
+            _ => diagnostic,
+        });
         None
     }
 
@@ -208,25 +244,22 @@ impl<'a> Reader<'a> {
         if scalar.typed == Typed::Null {
             return self.wrong_type(node, "a duration");
         }
-        let refuse = |message: String| {
+        let refuse = |message: String, help: Option<String>| {
             let diagnostic = self.error("bad-duration", node.focus.clone(), message);
-            let is_number = matches!(scalar.typed, Typed::Number(_));
-            self.push(if is_number {
-                diagnostic.help(format!("a duration has a unit: `{}s` or `{}ms`", scalar.text, scalar.text))
-            } else {
-                diagnostic.help("write it as in `250ms`, `5s`, `1h30m`")
-            });
+            self.push(Diagnostic { help, ..diagnostic });
             None
+        };
+        let help = match scalar.typed {
+            Typed::Number(_) => format!("a duration has a unit: `{}s` or `{}ms`", scalar.text, scalar.text),
+            _ => "write it as in `250ms`, `5s`, `1h30m`".to_owned(),
         };
         match parse_duration(&scalar.text) {
             Ok(duration) if range.contains(&duration) => Some(duration),
-            Ok(_) => refuse(format!(
-                "`{}` is out of range: expected {} to {}",
-                scalar.text,
-                mainstay_model::format_duration(*range.start()),
-                mainstay_model::format_duration(*range.end())
-            )),
-            Err(_) => refuse(format!("`{}` is not a duration", scalar.text)),
+            Ok(_) => {
+                let [from, to] = [range.start(), range.end()].map(|end| format_duration(*end));
+                refuse(format!("`{}` is out of range: expected {from} to {to}", scalar.text), None)
+            }
+            Err(_) => refuse(format!("`{}` is not a duration", scalar.text), Some(help)),
         }
     }
 
@@ -275,7 +308,7 @@ impl<'a> Reader<'a> {
         let message = format!("`{text}` is not a name for {what}");
         let diagnostic = self.error("bad-name", span, message);
         let fixed = suggested_name(text);
-        self.push(if is_name(&fixed) {
+        self.push(if text.is_ascii() && is_name(&fixed) {
             diagnostic.help(format!("write `{fixed}`: names have lower-case letters, digits and `-`"))
         } else {
             diagnostic.help("names have 1 to 63 lower-case letters, digits and `-`, and start and end with a letter or digit")

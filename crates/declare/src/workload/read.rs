@@ -86,15 +86,10 @@ fn workload(
     if let Some(Node { kind: NodeKind::Map(entries), .. }) = fields.get("components") {
         references.components = entries.iter().map(|e| (e.key.clone(), e.key_span.clone())).collect();
     }
-    Some(Workload {
-        name: name?,
-        title: fields.text("title"),
-        owner: fields.text("owner"),
-        tags: fields.get("tags").map(|node| pairs(reader, node).into_iter().collect()).unwrap_or_default(),
-        priorities,
-        environments,
-        components,
-    })
+    let title = fields.text("title");
+    let owner = fields.text("owner");
+    let tags = fields.get("tags").map(|node| pairs(reader, node).into_iter().collect()).unwrap_or_default();
+    Some(Workload { name: name?, title, owner, tags, priorities, environments, components })
 }
 
 /// The entries of a mapping whose keys are names.

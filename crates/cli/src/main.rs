@@ -4,20 +4,35 @@
 //! Failures are classified in one place, [`exit`].
 
 mod args;
+mod connect;
+mod demo;
+mod diagnostics;
+mod directory;
 mod exit;
+mod feed;
+mod local;
+mod ports;
+mod screen;
+mod sentence;
+mod time;
+mod up;
+mod verbs;
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use args::{Cli, Verb};
+use args::{Cli, Output, Verb};
 use exit::{Exit, Failure};
+use screen::Screen;
+use verbs::apply::What;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next().is_some_and(|verb| verb == "shim")
         && let (Some(dir), None) = (arguments.next(), arguments.next())
+        && dir != "--help"
     {
         // One of these lives for each service: it takes no more memory than it must.
         return mainstay_agent::shim::main(std::path::Path::new(&dir));
@@ -26,19 +41,92 @@ fn main() -> ExitCode {
     match dispatch(&cli) {
         Ok(()) => Exit::Ok.into(),
         Err(failure) => {
-            let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-            eprint!("{}", failure.render(color));
+            let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+            let text = failure.render(std::io::stderr().is_terminal() && !no_color);
+            if !text.is_empty() {
+                screen::say(text.trim_end());
+            }
             failure.exit.into()
         }
     }
 }
 
+/// Verbs that print no data.
+fn prints_nothing(verb: &Verb) -> bool {
+    matches!(
+        verb,
+        Verb::Up(_)
+            | Verb::Demo(_)
+            | Verb::Server(_)
+            | Verb::Agent(_)
+            | Verb::Shim { .. }
+            | Verb::Help { .. }
+    )
+}
+
 fn dispatch(cli: &Cli) -> Result<(), Failure> {
+    let global = &cli.global;
+    if global.output == Output::Json && prints_nothing(&cli.verb) {
+        return Err(Failure::new(Exit::Usage, "This verb prints no data, so it has no `--output json`"));
+    }
+    let screen = Screen::new(global.output);
     match &cli.verb {
         Verb::Version => {
-            println!("mainstay {}", env!("CARGO_PKG_VERSION"));
-            Ok(())
+            let version = serde_json::json!({ "version": env!("CARGO_PKG_VERSION") });
+            screen.show(&version, |_| format!("mainstay {}\n", env!("CARGO_PKG_VERSION")))
         }
-        _ => Err(Failure::new(Exit::Local, "This verb is not built yet")),
+        Verb::Help { topic } => verbs::help::run(screen, topic),
+        Verb::Check(check) => verbs::check::run(screen, &check.path),
+        Verb::Server(server) => verbs::serve::server(global.data(), server),
+        Verb::Agent(agent) => verbs::serve::agent(global.data(), global.server.as_deref(), agent),
+        Verb::Shim { dir } => Err(Failure::new(
+            Exit::Usage,
+            format!("`mainstay shim {}` takes one directory only", dir.display()),
+        )),
+        Verb::Service(verb) => verbs::service::run(screen, global, verb),
+        Verb::Journal(verb) => verbs::journal::run(screen, global.data(), verb),
+        // One thread, the main one: children learn of the death of the thread that started them.
+        verb => tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::local("The process cannot start", &error))?
+            .block_on(talk(screen, cli, verb)),
+    }
+}
+
+/// Verbs that need a server, or start one.
+async fn talk(screen: Screen, cli: &Cli, verb: &Verb) -> Result<(), Failure> {
+    let global = &cli.global;
+    match verb {
+        Verb::Up(up) => return up::run(screen, global, up).await,
+        Verb::Demo(demo) => return demo::run(screen, global, demo).await,
+        _ => {}
+    }
+    let client = connect::client(global)?;
+    match verb {
+        Verb::Apply(apply) => verbs::apply::run(screen, &client, &apply.dir, apply.message.clone()).await,
+        Verb::Status => verbs::status::status(screen, &client).await,
+        Verb::Services => verbs::status::services(screen, &client).await,
+        Verb::Hosts => verbs::status::hosts(screen, &client).await,
+        Verb::Alarms => verbs::status::alarms(screen, &client).await,
+        Verb::Events(events) => verbs::events::run(screen, &client, events).await,
+        Verb::Metrics(metrics) => verbs::signals::metrics(screen, &client, metrics).await,
+        Verb::Logs(logs) => verbs::signals::logs(screen, &client, logs).await,
+        Verb::Traces(traces) => verbs::signals::traces(screen, &client, traces).await,
+        Verb::Run(run) => verbs::runs::start(screen, &client, run).await,
+        Verb::Runs(runs) => verbs::runs::run(screen, &client, runs.verb.as_ref()).await,
+        Verb::Incidents(incidents) => verbs::incidents::run(screen, &client, incidents.verb.as_ref()).await,
+        Verb::Procedures => verbs::apply::list(screen, &client, What::Procedures).await,
+        Verb::Triggers => verbs::apply::list(screen, &client, What::Triggers).await,
+        Verb::Check(_)
+        | Verb::Up(_)
+        | Verb::Demo(_)
+        | Verb::Server(_)
+        | Verb::Agent(_)
+        | Verb::Shim { .. }
+        | Verb::Service(_)
+        | Verb::Journal(_)
+        | Verb::Version
+        | Verb::Help { .. } => Err(Failure::new(Exit::Usage, "This verb does not talk to a server")),
     }
 }

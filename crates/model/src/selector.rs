@@ -60,6 +60,20 @@ impl Selector {
             Requirement::Absent(key) => tags.get(key).is_none(),
         })
     }
+
+    /// The tags it asks for by one single value each (`role=app`), in its order: what a resource must at least carry to
+    /// be selected, as far as the selector leaves no choice.
+    pub fn single_values(&self) -> Vec<(&str, &str)> {
+        self.requirements
+            .iter()
+            .filter_map(|requirement| match requirement {
+                Requirement::In(key, values) if values.len() == 1 => {
+                    values.first().map(|value| (key.as_str(), value.as_str()))
+                }
+                _ => None,
+            })
+            .collect()
+    }
 }
 
 struct Parser<'a> {
@@ -258,6 +272,14 @@ mod tests {
         assert!(selects("*", &[]));
         assert!(selects("in in (in)", &[("in", "in")]));
         assert!(selects("owner=\"Team A, east\"", &[("owner", "Team A, east")]));
+    }
+
+    #[test]
+    fn single_values_are_those_without_a_choice() {
+        let selector: Selector =
+            "tag:env=prod,role in (web,api),zone in (a),tier!=x,disk".parse().expect("a selector");
+        assert_eq!(selector.single_values(), [("env", "prod"), ("zone", "a")]);
+        assert!(Selector::any().single_values().is_empty());
     }
 
     #[test]

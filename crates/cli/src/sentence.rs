@@ -1,0 +1,423 @@
+//! An event in one plain sentence. What a kind's data looks like belongs to who writes it; here it is only read, and
+//! what is missing is left out.
+
+use mainstay_api::v1::EventView;
+use serde_json::Value;
+
+use crate::screen::{clean, shorten};
+use crate::time::length_ms;
+
+/// The longest text from elsewhere within a sentence.
+const MAX_PART: usize = 160;
+
+/// What happened.
+pub fn of(event: &EventView) -> String {
+    let say = Said { event };
+    let text = match event.kind.split('.').next().unwrap_or_default() {
+        "alarm" => say.alarm(),
+        "service" => say.service(),
+        "run" => say.run(),
+        "incident" => say.incident(),
+        "measure" => say.measure(),
+        _ => say.other(),
+    };
+    clean(&text.unwrap_or_else(|| say.unknown()))
+}
+
+struct Said<'a> {
+    event: &'a EventView,
+}
+
+/// A number as people read it: no more than four significant digits, and no trailing zeros.
+pub fn number(value: f64) -> String {
+    if !value.is_finite() {
+        return value.to_string();
+    }
+    if value == value.trunc() && value.abs() < 1e15 {
+        return format!("{value:.0}");
+    }
+    let digits = (3 - value.abs().log10().floor() as i32).clamp(0, 12) as usize;
+    let text = format!("{value:.digits$}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+impl Said<'_> {
+    fn text(&self, key: &str) -> &str {
+        self.event.data[key].as_str().unwrap_or_default()
+    }
+
+    fn part(&self, key: &str) -> String {
+        shorten(self.text(key), MAX_PART)
+    }
+
+    /// `: text`, or nothing.
+    fn because(&self, key: &str) -> String {
+        let part = self.part(key);
+        if part.is_empty() { part } else { format!(": {part}") }
+    }
+
+    fn value(&self) -> String {
+        self.event.data["value"]
+            .as_f64()
+            .map(|value| format!(" (value {})", number(value)))
+            .unwrap_or_default()
+    }
+
+    /// What stands behind the `/` of the subject.
+    fn subject_name(&self) -> &str {
+        let subject = self.event.subject.as_deref().unwrap_or_default();
+        subject.split_once('/').map_or(subject, |(_, name)| name)
+    }
+
+    fn named(&self, key: &str) -> &str {
+        if self.text(key).is_empty() { self.subject_name() } else { self.text(key) }
+    }
+
+    fn alarm(&self) -> Option<String> {
+        let annotations = &self.event.data["annotations"];
+        let words = ["description", "summary"]
+            .iter()
+            .find_map(|key| annotations[key].as_str())
+            .map(|text| format!(": {}", shorten(text.trim(), MAX_PART)))
+            .unwrap_or_default();
+        let (name, value) = (self.named("alarm"), self.value());
+        Some(match self.event.kind.as_str() {
+            "alarm.firing" => format!("alarm {name} fires{value}{words}"),
+            "alarm.pending" => format!("alarm {name} is pending: its condition holds{value}"),
+            "alarm.resolved" => format!("alarm {name} is resolved"),
+            "alarm.inactive" => format!("alarm {name} is inactive"),
+            "alarm.no_data" => format!("alarm {name} has no data to decide on"),
+            "alarm.error" => format!("alarm {name} cannot be evaluated{}", self.because("error")),
+            _ => return None,
+        })
+    }
+
+    fn service(&self) -> Option<String> {
+        let name =
+            if self.text("service").is_empty() { self.named("component") } else { self.text("service") };
+        let host = self.text("host");
+        let on = if host.is_empty() { String::new() } else { format!(" on {host}") };
+        let data = &self.event.data;
+        let pid = data["pid"].as_u64().map(|pid| format!(" (process {pid})")).unwrap_or_default();
+        let why = self.because("reason");
+        Some(match self.event.kind.as_str() {
+            "service.starting" => format!("{name} is starting{on}{pid}"),
+            "service.ready" => format!("{name} is ready{on}{pid}"),
+            "service.unhealthy" => format!("{name} is unhealthy{on}{why}"),
+            "service.exited" => {
+                let how = match (data["exit_code"].as_i64(), data["signal"].as_str()) {
+                    (Some(code), _) => format!(" with exit code {code}"),
+                    (None, Some(signal)) => format!(" by {signal}"),
+                    _ => String::new(),
+                };
+                let last = data["tail"].as_array().and_then(|lines| lines.last()).and_then(Value::as_str);
+                let last = last
+                    .map(|line| format!("; it last said: {}", shorten(line, MAX_PART)))
+                    .unwrap_or_default();
+                format!("{name} ended{on}{how}{why}{last}")
+            }
+            "service.restarting" => {
+                let wait = data["delay_ms"].as_u64().filter(|ms| *ms > 0);
+                let wait = wait.map(|ms| format!(" in {}", length_ms(ms))).unwrap_or_default();
+                format!("{name} is started again{on}{wait}{why}")
+            }
+            "service.stopped" => format!("{name} is stopped{on}{why}"),
+            "service.adopted" => format!("{name} still runs and is supervised again{on}{pid}"),
+            "service.failed" => format!("{name} failed{on}{why}"),
+            _ => return None,
+        })
+    }
+
+    fn run(&self) -> Option<String> {
+        let (procedure, step) = (self.text("procedure"), self.text("step"));
+        let run = self.subject_name();
+        let data = &self.event.data;
+        Some(match self.event.kind.as_str() {
+            "run.started" => {
+                let by = self.part("reason");
+                let by = if by.is_empty() { self.event.actor.to_string() } else { by };
+                format!("run {run} of {procedure} started by {by}")
+            }
+            "run.attempt.started" => {
+                let attempt = data["attempt_number"].as_u64().filter(|number| *number > 1);
+                let again = attempt.map(|number| format!(", attempt {number}")).unwrap_or_default();
+                format!("{procedure}: step {step} begins ({}{again})", self.text("action"))
+            }
+            "run.attempt.dispatched" => {
+                let hosts: Vec<&str> = data["commands"]
+                    .as_array()
+                    .map(|list| list.iter().filter_map(|command| command["host"].as_str()).collect())
+                    .unwrap_or_default();
+                format!("{procedure}: step {step} goes to {}", hosts.join(", "))
+            }
+            "run.attempt.stopping" => {
+                format!("{procedure}: step {step} is asked to stop{}", self.because("because"))
+            }
+            "run.attempt.settled" => {
+                let outcome = &data["outcome"];
+                let word = outcome["kind"]
+                    .as_str()
+                    .or_else(|| outcome["status"].as_str())
+                    .or_else(|| outcome.as_str());
+                match word {
+                    Some(word) => format!("{procedure}: the attempt at step {step} is over: {word}"),
+                    None => format!("{procedure}: the attempt at step {step} is over"),
+                }
+            }
+            "run.step.finished" => {
+                let (status, brief) = (self.text("status"), outputs(&data["outputs"]));
+                format!("{procedure}: step {step} ended: {status}{}{brief}", self.because("failure"))
+            }
+            "run.waiting" => format!("{procedure}: step {step} waits{}", self.because("reason")),
+            "run.cancelling" => {
+                format!("run {run} of {procedure} is being cancelled{}", self.because("reason"))
+            }
+            "run.finished" => {
+                format!("run {run} of {procedure} ended: {}{}", self.text("status"), self.because("failure"))
+            }
+            _ => return None,
+        })
+    }
+
+    fn incident(&self) -> Option<String> {
+        let id = self.named("incident");
+        let title = self.because("title");
+        Some(match self.event.kind.as_str() {
+            "incident.opened" => format!("incident {id} opened{title}"),
+            "incident.joined" => {
+                let what = ["alarm", "run", "event"].iter().find(|key| !self.text(key).is_empty());
+                match what {
+                    Some(key) => format!("{key} {} belongs to incident {id}", self.part(key)),
+                    None => format!("incident {id} grew{title}"),
+                }
+            }
+            "incident.resolved" => format!("incident {id} resolved{title}"),
+            "incident.drafted" => {
+                let path =
+                    if self.text("path").is_empty() { self.part("draft_path") } else { self.part("path") };
+                let path = if path.is_empty() { path } else { format!(": {path}") };
+                format!("incident {id}: the draft of its analysis is written{path}")
+            }
+            _ => return None,
+        })
+    }
+
+    fn measure(&self) -> Option<String> {
+        let (goal, target, value) = (self.part("goal"), self.text("target"), self.value());
+        Some(match self.event.kind.as_str() {
+            "measure.on_target" => format!("\"{goal}\" is on target{value}, target {target}"),
+            "measure.off_target" => format!("\"{goal}\" is off target{value}, target {target}"),
+            "measure.no_data" => format!("\"{goal}\" has no data"),
+            "measure.error" => format!("\"{goal}\" cannot be measured{}", self.because("error")),
+            _ => return None,
+        })
+    }
+
+    fn other(&self) -> Option<String> {
+        let data = &self.event.data;
+        Some(match self.event.kind.as_str() {
+            "server.started" => "the server started".to_owned(),
+            "server.stopping" => "the server is stopping".to_owned(),
+            "revision.applied" => {
+                let files = data["files"].as_object().map_or(0, serde_json::Map::len);
+                let message = self.because("message");
+                let files = crate::screen::count(files, "file");
+                format!(
+                    "revision {} of {} applied, {files}{message}",
+                    self.text("revision"),
+                    self.named("workload")
+                )
+            }
+            "host.connected" => format!("host {} connected ({})", self.named("host"), tags(data)),
+            "host.lost" => format!("host {} is lost{}", self.named("host"), self.because("reason")),
+            "trigger.matched" => {
+                let procedures: Vec<&str> = data["runs"]
+                    .as_array()
+                    .map(|runs| runs.iter().filter_map(|run| run["procedure"].as_str()).collect())
+                    .unwrap_or_default();
+                format!("trigger {} matched and starts {}", self.named("trigger"), procedures.join(", "))
+            }
+            "trigger.failed" => {
+                format!("trigger {} could not start{}", self.named("trigger"), self.because("reason"))
+            }
+            "fault.injected" => {
+                let what =
+                    ["description", "fault"].iter().map(|key| self.part(key)).find(|text| !text.is_empty());
+                let at = self.event.subject.as_deref().unwrap_or("somewhere");
+                match what {
+                    Some(what) => format!("fault injected at {at}: {what}"),
+                    None => format!("fault injected at {at}"),
+                }
+            }
+            _ => return None,
+        })
+    }
+
+    /// A kind that this version does not know: all there is to see at a glance.
+    fn unknown(&self) -> String {
+        let subject = self.event.subject.as_deref().unwrap_or_default();
+        let mut parts = vec![subject.to_owned()];
+        if let Some(data) = self.event.data.as_object() {
+            parts.extend(data.iter().filter_map(|(key, value)| {
+                let value = match value {
+                    Value::String(text) => shorten(text, 60),
+                    Value::Bool(_) | Value::Number(_) => value.to_string(),
+                    _ => return None,
+                };
+                Some(format!("{key}={value}"))
+            }));
+        }
+        parts.retain(|part| !part.is_empty());
+        shorten(&parts.join(" "), 2 * MAX_PART)
+    }
+}
+
+fn tags(data: &Value) -> String {
+    let pairs: Vec<String> = data["tags"]
+        .as_object()
+        .map(|map| {
+            map.iter().map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or("?"))).collect()
+        })
+        .unwrap_or_default();
+    if pairs.is_empty() { "no tags".to_owned() } else { pairs.join(", ") }
+}
+
+/// What a step found, in brief: the outputs that its author declared, else what its command printed.
+pub fn outputs(outputs: &Value) -> String {
+    let Some(map) = outputs.as_object() else { return String::new() };
+    // What every step of its action has says little; what the author asked for says most.
+    let fixed = [
+        "Status",
+        "ResponseCode",
+        "Output",
+        "Outputs",
+        "CommandId",
+        "Payload",
+        "StatusPayload",
+        "ErrorMessage",
+        "LogResult",
+        "NextStep",
+    ];
+    let brief = |value: &Value| match value {
+        Value::String(text) => shorten(text.trim(), 100),
+        other => shorten(&other.to_string(), 100),
+    };
+    let mut parts: Vec<String> = map
+        .iter()
+        .filter(|(key, _)| !fixed.contains(&key.as_str()))
+        .map(|(key, value)| format!("{key}: {}", brief(value)))
+        .collect();
+    if parts.is_empty() {
+        let printed = map.get("Output").map(brief).filter(|text| !text.is_empty());
+        parts.extend(printed);
+    }
+    if parts.is_empty() { String::new() } else { format!(" ({})", parts.join("; ")) }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use mainstay_model::{Actor, Timestamp};
+    use serde_json::json;
+
+    use super::*;
+
+    /// An event for tests: `at` in milliseconds.
+    pub fn event(seq: u64, at: i64, kind: &str, subject: &str, data: Value) -> EventView {
+        EventView {
+            specversion: "1.0".to_owned(),
+            id: format!("e{seq}"),
+            source: "mainstay".to_owned(),
+            kind: kind.to_owned(),
+            subject: (!subject.is_empty()).then(|| subject.to_owned()),
+            time: Timestamp::from_millis(at),
+            actor: Actor::System("test".to_owned()),
+            workload: Some("shop".to_owned()),
+            tags: mainstay_model::Tags::default(),
+            cause: None,
+            trace: None,
+            seq,
+            prev_hash: String::new(),
+            hash: String::new(),
+            data,
+        }
+    }
+
+    #[test]
+    fn every_kind_has_its_sentence() {
+        for (kind, subject, data, sentence) in [
+            (
+                "alarm.firing",
+                "alarm/CheckoutFailing",
+                json!({"alarm": "CheckoutFailing", "value": 0.43219, "annotations": {"description": "Only 43 % could"}}),
+                "alarm CheckoutFailing fires (value 0.4322): Only 43 % could",
+            ),
+            ("alarm.resolved", "alarm/A", json!({}), "alarm A is resolved"),
+            (
+                "service.exited",
+                "component/payments",
+                json!({"service": "payments", "host": "web-1", "exit_code": 3, "tail": ["a", "no \u{1b}[31mdisk"]}),
+                "payments ended on web-1 with exit code 3; it last said: no \u{fffd}[31mdisk",
+            ),
+            (
+                "service.restarting",
+                "component/payments",
+                json!({"service": "payments", "delay_ms": 1500}),
+                "payments is started again in 1.5 s",
+            ),
+            (
+                "run.started",
+                "run/r1",
+                json!({"procedure": "restore", "reason": "trigger t"}),
+                "run r1 of restore started by trigger t",
+            ),
+            (
+                "run.step.finished",
+                "run/r1",
+                json!({"procedure": "restore", "step": "judge", "status": "Success",
+                       "outputs": {"Exhausted": true, "Payload": {"x": 1}, "Findings": "8 of 8"}}),
+                "restore: step judge ended: Success (Exhausted: true; Findings: 8 of 8)",
+            ),
+            (
+                "measure.off_target",
+                "workload/shop",
+                json!({"goal": "Customers can pay", "value": 0.5, "target": ">= 0.995"}),
+                "\"Customers can pay\" is off target (value 0.5), target >= 0.995",
+            ),
+            (
+                "host.connected",
+                "host/web-1",
+                json!({"host": "web-1", "tags": {"role": "app"}}),
+                "host web-1 connected (role=app)",
+            ),
+            (
+                "fault.injected",
+                "component/payments",
+                json!({"fault": "leak"}),
+                "fault injected at component/payments: leak",
+            ),
+            (
+                "deploy.started",
+                "component/x",
+                json!({"version": "1.2", "big": {"a": 1}, "n": 3}),
+                "component/x n=3 version=1.2",
+            ),
+            ("alarm.dancing", "alarm/A", json!(null), "alarm/A"),
+        ] {
+            assert_eq!(of(&event(1, 0, kind, subject, data)), sentence, "{kind}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        for (value, text) in [
+            (0.0, "0"),
+            (12.0, "12"),
+            (0.432_19, "0.4322"),
+            (1234.56, "1235"),
+            (0.5, "0.5"),
+            (1e-7, "0.0000001"),
+        ] {
+            assert_eq!(number(value), text);
+        }
+    }
+}

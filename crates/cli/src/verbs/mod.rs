@@ -1,0 +1,13 @@
+//! The verbs, thin: each asks, and hands what it got to functions that turn values into text.
+
+pub mod apply;
+pub mod check;
+pub mod events;
+pub mod help;
+pub mod incidents;
+pub mod journal;
+pub mod runs;
+pub mod serve;
+pub mod service;
+pub mod signals;
+pub mod status;

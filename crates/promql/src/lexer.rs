@@ -476,7 +476,7 @@ pub(crate) fn unquote(text: &str, quote: char) -> Result<(Vec<u8>, usize), Strin
     let mut at = 1;
     if quote == '`' {
         let end = text[1..].find('`').ok_or_else(|| "unterminated raw string".to_owned())?;
-        return Ok((text[1..=end].as_bytes().to_vec(), end + 2));
+        return Ok((text.as_bytes()[1..=end].to_vec(), end + 2));
     }
     loop {
         let Some(c) = text[at..].chars().next() else { return Err("unterminated quoted string".to_owned()) };

@@ -6,16 +6,16 @@ use std::sync::Arc;
 use super::column::{Cell, Column, Grid, is_absent, merge_same};
 use super::plan::{Binary, Node};
 use super::{Eval, EvalError, Sink};
-use crate::ast::{BinaryOp, Cardinality, Matching, Span, ValueType};
+use crate::ast::{BinaryOp, Matching, Span, ValueType};
 use crate::histogram::{Histogram, ResetHint};
-use crate::labels::{Labels, NAME, is_metadata};
+use crate::labels::{Labels, NAME};
 
 /// An operator on two numbers; comparisons answer 1 or 0.
 pub(super) fn scalar_op(op: BinaryOp, l: f64, r: f64) -> f64 {
     arithmetic(op, l, r).unwrap_or_else(|| f64::from(u8::from(compare(op, l, r))))
 }
 
-fn arithmetic(op: BinaryOp, l: f64, r: f64) -> Option<f64> {
+pub(super) fn arithmetic(op: BinaryOp, l: f64, r: f64) -> Option<f64> {
     Some(match op {
         BinaryOp::Add => l + r,
         BinaryOp::Sub => l - r,
@@ -28,7 +28,7 @@ fn arithmetic(op: BinaryOp, l: f64, r: f64) -> Option<f64> {
     })
 }
 
-fn compare(op: BinaryOp, l: f64, r: f64) -> bool {
+pub(super) fn compare(op: BinaryOp, l: f64, r: f64) -> bool {
     match op {
         BinaryOp::Equal => l == r,
         BinaryOp::NotEqual => l != r,
@@ -41,7 +41,7 @@ fn compare(op: BinaryOp, l: f64, r: f64) -> bool {
 }
 
 /// What an operator makes of two elements: a value, a value that a comparison filters out, or nothing.
-enum Outcome {
+pub(super) enum Outcome {
     Value(Cell),
     Filtered,
     Refused,
@@ -91,18 +91,18 @@ impl Eval<'_> {
     ) -> Result<(), EvalError> {
         let op = binary.op;
         let mut change = |column: &mut Column| {
-            for i in 0..grid.count {
-                if !column.has(i) {
-                    continue;
-                }
+            for (i, scalar) in scalars.iter().copied().enumerate() {
                 let value = column.floats[i];
                 if is_absent(value) {
+                    if !column.has(i) {
+                        continue;
+                    }
                     let outcome =
-                        self.elements(op, &column.cell(i), &Cell::Float(scalars[i]), scalar_left, span)?;
+                        self.elements(op, &column.cell(i), &Cell::Float(scalar), scalar_left, span)?;
                     self.store(column, i, outcome, binary.return_bool);
                     continue;
                 }
-                let (l, r) = if scalar_left { (scalars[i], value) } else { (value, scalars[i]) };
+                let (l, r) = if scalar_left { (scalar, value) } else { (value, scalar) };
                 match arithmetic(op, l, r) {
                     Some(result) => column.set_float(i, result),
                     None if op.is_comparison() => {
@@ -142,7 +142,7 @@ impl Eval<'_> {
 
     /// An operator on two elements of which at least one may be a histogram. With `swapped` the first stands
     /// on the right; what a comparison keeps is the first in any case.
-    fn elements(
+    pub(super) fn elements(
         &self,
         op: BinaryOp,
         first: &Cell,
@@ -263,105 +263,15 @@ impl Eval<'_> {
         merged.extend(merge_same(dropped)?);
         Ok(merged)
     }
-
-    fn vector_vector(
-        &self,
-        binary: &Binary,
-        lhs: Vec<Column>,
-        rhs: Vec<Column>,
-        span: Span,
-        grid: Grid,
-    ) -> Result<Vec<Column>, EvalError> {
-        let matching = &binary.matching;
-        let swapped = matching.cardinality == Cardinality::OneToMany;
-        let filled = matching.fill_left.is_some() || matching.fill_right.is_some();
-        let active = active_steps(&lhs, &rhs, filled, grid);
-        let (many, one) = if swapped { (rhs, lhs) } else { (lhs, rhs) };
-        let one_groups = self.one_side(binary, &one, &active, grid, span)?;
-        let mut joined =
-            Joined { eval: self, binary, span, swapped, grid, out: Vec::new(), index: BTreeMap::new() };
-        let mut taken: BTreeMap<Labels, Taken> = BTreeMap::new();
-        for column in &many {
-            let sig = signature(matching, &column.labels);
-            let partners = one_groups.get(&sig);
-            let taken = taken.entry(sig).or_insert_with(|| Taken::new(grid));
-            for partner in partners.into_iter().flatten() {
-                joined.join(column, Partner::Column(&one[*partner]), taken, &active)?;
-            }
-            if let Some(fill) = matching.fill_right {
-                joined.join(
-                    column,
-                    Partner::Missing(fill, partners.map(|p| (p.as_slice(), one.as_slice()))),
-                    taken,
-                    &active,
-                )?;
-            }
-        }
-        if let Some(fill) = matching.fill_left {
-            for (at, column) in one.iter().enumerate() {
-                let sig = signature(matching, &column.labels);
-                debug_assert!(one_groups.get(&sig).is_some_and(|group| group.contains(&at)));
-                let taken = taken.entry(sig).or_insert_with(|| Taken::new(grid));
-                joined.fill_many(column, fill, taken, &active)?;
-            }
-        }
-        Ok(joined.out.into_iter().filter(|column| !column.is_blank()).collect())
-    }
-
-    /// The series of the one side by signature; two of one signature at one step are an error.
-    fn one_side(
-        &self,
-        binary: &Binary,
-        one: &[Column],
-        active: &[bool],
-        grid: Grid,
-        span: Span,
-    ) -> Result<BTreeMap<Labels, Vec<usize>>, EvalError> {
-        let mut groups: BTreeMap<Labels, Vec<usize>> = BTreeMap::new();
-        for (at, column) in one.iter().enumerate() {
-            let group = groups.entry(signature(&binary.matching, &column.labels)).or_default();
-            for other in group.iter() {
-                if (0..grid.count).any(|i| active[i] && column.has(i) && one[*other].has(i)) {
-                    return Err(duplicate(binary, &one[*other].labels, &column.labels, span));
-                }
-            }
-            group.push(at);
-        }
-        Ok(groups)
-    }
-}
-
-/// Steps at which matching happens at all: neither side is empty, or something is filled in.
-fn active_steps(lhs: &[Column], rhs: &[Column], filled: bool, grid: Grid) -> Vec<bool> {
-    let any = |columns: &[Column], i: usize| columns.iter().any(|column| column.has(i));
-    (0..grid.count).map(|i| filled || (any(lhs, i) && any(rhs, i))).collect()
-}
-
-fn duplicate(binary: &Binary, known: &Labels, new: &Labels, span: Span) -> EvalError {
-    let matching = &binary.matching;
-    let group = matching_labels(matching, new);
-    let side = if matching.cardinality == Cardinality::OneToMany { "left" } else { "right" };
-    let (a, b) = (known.to_string(), new.to_string());
-    let (a, b) = if a <= b { (a, b) } else { (b, a) };
-    let message = format!(
-        "found duplicate series for the match group {group} on the {side} hand-side of the operation: \
-         [{a}, {b}];many-to-many matching not allowed: matching labels must be unique on one side"
-    );
-    EvalError::query(message, span)
 }
 
 /// The labels that say which series belong together.
-fn signature(matching: &Matching, labels: &Labels) -> Labels {
+pub(super) fn signature(matching: &Matching, labels: &Labels) -> Labels {
     if matching.on {
         labels.retain(|name| matching.labels.iter().any(|l| l == name))
     } else {
         labels.retain(|name| name != NAME && !matching.labels.iter().any(|l| l == name))
     }
-}
-
-/// The matching labels as they are shown in errors and given to filled-in series.
-fn matching_labels(matching: &Matching, labels: &Labels) -> Labels {
-    signature(matching, labels)
 }
 
 fn presence(matching: &Matching, columns: &[Column], grid: Grid) -> BTreeMap<Labels, Vec<bool>> {
@@ -372,177 +282,4 @@ fn presence(matching: &Matching, columns: &[Column], grid: Grid) -> BTreeMap<Lab
         (0..grid.count).filter(|i| column.has(*i)).for_each(|i| steps[i] = true);
     }
     present
-}
-
-/// What has been matched in one signature: per step, and per result series and step.
-struct Taken {
-    /// The one side's element was matched.
-    matched: Vec<bool>,
-    /// Steps at which a result of these labels was made, filtered or not.
-    results: BTreeMap<Labels, Vec<bool>>,
-}
-
-impl Taken {
-    fn new(grid: Grid) -> Self {
-        Self { matched: vec![false; grid.count], results: BTreeMap::new() }
-    }
-}
-
-/// What a series of the many side is matched with.
-enum Partner<'a> {
-    Column(&'a Column),
-    /// A fill value, at steps where none of these columns has an element.
-    Missing(f64, Option<(&'a [usize], &'a [Column])>),
-}
-
-struct Joined<'a, 'e> {
-    eval: &'a Eval<'e>,
-    binary: &'a Binary,
-    span: Span,
-    swapped: bool,
-    grid: Grid,
-    out: Vec<Column>,
-    index: BTreeMap<(Labels, bool), usize>,
-}
-
-impl Joined<'_, '_> {
-    fn many_to_one(&self) -> bool {
-        matches!(self.binary.matching.cardinality, Cardinality::ManyToOne | Cardinality::OneToMany)
-    }
-
-    /// Combines a series of the many side with its partner at every step where both are.
-    fn join(
-        &mut self,
-        many: &Column,
-        partner: Partner<'_>,
-        taken: &mut Taken,
-        active: &[bool],
-    ) -> Result<(), EvalError> {
-        let matching = &self.binary.matching;
-        let empty = Labels::empty();
-        let one_labels = match &partner {
-            Partner::Column(column) => column.labels.clone(),
-            Partner::Missing(..) => matching_labels(matching, &many.labels),
-        };
-        let labels = self.result_labels(&many.labels, &one_labels);
-        let drop_name = many.drop_name || self.binary.return_bool;
-        let exclusive = if self.many_to_one() { labels.clone() } else { empty };
-        let mut target = None;
-        for i in 0..self.grid.count {
-            if !active[i] || !many.has(i) {
-                continue;
-            }
-            let partner_cell = match &partner {
-                Partner::Column(column) => column.cell(i),
-                Partner::Missing(_, Some((group, one))) if group.iter().any(|at| one[*at].has(i)) => {
-                    Cell::None
-                }
-                Partner::Missing(fill, _) => Cell::Float(*fill),
-            };
-            if matches!(partner_cell, Cell::None) {
-                continue;
-            }
-            let outcome = self.combine(&many.cell(i), &partner_cell)?;
-            if matches!(outcome, Outcome::Refused) {
-                continue;
-            }
-            if matches!(partner, Partner::Column(_)) {
-                taken.matched[i] = true;
-            }
-            let count = self.grid.count;
-            let done = taken.results.entry(exclusive.clone()).or_insert_with(|| vec![false; count]);
-            if std::mem::replace(&mut done[i], true) {
-                let message = if self.many_to_one() {
-                    "multiple matches for labels: grouping labels must ensure unique matches"
-                } else {
-                    "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
-                };
-                return Err(EvalError::query(message, self.span));
-            }
-            self.put(&mut target, &labels, drop_name, i, outcome)?;
-        }
-        Ok(())
-    }
-
-    /// Combines a series of the one side that found no partner with the value to fill in.
-    fn fill_many(
-        &mut self,
-        one: &Column,
-        fill: f64,
-        taken: &mut Taken,
-        active: &[bool],
-    ) -> Result<(), EvalError> {
-        let many_labels = matching_labels(&self.binary.matching, &one.labels);
-        let labels = self.result_labels(&many_labels, &one.labels);
-        let mut target = None;
-        for i in 0..self.grid.count {
-            if !active[i] || taken.matched[i] || !one.has(i) {
-                continue;
-            }
-            let outcome = self.combine(&Cell::Float(fill), &one.cell(i))?;
-            if !matches!(outcome, Outcome::Refused) {
-                self.put(&mut target, &labels, self.binary.return_bool, i, outcome)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn combine(&self, many: &Cell, one: &Cell) -> Result<Outcome, EvalError> {
-        let (l, r) = if self.swapped { (one, many) } else { (many, one) };
-        self.eval.elements(self.binary.op, l, r, false, self.span)
-    }
-
-    fn put(
-        &mut self,
-        target: &mut Option<usize>,
-        labels: &Labels,
-        drop_name: bool,
-        i: usize,
-        outcome: Outcome,
-    ) -> Result<(), EvalError> {
-        let cell = match outcome {
-            Outcome::Value(_) if self.binary.return_bool => Cell::Float(1.0),
-            Outcome::Filtered if self.binary.return_bool => Cell::Float(0.0),
-            Outcome::Value(cell) => cell,
-            Outcome::Filtered | Outcome::Refused => return Ok(()),
-        };
-        let at = match *target {
-            Some(at) => at,
-            None => {
-                let key = (labels.clone(), drop_name);
-                let at = match self.index.get(&key) {
-                    Some(at) => *at,
-                    None => {
-                        let mut column = self.eval.column(labels.clone(), self.grid)?;
-                        column.drop_name = drop_name;
-                        self.out.push(column);
-                        self.index.insert(key, self.out.len() - 1);
-                        self.out.len() - 1
-                    }
-                };
-                *target = Some(at);
-                at
-            }
-        };
-        if self.out[at].has(i) {
-            return Err(EvalError::SameLabelset);
-        }
-        self.out[at].set(i, cell);
-        Ok(())
-    }
-
-    fn result_labels(&self, many: &Labels, one: &Labels) -> Labels {
-        let matching = &self.binary.matching;
-        let delayed = self.eval.options.delayed_name_removal;
-        let drops_name = self.binary.op.is_arithmetic() || (self.binary.return_bool && !delayed);
-        let mut labels = if drops_name { many.retain(|name| !is_metadata(name)) } else { many.clone() };
-        if matching.cardinality == Cardinality::OneToOne {
-            let listed = |name: &str| matching.labels.iter().any(|l| l == name);
-            labels = labels.retain(|name| listed(name) == matching.on);
-        }
-        for name in &matching.include {
-            labels = labels.with(name, one.get(name));
-        }
-        labels
-    }
 }

@@ -91,6 +91,7 @@ pub(crate) struct Column {
     /// One entry per step, when there is any histogram. A step never has both.
     pub histograms: Option<Vec<Option<Arc<Histogram>>>>,
     _hold: Hold,
+    histogram_hold: Option<Hold>,
 }
 
 /// What a column has at one step.
@@ -104,7 +105,7 @@ pub(crate) enum Cell {
 impl Column {
     pub(crate) fn new(labels: Labels, grid: Grid, budget: &Budget) -> Result<Self, EvalError> {
         let hold = budget.hold(grid.count)?;
-        Ok(Self { labels, drop_name: false, floats: vec![ABSENT; grid.count], histograms: None, _hold: hold })
+        Ok(Self { labels, drop_name: false, floats: vec![ABSENT; grid.count], histograms: None, _hold: hold, histogram_hold: None })
     }
 
     #[inline]
@@ -117,6 +118,15 @@ impl Column {
         let count = self.floats.len();
         self.floats[i] = ABSENT;
         self.histograms.get_or_insert_with(|| vec![None; count])[i] = Some(histogram);
+    }
+
+    /// Counts the histograms against the query's budget.
+    pub(crate) fn hold_histograms(&mut self, budget: &Budget) -> Result<(), EvalError> {
+        if let Some(list) = &self.histograms {
+            let weight = list.iter().flatten().map(|histogram| histogram.weight()).sum();
+            self.histogram_hold = Some(budget.hold(weight)?);
+        }
+        Ok(())
     }
 
     pub(crate) fn set(&mut self, i: usize, cell: Cell) {

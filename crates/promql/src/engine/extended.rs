@@ -88,7 +88,7 @@ impl Eval<'_> {
             self.remark_on_counter_name(call);
             let mut previous = left;
             let inner = (first..=last).filter(|i| {
-                !(*i == first && w.times[first] <= w.start) && !(*i == last && w.times[last] >= w.end)
+                !(*i == first && w.times[first] <= w.start || *i == last && w.times[last] >= w.end)
             });
             for value in inner.map(|i| w.values[i]).chain([right]) {
                 if value < previous {

@@ -12,6 +12,9 @@ use crate::histogram::{Histogram, classic};
 use crate::labels::Labels;
 use crate::text::{open_metrics_float, quote};
 
+/// Reads a number from the borders and counts of a classic histogram at a step.
+type ReadClassic<'r> = &'r dyn Fn(usize, Vec<(f64, f64)>, &Labels) -> f64;
+
 /// The histograms of a vector: native ones, and classic ones gathered from their buckets.
 struct Histograms {
     natives: Vec<Column>,
@@ -102,7 +105,7 @@ impl Eval<'_> {
         found: &Histograms,
         grid: Grid,
         native: &dyn Fn(usize, &Histogram, &Labels) -> f64,
-        classic: &dyn Fn(usize, Vec<(f64, f64)>, &Labels) -> f64,
+        classic: ReadClassic<'_>,
     ) -> Result<Vec<Column>, EvalError> {
         let mut columns = Vec::new();
         for source in &found.natives {

@@ -14,6 +14,7 @@ mod histogram_total;
 mod info;
 mod label_functions;
 mod limit;
+mod matching;
 mod notes;
 mod over;
 mod over_histograms;

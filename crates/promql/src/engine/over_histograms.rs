@@ -124,18 +124,10 @@ impl Eval<'_> {
         let merge = result.sub(&base).ok()?;
         self.remark_on_reconciled(merge, "subtraction", call.span);
         if counter {
-            // The first pair is among them: its reset was taken out of the base and is no loss.
-            for i in 1..w.histograms.len() {
+            // A reset between the first pair emptied the base, so nothing is missing from there.
+            for i in 2..w.histograms.len() {
                 if reset_at(w, i) {
-                    let before = if i == 1 { first } else { &w.histograms[i - 1] };
-                    if i == 1 && before.is_custom() != result.is_custom() {
-                        continue;
-                    }
-                    if i == 1 {
-                        // The base was emptied, so the counts before the reset are already missing.
-                        continue;
-                    }
-                    let merge = result.add(before).ok()?;
+                    let merge = result.add(&w.histograms[i - 1]).ok()?;
                     self.remark_on_reconciled(merge, "addition", call.span);
                 }
             }

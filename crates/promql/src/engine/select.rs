@@ -81,6 +81,7 @@ impl Eval<'_> {
                 Newest::Float(_, value) => column.set_float(i, value),
                 Newest::Histogram(_, histogram) => column.set_histogram(i, Arc::clone(histogram)),
             });
+            column.hold_histograms(&self.budget)?;
             if column.is_blank() { Ok(()) } else { sink(column) }
         })
     }
@@ -253,14 +254,12 @@ fn walk_newest(samples: &Samples, grid: Grid, shape: WindowShape, emit: &mut dyn
         let histogram = h.checked_sub(1).map(|at| (h_times[at], at)).filter(|(t, _)| *t > oldest);
         match (float, histogram) {
             (Some((ft, at)), other) if other.is_none_or(|(ht, _)| ft > ht) => {
-                if !is_stale(values[at]) {
-                    emit(i, Newest::Float(at, values[at]));
-                }
+                let value = values[at];
+                if is_stale(value) { continue } else { emit(i, Newest::Float(at, value)) }
             }
             (_, Some((_, at))) => {
-                if !is_stale(histograms[at].sum) {
-                    emit(i, Newest::Histogram(at, &histograms[at]));
-                }
+                let histogram = &histograms[at];
+                if is_stale(histogram.sum) { continue } else { emit(i, Newest::Histogram(at, histogram)) }
             }
             _ => {}
         }

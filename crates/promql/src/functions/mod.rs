@@ -157,8 +157,9 @@ const fn function(
     Function { name, args, variadic, returns, experimental: false, kind }
 }
 
-const fn experimental(function: Function) -> Function {
-    Function { experimental: true, ..function }
+const fn experimental(mut function: Function) -> Function {
+    function.experimental = true;
+    function
 }
 
 use ValueType::{Matrix, Scalar, String, Vector};

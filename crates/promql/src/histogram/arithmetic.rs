@@ -12,12 +12,6 @@ pub(crate) struct Merge {
     pub reconciled: bool,
 }
 
-impl Merge {
-    pub(crate) fn and(self, other: Self) -> Self {
-        Self { collision: self.collision || other.collision, reconciled: self.reconciled || other.reconciled }
-    }
-}
-
 /// One histogram has exponential buckets and the other custom ones, so they cannot be combined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Incompatible;

@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use crate::text::general;
 pub(crate) use arithmetic::{Incompatible, MeanHistogram, Merge, Summed};
-pub(crate) use quantile::Remark;
 
 /// The schema of histograms whose bucket borders are listed one by one.
 pub const CUSTOM_SCHEMA: i32 = -53;

@@ -115,8 +115,8 @@ impl Parser<'_> {
     fn duration_literal(&mut self, span: Span) -> Parsed<NumberLiteral> {
         let duration = self.peek() == T::Duration;
         let value = self.token().number;
-        // 64-bit nanoseconds are the limit; NaN and infinities fail the comparison as well.
-        if !(value.abs() * 1e9 < 9_223_372_036_854_775_807.0) {
+        // 64-bit nanoseconds are the limit.
+        if !value.is_finite() || value.abs() * 1e9 >= 9_223_372_036_854_775_807.0 {
             return self.stop(span, "duration out of range");
         }
         self.advance();

@@ -123,7 +123,7 @@ impl Journal for SqliteJournal {
             if batch.is_empty() {
                 return Ok(Vec::new());
             }
-            self.ask(size, |answer| Work::Append { batch, answer }).await
+            Ok(self.ask(size, |answer| Work::Append { batch, answer }).await?.events)
         })
     }
 

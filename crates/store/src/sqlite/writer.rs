@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mainstay_model::Event;
-use rusqlite::{Connection, params};
+use mainstay_model::{Event, EventDraft};
+use rusqlite::{CachedStatement, Connection, params};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
 use super::open::{BUSY, check_space, classify};
@@ -36,7 +36,7 @@ pub(super) struct Request {
 pub(super) enum Work {
     Append {
         batch: Vec<Sealed>,
-        answer: Answer<Vec<Arc<Event>>>,
+        answer: Answer<Appended>,
     },
     Advance {
         name: String,
@@ -51,9 +51,16 @@ pub(super) enum Work {
     },
 }
 
+/// What was appended, and the bytes it was written from. These go back to the caller to be freed by the thread that made
+/// them; freed here, they cost the writer more than storing them does.
+pub(super) struct Appended {
+    pub events: Vec<Arc<Event>>,
+    pub spent: Vec<String>,
+}
+
 /// An answer that is given once the transaction is durable, or replaced by the reason why it is not.
 enum Pending {
-    Append(Answer<Vec<Arc<Event>>>, Result<Vec<Arc<Event>>, StoreError>),
+    Append(Answer<Appended>, Result<Appended, StoreError>),
     Done(Answer<()>, Result<(), StoreError>),
 }
 
@@ -88,6 +95,9 @@ pub(super) struct Writer {
     /// How many requests the last transaction had.
     pub company: usize,
 }
+
+/// The statement that writes an event, prepared once for a transaction.
+type Insert<'c> = Option<CachedStatement<'c>>;
 
 /// A transaction in the making.
 struct Group {
@@ -173,11 +183,12 @@ impl Writer {
         });
         let ready =
             space.and_then(|()| self.run_cached("BEGIN IMMEDIATE").map_err(|error| self.classify(error)));
-        self.take(group, first, ready)?;
+        let mut insert = None;
+        self.take(group, &mut insert, first, ready)?;
         let mut chances = CHANCES;
         while group.bytes + group.changes.bytes < GROUP_BYTES && group.pending.len() < GROUP_REQUESTS {
             match queue.try_recv() {
-                Ok(request) => self.take(group, request, Ok(()))?,
+                Ok(request) => self.take(group, &mut insert, request, Ok(()))?,
                 // Those who were answered last are about to ask again; the processor is better used by them than by an
                 // early sync that they all have to wait for.
                 Err(_) if group.pending.len() < self.company && chances > 0 => {
@@ -191,16 +202,17 @@ impl Writer {
     }
 
     /// Does one request. An error fails the whole group; what only concerns this request is in its answer.
-    fn take(
-        &self,
+    fn take<'c>(
+        &'c self,
         group: &mut Group,
+        insert: &mut Insert<'c>,
         request: Request,
         ready: Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         group.rooms.push(request.room);
         match request.work {
             Work::Append { batch, answer } => {
-                let done = ready.and_then(|()| self.append(group, batch));
+                let done = ready.and_then(|()| self.append(group, insert, batch));
                 let (result, failure) = split(done);
                 group.pending.push(Pending::Append(answer, result));
                 failure
@@ -220,13 +232,21 @@ impl Writer {
         }
     }
 
-    fn append(&self, group: &mut Group, batch: Vec<Sealed>) -> Result<Done<Vec<Arc<Event>>>, StoreError> {
+    fn append<'c>(
+        &'c self,
+        group: &mut Group,
+        insert: &mut Insert<'c>,
+        batch: Vec<Sealed>,
+    ) -> Result<Done<Appended>, StoreError> {
         let before = group.tip;
         let mut changes = Overlay::new(self.folds.len());
-        let mut answer = Vec::with_capacity(batch.len());
-        for sealed in batch {
-            match self.insert(group, &mut changes, sealed) {
-                Ok(event) => answer.push(event),
+        let mut answer =
+            Appended { events: Vec::with_capacity(batch.len()), spent: Vec::with_capacity(batch.len()) };
+        for Sealed { draft, body } in batch {
+            let inserted = self.insert(group, insert, &mut changes, draft, &body);
+            answer.spent.push(body);
+            match inserted {
+                Ok(event) => answer.events.push(event),
                 Err(error @ StoreError::Fold { .. }) => {
                     // This caller's events are taken out again; the others in the group are not concerned.
                     let mut statement = self
@@ -244,21 +264,25 @@ impl Writer {
         Ok(Ok(answer))
     }
 
-    fn insert(
-        &self,
+    fn insert<'c>(
+        &'c self,
         group: &mut Group,
+        insert: &mut Insert<'c>,
         changes: &mut Overlay,
-        sealed: Sealed,
+        draft: EventDraft,
+        body: &str,
     ) -> Result<Arc<Event>, StoreError> {
         const INSERT: &str = "INSERT INTO events(seq, source, id, prev, hash, body) VALUES(?, ?, ?, ?, ?, ?)
                               ON CONFLICT(source, id) DO NOTHING";
         const FIRST: &str = "SELECT seq, prev, hash, body FROM events WHERE source = ? AND id = ?";
-        let Sealed { draft, body } = sealed;
         let classify = |error| self.classify(error);
         let next = group.tip.next(body.as_bytes());
-        let mut insert = self.conn.prepare_cached(INSERT).map_err(classify)?;
-        let id = draft.id.as_str();
         let prev = group.tip.hash;
+        let insert = match insert {
+            Some(prepared) => prepared,
+            none => none.insert(self.conn.prepare_cached(INSERT).map_err(classify)?),
+        };
+        let id = draft.id.as_str();
         let added = insert
             .execute(params![place(next.seq), draft.source, id, prev, next.hash, body])
             .map_err(classify)?;

@@ -277,3 +277,125 @@ fn render_alarms(alarms: &[AlarmView], now: Timestamp, style: Style) -> String {
     });
     table(style, &["ALARM", "WORKLOAD", "STATE", "FOR", "VALUE", "LABELS", "SAYS"], rows.collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use mainstay_model::Tags;
+    use serde_json::json;
+
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1000)
+    }
+
+    /// From the wire, so that the test does not care for fields that nobody shows.
+    fn status() -> Status {
+        let service = |name: &str, state: &str| json!({"name": name, "workload": "shop", "host": "web-1", "state": state, "since": at(950), "pid": 12});
+        serde_json::from_value(json!({
+            "version": "0.1.0", "pid": 1, "started_at": at(0), "journal_seq": 99, "journal_hash": "",
+            "workloads": [{
+                "workload": "shop", "revision": "8f3a", "applied_at": at(100), "services_ready": 1, "services_wanted": 2,
+                "measures": [
+                    {"goal": "Customers can pay", "measure": "m", "target": ">= 0.995", "state": "off target",
+                     "value": 0.4321, "since": at(940)},
+                    {"goal": "Orders are confirmed", "measure": "n", "target": "<= 50", "state": "no data"},
+                ],
+            }],
+            "hosts": [{"id": "web-1", "tags": {"role": "app"}, "connected": true, "last_seen": at(1000), "version": "0.1.0",
+                       "services": [service("payments", "restarting"), service("checkout", "ready")]}],
+            "degraded": ["telemetry: the disk is full"],
+        }))
+        .expect("a status")
+    }
+
+    fn trouble() -> Overview {
+        Overview {
+            status: status(),
+            open_incidents: vec![IncidentSummary {
+                id: "i1".to_owned(),
+                workload: "shop".to_owned(),
+                title: "Customers cannot pay".to_owned(),
+                status: "open".to_owned(),
+                opened_at: at(945),
+                resolved_at: None,
+                alarms: BTreeMap::new(),
+                runs: vec!["r1".to_owned()],
+                waiting_for: vec!["alarm CheckoutFailing".to_owned()],
+            }],
+            active_alarms: vec![AlarmView {
+                workload: "shop".to_owned(),
+                alarm: "CheckoutFailing".to_owned(),
+                state: "firing".to_owned(),
+                labels: BTreeMap::new(),
+                annotations: BTreeMap::from([("summary".to_owned(), "Customers cannot\npay".to_owned())]),
+                value: Some(0.43),
+                since: Some(at(945)),
+                error: None,
+            }],
+            active_runs: vec![RunSummary {
+                id: "r1".to_owned(),
+                workload: Some("shop".to_owned()),
+                procedure: "restore-checkout".to_owned(),
+                status: "InProgress".to_owned(),
+                finished: false,
+                started_at: at(946),
+                ended_at: None,
+                current_step: Some("restart".to_owned()),
+                started_by: "trigger restore-checkout".to_owned(),
+                message: None,
+            }],
+        }
+    }
+
+    #[test]
+    fn a_status_tells_first_what_is_wrong() {
+        assert_eq!(
+            render(&trouble(), "http://127.0.0.1:7600", at(1000), Style::default()),
+            "1 open incident, 1 alarm firing\n\
+             \x20 incident i1  Customers cannot pay (shop), open for 55.0 s, since 1970-01-01 00:15:45Z\n\
+             \x20   waits for: alarm CheckoutFailing\n\
+             \x20 alarm CheckoutFailing  firing for 55.0 s at 0.43: Customers cannot pay\n\
+             \x20 run r1  restore-checkout InProgress at step restart, started 54.0 s ago by trigger restore-checkout\n\
+             \n\
+             shop  1 of 2 services ready, revision 8f3a applied 15 min ago\n\
+             \x20 Customers can pay     off target  for 1 min  0.4321  target >= 0.995\n\
+             \x20 Orders are confirmed  no data     for -      -       target <= 50\n\
+             \n\
+             Hosts  1 of 1 connected\n\
+             \x20 restarting payments on web-1 for 50.0 s\n\
+             Server  http://127.0.0.1:7600, version 0.1.0, up 16 min 40 s, journal at 99\n\
+             \x20 degraded telemetry: the disk is full\n"
+        );
+    }
+
+    #[test]
+    fn quiet_is_said_in_one_line_and_nothing_tells_what_to_do() {
+        let mut quiet = trouble();
+        quiet.open_incidents.clear();
+        quiet.active_alarms.clear();
+        quiet.active_runs.clear();
+        quiet.status.workloads.clear();
+        let text = render(&quiet, "x", at(1000), Style::default());
+        assert!(text.starts_with(
+            "No open incident, no alarm\n\nNo workload has been applied. `mainstay apply DIR` does.\n"
+        ));
+        assert!(render_hosts(&[], at(0), Style::default()).contains("mainstay agent"));
+        assert!(render_services(&[], at(0), Style::default()).contains("mainstay apply"));
+    }
+
+    #[test]
+    fn the_state_of_a_service_is_unknown_while_its_host_is_lost() {
+        let mut hosts = status().hosts;
+        hosts[0].tags = Tags::from_iter([("role", "app")]);
+        hosts[0].connected = false;
+        let text = render_services(&hosts, at(1000), Style::default());
+        assert_eq!(text.matches("unknown").count(), 2, "{text}");
+        assert_eq!(
+            render_hosts(&hosts, at(1000), Style::default()),
+            "HOST   STATE  HEARD OF   READY  VERSION  TAGS\nweb-1  lost   0.0 s ago  1/2    0.1.0    role=app\n"
+        );
+    }
+}

@@ -214,7 +214,7 @@ impl Ledger {
         argv.extend(command.interpreter.into_iter().skip(1));
         argv.push(entry.join("script").display().to_string());
         let limit = match command.output_limit {
-            0 => link::MAX_OUTPUT_BYTES,
+            0 => link::DEFAULT_OUTPUT_BYTES,
             limit => limit.min(link::MAX_OUTPUT_BYTES),
         };
         let spec = Spec {

@@ -8,8 +8,12 @@ pub use generated::*;
 /// The protocol number spoken by this version, said in [`Hello`].
 pub const PROTOCOL: u32 = 1;
 
-/// The most that is kept of a command's standard output, and of its standard error: 64 KiB.
-pub const MAX_OUTPUT_BYTES: u32 = 64 * 1024;
+/// The most that is kept of each of a command's output streams, in bytes. A script's payload may have 100 KB by the
+/// reference, and this leaves room for its quoting.
+pub const MAX_OUTPUT_BYTES: u32 = 256 * 1024;
+
+/// What is kept where the command does not say.
+pub const DEFAULT_OUTPUT_BYTES: u32 = 64 * 1024;
 
 /// The largest script or standard input a command may have. It leaves room in the largest gRPC message (4 MiB).
 pub const MAX_SCRIPT_BYTES: usize = 1024 * 1024;

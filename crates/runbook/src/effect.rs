@@ -454,11 +454,14 @@ fn finish(results: &[HostResult], bad: &[String], mut outputs: Map<String, Value
     Outcome::Failed { message, outputs }
 }
 
-/// A `Payload` from what a bash script wrote to standard output: the JSON value, if all of it is one, else the text
-/// without its last line break.
+/// A `Payload` from what a bash script wrote to standard output: a JSON mapping or list, if all of it is one, else the
+/// text without its last line break. A text that looks like a number stays a text: `1.10` is a version more often than
+/// a number, and a script that means a number can say `{"n": 5}`.
 pub fn payload_from_stdout(stdout: &str) -> Value {
-    serde_json::from_str(stdout.trim())
-        .unwrap_or_else(|_| Value::String(stdout.strip_suffix('\n').unwrap_or(stdout).to_owned()))
+    match serde_json::from_str(stdout.trim()) {
+        Ok(value @ (Value::Object(_) | Value::Array(_))) => value,
+        _ => Value::String(stdout.strip_suffix('\n').unwrap_or(stdout).to_owned()),
+    }
 }
 
 /// Seconds as a duration, for deadlines.

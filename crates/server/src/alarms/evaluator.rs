@@ -22,6 +22,9 @@ use crate::query::Querier;
 /// How often a group is evaluated that does not say.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(60);
 
+/// An outage up to this long is one that pending alarms outlast.
+const OUTAGE_TOLERANCE: Duration = Duration::from_secs(3600);
+
 /// (workload, group)
 type Key = (String, String);
 
@@ -107,9 +110,37 @@ impl Evaluator {
                 BTreeMap::new()
             }
         };
-        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
-        for (group, state) in known {
-            states.entry((active.name().to_owned(), group)).or_insert(state);
+        let now = self.clock.now();
+        for (key, mut state) in known {
+            let key = (active.name().to_owned(), key);
+            if self.states.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&key) {
+                continue;
+            }
+            if let Some(group) = active.groups.iter().find(|group| group.key() == key.1) {
+                self.date(&group.group, &mut state, now);
+                state.resume(&group.group, now);
+            }
+            self.states.lock().unwrap_or_else(PoisonError::into_inner).insert(key, state);
+        }
+    }
+
+    /// The journal knows when an alarm last changed, not when it was last looked at. The series that each look writes
+    /// do: how long an alarm was pending before the server went down is taken from them.
+    fn date(&self, group: &RuleGroup, state: &mut GroupState, now: Timestamp) {
+        let snapshot = self.telemetry.snapshot();
+        let start = now.minus(OUTAGE_TOLERANCE).as_millis();
+        for (index, rule) in mainstay_detect::alarm::alarms(group) {
+            let Some(alarm) = state.alarms.get_mut(&group.rule_key(index)) else { continue };
+            let mine = |labels: &mainstay_observe::Labels| labels.get("alertname") == rule.alert;
+            match snapshot.samples(Some("ALERTS_FOR_STATE"), mine, start, now.as_millis()) {
+                Ok(series) => {
+                    let last = series.iter().filter_map(|(_, samples)| samples.last()).map(|(t_ms, _)| *t_ms).max();
+                    alarm.last_evaluation = alarm.last_evaluation.max(last.map(Timestamp::from_millis));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, alarm = rule.alert, "when the alarm was last evaluated cannot be read");
+                }
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mainstay_model::{CommandId, HostId};
-use mainstay_runbook::{HostEnd, HostResult, Outcome, Runtime, ScriptEffect};
+use mainstay_runbook::{HostEnd, HostResult, Outcome, Runtime, ScriptEffect, payload_from_stdout};
 use serde_json::{Map, Value, json};
 
 use super::performer::Order;
@@ -123,17 +123,12 @@ pub fn outcome(runtime: Runtime, result: &HostResult) -> Outcome {
     }
 }
 
-/// What the script answered. Python's runner writes JSON. A bash script answers with an object or a list if that is
-/// what it wrote, and else with its text, so that a text that looks like a number stays a text.
+/// What the script answered: Python's runner writes JSON, a bash script whatever it likes.
 fn payload(runtime: Runtime, stdout: &str) -> Result<Value, String> {
-    let parsed = serde_json::from_str::<Value>(stdout);
-    match (runtime, parsed) {
-        (Runtime::Python, Ok(value)) => Ok(value),
-        (Runtime::Python, Err(error)) => {
-            Err(format!("The handler's result cannot be read: {error} (it may be at most 256 KiB of JSON)"))
-        }
-        (Runtime::Bash, Ok(value @ (Value::Object(_) | Value::Array(_)))) => Ok(value),
-        (Runtime::Bash, _) => Ok(Value::String(stdout.trim_end().to_owned())),
+    match runtime {
+        Runtime::Python => serde_json::from_str(stdout)
+            .map_err(|error| format!("The handler's result cannot be read: {error} (it may be at most 256 KiB of JSON)")),
+        Runtime::Bash => Ok(payload_from_stdout(stdout)),
     }
 }
 

@@ -271,6 +271,4 @@ impl StopSignal {
 pub struct Telemetry {
     /// The path of its metrics in the Prometheus text format, on the service's port.
     pub scrape: Option<String>,
-    /// Log files to follow: paths relative to the workload's directory, `*` and `?` match within a name.
-    pub logs: Vec<String>,
 }

@@ -217,15 +217,18 @@ fn component(reader: &Reader<'_>, name: &str, node: &Node, references: &mut Refe
 }
 
 fn telemetry(reader: &Reader<'_>, node: &Node, has_port: bool) -> Telemetry {
-    let Some(fields) = reader.fields(node, "telemetry", &["scrape", "logs"], &[]) else {
+    const NOT_BUILT: [(&str, &str); 1] = [(
+        "logs",
+        "Following log files is not built yet: send logs over OTLP, or write them to standard output, which the agent keeps",
+    )];
+    let Some(fields) = reader.fields(node, "telemetry", &["scrape"], &NOT_BUILT) else {
         return Telemetry::default();
     };
     let scrape = fields.get("scrape").and_then(|node| {
         needs_port(reader, node, has_port, "`scrape`");
         reader.url_path(node)
     });
-    let logs = fields.get("logs").and_then(|node| reader.list(node)).unwrap_or_default();
-    Telemetry { scrape, logs: logs.iter().filter_map(|node| reader.relative_path(node)).collect() }
+    Telemetry { scrape }
 }
 
 fn needs_port(reader: &Reader<'_>, node: &Node, has_port: bool, what: &str) {

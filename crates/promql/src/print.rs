@@ -3,7 +3,8 @@
 use std::fmt::{self, Display, Formatter};
 
 use crate::ast::{
-    Aggregate, At, Binary, Cardinality, DurationExpr, Expr, Matching, NumberLiteral, Subquery, VectorSelector,
+    Aggregate, At, Binary, BinaryOp, Cardinality, DurationExpr, Expr, Matching, NumberLiteral, Subquery,
+    VectorSelector,
 };
 use crate::labels::{MatchOp, NAME, is_legacy_label_name, is_legacy_metric_name};
 use crate::text;
@@ -184,7 +185,14 @@ fn write_aggregate(f: &mut Formatter<'_>, aggregate: &Aggregate) -> fmt::Result 
 }
 
 fn write_binary(f: &mut Formatter<'_>, binary: &Binary) -> fmt::Result {
-    write!(f, "{} {}", binary.lhs, binary.op.symbol())?;
+    match &binary.lhs {
+        // A sign binds weaker than `^`: `+Inf ^ 2` would be read as `+(Inf ^ 2)`.
+        Expr::Number(number) if binary.op == BinaryOp::Pow && number.value == f64::INFINITY => {
+            f.write_str("Inf")?;
+        }
+        lhs => write!(f, "{lhs}")?,
+    }
+    write!(f, " {}", binary.op.symbol())?;
     if binary.return_bool {
         f.write_str(" bool")?;
     }

@@ -199,7 +199,7 @@ impl Eval<'_> {
     pub(super) fn param<'n>(&self, aggregate: &'n Aggregate) -> Result<&'n Node, EvalError> {
         aggregate
             .param
-            .as_ref()
+            .as_deref()
             .ok_or_else(|| EvalError::query("the aggregation needs a parameter", aggregate.expr.span))
     }
 
@@ -270,6 +270,8 @@ impl Eval<'_> {
             }
             failed.take().map_or(Ok(()), Err)
         })?;
+        // Sorted, because the order in which values are first seen differs between instant and range queries.
+        groups.list.sort_by(|a, b| a.0.cmp(&b.0));
         groups.list.into_iter().try_for_each(|(_, _, column)| sink(column))
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::column::{Cell, Column, Grid, is_absent, merge_same};
-use super::plan::{Binary, Node};
+use super::plan::{Binary, Node, NodeKind};
 use super::{Eval, EvalError, Sink};
 use crate::ast::{BinaryOp, Matching, Span, ValueType};
 use crate::histogram::{Histogram, ResetHint};
@@ -68,13 +68,25 @@ impl Eval<'_> {
             let right = self.scalar(&binary.rhs, grid)?;
             return self.vector_scalar(binary, &binary.lhs, &right, false, span, grid, sink);
         }
-        let lhs = self.collect(&binary.lhs, grid)?;
-        let rhs = self.collect(&binary.rhs, grid)?;
-        let columns = match binary.op {
-            BinaryOp::And | BinaryOp::Unless => self.keep_by_presence(binary, lhs, &rhs, grid),
-            BinaryOp::Or => self.union(&binary.matching, lhs, rhs, grid)?,
-            _ => self.vector_vector(binary, lhs, rhs, span, grid)?,
-        };
+        // Long chains of operators lean to the left; they are walked in a loop, to spare the stack.
+        let mut chain = vec![(binary, span)];
+        let mut first = &binary.lhs;
+        while let NodeKind::Binary(inner) = &first.kind
+            && !scalar(&inner.lhs)
+            && !scalar(&inner.rhs)
+        {
+            chain.push((inner, first.span));
+            first = &inner.lhs;
+        }
+        let mut columns = self.collect(first, grid)?;
+        for (binary, span) in chain.into_iter().rev() {
+            let rhs = self.collect(&binary.rhs, grid)?;
+            columns = match binary.op {
+                BinaryOp::And | BinaryOp::Unless => self.keep_by_presence(binary, columns, &rhs, grid),
+                BinaryOp::Or => self.union(&binary.matching, columns, rhs, grid)?,
+                _ => self.vector_vector(binary, columns, rhs, span, grid)?,
+            };
+        }
         columns.into_iter().try_for_each(sink)
     }
 

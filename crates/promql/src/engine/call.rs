@@ -20,6 +20,7 @@ impl Eval<'_> {
                 let once = self.scalar(inner, Grid { count: 1, ..grid })?;
                 Ok(vec![once.first().copied().unwrap_or(f64::NAN); grid.count])
             }
+            NodeKind::Plus(inner) => self.scalar(inner, grid),
             NodeKind::Negative(inner) => Ok(self.scalar(inner, grid)?.into_iter().map(|v| -v).collect()),
             NodeKind::Binary(binary) => {
                 let lhs = self.scalar(&binary.lhs, grid)?;
@@ -243,8 +244,10 @@ impl Eval<'_> {
     }
 
     fn absent_over_time(&self, range: &Node, grid: Grid, sink: Sink<'_>) -> Result<(), EvalError> {
-        if let NodeKind::Range(Select { extension: Some(extension), .. }, _) = &range.kind {
-            super::extended::check(*extension, None, "absent_over_time", range.span)?;
+        if let NodeKind::Range(select, _) = &range.kind
+            && let Some(extension) = select.extension
+        {
+            super::extended::check(extension, None, "absent_over_time", range.span)?;
         }
         let mut column = self.column(absent_labels(range), grid)?;
         column.floats.fill(1.0);

@@ -105,7 +105,14 @@ pub(crate) enum Cell {
 impl Column {
     pub(crate) fn new(labels: Labels, grid: Grid, budget: &Budget) -> Result<Self, EvalError> {
         let hold = budget.hold(grid.count)?;
-        Ok(Self { labels, drop_name: false, floats: vec![ABSENT; grid.count], histograms: None, _hold: hold, histogram_hold: None })
+        Ok(Self {
+            labels,
+            drop_name: false,
+            floats: vec![ABSENT; grid.count],
+            histograms: None,
+            _hold: hold,
+            histogram_hold: None,
+        })
     }
 
     #[inline]

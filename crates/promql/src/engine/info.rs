@@ -59,7 +59,7 @@ impl Eval<'_> {
         sink: Sink<'_>,
     ) -> Result<(), EvalError> {
         let selector = match selector.map(|node| &node.kind) {
-            Some(NodeKind::Select(select)) => Some(select),
+            Some(NodeKind::Select(select)) => Some(&**select),
             None => None,
             Some(_) => return Err(EvalError::query("expected label selectors only", span)),
         };
@@ -246,10 +246,10 @@ fn reference(node: &Node) -> Option<(Option<i64>, i64)> {
         }
         NodeKind::Call(_, args) => args.iter().find_map(reference),
         NodeKind::Aggregate(aggregate) => {
-            aggregate.param.as_ref().and_then(reference).or_else(|| reference(&aggregate.expr))
+            aggregate.param.as_deref().and_then(reference).or_else(|| reference(&aggregate.expr))
         }
         NodeKind::Binary(binary) => reference(&binary.lhs).or_else(|| reference(&binary.rhs)),
-        NodeKind::Negative(inner) | NodeKind::Invariant(inner) => reference(inner),
+        NodeKind::Negative(inner) | NodeKind::Plus(inner) | NodeKind::Invariant(inner) => reference(inner),
         NodeKind::Number(_) | NodeKind::String(_) => None,
     }
 }

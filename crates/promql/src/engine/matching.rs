@@ -32,7 +32,8 @@ impl Eval<'_> {
         for sig in &signatures {
             *counts.entry(sig).or_default() += 1;
         }
-        let mut join = Join { eval: self, binary, span, swapped, grid, out: Vec::new(), index: BTreeMap::new() };
+        let mut join =
+            Join { eval: self, binary, span, swapped, grid, out: Vec::new(), index: BTreeMap::new() };
         let mut taken: BTreeMap<&Labels, Taken> = BTreeMap::new();
         for (column, sig) in many.iter().zip(&signatures) {
             let partners = groups.get(sig).map_or(&[][..], Vec::as_slice);
@@ -160,7 +161,9 @@ impl Join<'_, '_> {
             let (l, r) = if self.swapped { (*y, *x) } else { (*x, *y) };
             match arithmetic(op, l, r) {
                 Some(value) => column.set_float(i, value),
-                None if self.binary.return_bool => column.set_float(i, f64::from(u8::from(compare(op, l, r)))),
+                None if self.binary.return_bool => {
+                    column.set_float(i, f64::from(u8::from(compare(op, l, r))))
+                }
                 // What a comparison keeps is the left operand's element.
                 None if compare(op, l, r) => column.floats[i] = l,
                 None => {}
@@ -211,7 +214,13 @@ impl Join<'_, '_> {
     }
 
     /// Combines a series of the one side that found no partner with the value to fill in.
-    fn fill_many(&mut self, one: &Column, sig: &Labels, fill: f64, matched: &[bool]) -> Result<(), EvalError> {
+    fn fill_many(
+        &mut self,
+        one: &Column,
+        sig: &Labels,
+        fill: f64,
+        matched: &[bool],
+    ) -> Result<(), EvalError> {
         let labels = self.result_labels(sig, &one.labels);
         let mut target = None;
         for i in (0..self.grid.count).filter(|i| one.has(*i)) {
@@ -275,8 +284,8 @@ impl Join<'_, '_> {
         let drops_name = self.binary.op.is_arithmetic() || (self.binary.return_bool && !delayed);
         let single = matching.cardinality == Cardinality::OneToOne;
         let listed = |name: &str| matching.labels.iter().any(|l| l == name);
-        let labels = many
-            .retain(|name| !(drops_name && is_metadata(name) || single && listed(name) != matching.on));
+        let labels =
+            many.retain(|name| !(drops_name && is_metadata(name) || single && listed(name) != matching.on));
         matching.include.iter().fold(labels, |labels, name| labels.with(name, one.get(name)))
     }
 }

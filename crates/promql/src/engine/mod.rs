@@ -361,6 +361,7 @@ impl Eval<'_> {
             NodeKind::Call(function, args) => self.call(function, args, node.span, grid, sink),
             NodeKind::Aggregate(aggregate) => self.aggregate(aggregate, node.span, grid, sink),
             NodeKind::Binary(binary) => self.binary(binary, node.span, grid, sink),
+            NodeKind::Plus(inner) => self.stream(inner, grid, sink),
             NodeKind::Negative(inner) => self.dropping_names(inner, grid, sink, &mut |column| {
                 column.floats.iter_mut().for_each(|value| {
                     if !column::is_absent(*value) {
@@ -409,7 +410,7 @@ impl Eval<'_> {
 fn single_name(node: &Node) -> bool {
     match &node.kind {
         NodeKind::Select(select) | NodeKind::Range(select, _) => select.name.is_some(),
-        NodeKind::Invariant(inner) | NodeKind::Negative(inner) => single_name(inner),
+        NodeKind::Invariant(inner) | NodeKind::Negative(inner) | NodeKind::Plus(inner) => single_name(inner),
         _ => false,
     }
 }

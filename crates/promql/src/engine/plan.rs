@@ -3,7 +3,7 @@
 
 use super::EvalError;
 use crate::ast::{
-    AggregateOp, At, BinaryOp, DurationExpr, DurationOp, Expr, Extension, Matching, Span, ValueType,
+    self, AggregateOp, At, BinaryOp, DurationExpr, DurationOp, Expr, Extension, Matching, Span, ValueType,
     VectorSelector,
 };
 use crate::functions::{Function, Kind, QueryFn};
@@ -30,13 +30,15 @@ pub(crate) struct Node {
 pub(crate) enum NodeKind {
     Number(f64),
     String(Vec<u8>),
-    Select(Select),
-    Range(Select, i64),
-    Subquery(Subquery),
+    Select(Box<Select>),
+    Range(Box<Select>, i64),
+    Subquery(Box<Subquery>),
     Call(&'static Function, Vec<Node>),
     Aggregate(Box<Aggregate>),
     Binary(Box<Binary>),
     Negative(Box<Node>),
+    /// A plus sign, which changes nothing.
+    Plus(Box<Node>),
     /// Evaluated once; the value holds for every step.
     Invariant(Box<Node>),
 }
@@ -65,8 +67,8 @@ pub(crate) struct Subquery {
 #[derive(Debug)]
 pub(crate) struct Aggregate {
     pub op: AggregateOp,
-    pub expr: Node,
-    pub param: Option<Node>,
+    pub expr: Box<Node>,
+    pub param: Option<Box<Node>>,
     pub grouping: Vec<String>,
     pub without: bool,
 }
@@ -74,8 +76,8 @@ pub(crate) struct Aggregate {
 #[derive(Debug)]
 pub(crate) struct Binary {
     pub op: BinaryOp,
-    pub lhs: Node,
-    pub rhs: Node,
+    pub lhs: Box<Node>,
+    pub rhs: Box<Node>,
     pub return_bool: bool,
     pub matching: Matching,
 }
@@ -111,64 +113,93 @@ impl Planner {
         let wrappable =
             !matches!(expr, Expr::Number(_) | Expr::String(_) | Expr::Range(_) | Expr::Subquery(_));
         if around.wrap && wrappable && invariant(expr) {
-            let inner = self.node(expr, Around { wrap: false, ..around })?;
-            return Ok(Node { kind: NodeKind::Invariant(Box::new(inner)), span, value_type });
+            let inner = self.boxed(expr, Around { wrap: false, ..around })?;
+            return Ok(Node { kind: NodeKind::Invariant(inner), span, value_type });
         }
-        let kind = match expr {
-            Expr::Number(number) => NodeKind::Number(number.value),
-            Expr::String(literal) => NodeKind::String(literal.value.clone()),
-            Expr::Selector(selector) => NodeKind::Select(self.select(selector, around)?),
-            Expr::Range(range) => {
-                let mut select = self.select(&range.selector, around)?;
-                select.span = range.span;
-                NodeKind::Range(select, self.positive(&range.range)?)
-            }
-            Expr::Subquery(subquery) => NodeKind::Subquery(Subquery {
-                expr: Box::new(self.node(&subquery.expr, Around { wrap: true, stats: false, whole: true })?),
-                range_ms: self.positive(&subquery.range)?,
-                step_ms: subquery.step.as_ref().map(|step| self.positive(step)).transpose()?,
-                offset_ms: self.offset(subquery.offset.as_ref())?,
-                at_ms: self.instant(subquery.at),
-            }),
-            Expr::Call(call) => match call.function.kind {
-                Kind::Query(function) => NodeKind::Number(self.query_time(function)),
-                kind => {
-                    let around = Around {
-                        stats: around.stats || reads_stats(kind),
-                        whole: around.whole || reads_buckets(kind),
-                        ..around
-                    };
-                    let args =
-                        call.args.iter().map(|arg| self.node(arg, around)).collect::<Result<_, _>>()?;
-                    NodeKind::Call(call.function, args)
-                }
-            },
-            Expr::Aggregate(aggregate) => NodeKind::Aggregate(Box::new(Aggregate {
-                op: aggregate.op,
-                expr: self.node(&aggregate.expr, around)?,
-                param: aggregate.param.as_ref().map(|param| self.node(param, around)).transpose()?,
-                grouping: aggregate.grouping.clone(),
-                without: aggregate.without,
-            })),
-            Expr::Binary(binary) => NodeKind::Binary(Box::new(Binary {
-                op: binary.op,
-                lhs: self.node(&binary.lhs, operand(around, binary.op))?,
-                rhs: self.node(&binary.rhs, operand(around, binary.op))?,
-                return_bool: binary.return_bool,
-                matching: binary.matching.clone(),
-            })),
-            Expr::Unary(unary) if unary.negative => {
-                NodeKind::Negative(Box::new(self.node(&unary.expr, around)?))
-            }
-            Expr::Unary(unary) => return self.node(&unary.expr, around),
-            // Unreachable: parentheses were taken off above.
-            Expr::Paren(paren) => return self.node(&paren.expr, around),
-        };
+        let kind = self.kind(expr, around)?;
         Ok(Node { kind, span, value_type })
     }
 
-    fn select(&self, selector: &VectorSelector, around: Around) -> Result<Select, EvalError> {
-        Ok(Select {
+    /// Each kind has a function of its own, so that what one needs does not take stack from the others:
+    /// this recursion is as deep as the expression.
+    fn kind(&self, expr: &Expr, around: Around) -> Result<NodeKind, EvalError> {
+        match expr {
+            Expr::Number(number) => Ok(NodeKind::Number(number.value)),
+            Expr::String(literal) => Ok(NodeKind::String(literal.value.clone())),
+            Expr::Selector(selector) => Ok(NodeKind::Select(self.select(selector, around)?)),
+            Expr::Range(range) => self.range(range, around),
+            Expr::Subquery(subquery) => self.subquery(subquery),
+            Expr::Call(call) => self.call(call, around),
+            Expr::Aggregate(aggregate) => self.aggregate(aggregate, around),
+            Expr::Binary(binary) => self.binary(binary, around),
+            Expr::Unary(unary) => self.unary(unary, around),
+            Expr::Paren(paren) => self.kind(&paren.expr, around),
+        }
+    }
+
+    fn boxed(&self, expr: &Expr, around: Around) -> Result<Box<Node>, EvalError> {
+        self.node(expr, around).map(Box::new)
+    }
+
+    fn range(&self, range: &ast::RangeSelector, around: Around) -> Result<NodeKind, EvalError> {
+        let mut select = self.select(&range.selector, around)?;
+        select.span = range.span;
+        Ok(NodeKind::Range(select, self.positive(&range.range)?))
+    }
+
+    fn subquery(&self, subquery: &ast::Subquery) -> Result<NodeKind, EvalError> {
+        Ok(NodeKind::Subquery(Box::new(Subquery {
+            expr: self.boxed(&subquery.expr, Around { wrap: true, stats: false, whole: true })?,
+            range_ms: self.positive(&subquery.range)?,
+            step_ms: subquery.step.as_ref().map(|step| self.positive(step)).transpose()?,
+            offset_ms: self.offset(subquery.offset.as_ref())?,
+            at_ms: self.instant(subquery.at),
+        })))
+    }
+
+    fn call(&self, call: &ast::Call, around: Around) -> Result<NodeKind, EvalError> {
+        let kind = call.function.kind;
+        if let Kind::Query(function) = kind {
+            return Ok(NodeKind::Number(self.query_time(function)));
+        }
+        let around = Around {
+            stats: around.stats || reads_stats(kind),
+            whole: around.whole || reads_buckets(kind),
+            ..around
+        };
+        let mut args = Vec::with_capacity(call.args.len());
+        for arg in &call.args {
+            args.push(self.node(arg, around)?);
+        }
+        Ok(NodeKind::Call(call.function, args))
+    }
+
+    fn aggregate(&self, aggregate: &ast::Aggregate, around: Around) -> Result<NodeKind, EvalError> {
+        let expr = self.boxed(&aggregate.expr, around)?;
+        let param = aggregate.param.as_ref().map(|param| self.boxed(param, around)).transpose()?;
+        Ok(NodeKind::Aggregate(Box::new(Aggregate {
+            op: aggregate.op,
+            expr,
+            param,
+            grouping: aggregate.grouping.clone(),
+            without: aggregate.without,
+        })))
+    }
+
+    fn binary(&self, binary: &ast::Binary, around: Around) -> Result<NodeKind, EvalError> {
+        let lhs = self.boxed(&binary.lhs, operand(around, binary.op))?;
+        let rhs = self.boxed(&binary.rhs, operand(around, binary.op))?;
+        let (op, return_bool, matching) = (binary.op, binary.return_bool, binary.matching.clone());
+        Ok(NodeKind::Binary(Box::new(Binary { op, lhs, rhs, return_bool, matching })))
+    }
+
+    fn unary(&self, unary: &ast::Unary, around: Around) -> Result<NodeKind, EvalError> {
+        let inner = self.boxed(&unary.expr, around)?;
+        Ok(if unary.negative { NodeKind::Negative(inner) } else { NodeKind::Plus(inner) })
+    }
+
+    fn select(&self, selector: &VectorSelector, around: Around) -> Result<Box<Select>, EvalError> {
+        Ok(Box::new(Select {
             matchers: selector.matchers.clone(),
             name: selector.metric_name().map(str::to_owned),
             offset_ms: self.offset(selector.offset.as_ref())?,
@@ -176,7 +207,7 @@ impl Planner {
             extension: selector.extension,
             stats: around.stats && !around.whole,
             span: selector.span,
-        })
+        }))
     }
 
     fn instant(&self, at: Option<At>) -> Option<i64> {
@@ -312,8 +343,11 @@ pub(crate) fn invariant(expr: &Expr) -> bool {
         Expr::Subquery(subquery) => subquery.at.is_some(),
         Expr::Paren(paren) => invariant(&paren.expr),
         Expr::Unary(unary) => invariant(&unary.expr),
-        // The parameter is not looked at, as in Prometheus.
-        Expr::Aggregate(aggregate) => invariant(&aggregate.expr),
+        // Prometheus does not look at the parameter, and so answers `topk(time(), vector(1))` with the first
+        // step's parameter at every step of a range query. That is an oversight we do not follow.
+        Expr::Aggregate(aggregate) => {
+            invariant(&aggregate.expr) && aggregate.param.as_deref().is_none_or(invariant)
+        }
         Expr::Binary(binary) => invariant(&binary.lhs) && invariant(&binary.rhs),
         Expr::Call(call) if call.function.kind == Kind::Timestamp => {
             call.args.iter().all(|arg| matches!(arg.without_parens(), Expr::Selector(s) if s.at.is_some()))

@@ -14,7 +14,7 @@ use crate::text;
 /// How deep brackets, calls and signs may nest in the text.
 const MAX_NESTING: usize = 120;
 /// How deep the tree may become; long chains of one operator make deep trees too.
-const MAX_HEIGHT: usize = 500;
+const MAX_HEIGHT: usize = 250;
 /// The longest text that is read.
 const MAX_TEXT: usize = 1 << 20;
 

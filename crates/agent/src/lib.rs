@@ -31,6 +31,7 @@ mod supervisor;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use mainstay_api::link;
 use mainstay_model::{HostId, Tags};
@@ -49,6 +50,11 @@ use supervisor::{Input, Supervisor};
 
 /// The longest path a Unix socket can have, in bytes.
 const MAX_SOCKET_PATH: usize = 107;
+
+/// How often the data directory's lock is tried, and the pause between. An agent that was killed while it started a
+/// process can leave the lock to that process for the moment until it is another program.
+const LOCK_ATTEMPTS: u32 = 50;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// How an agent is set up.
 #[derive(Clone, Debug)]
@@ -172,7 +178,14 @@ pub async fn run(config: Config) -> Result<(), AgentError> {
     };
     files::make_dir(&dir).map_err(at(&dir))?;
     let lock_path = dir.join("lock");
-    let lock = Lock::try_take(&lock_path).map_err(at(&lock_path))?;
+    let mut lock = None;
+    for _ in 0..LOCK_ATTEMPTS {
+        lock = Lock::try_take(&lock_path).map_err(at(&lock_path))?;
+        if lock.is_some() {
+            break;
+        }
+        tokio::time::sleep(LOCK_PAUSE).await;
+    }
     let Some(mut lock) = lock else {
         let pid = std::fs::read_to_string(&lock_path).ok().filter(|pid| !pid.is_empty());
         return Err(AgentError::Taken { data, pid });

@@ -65,7 +65,7 @@ fn run(dir: &Path) -> io::Result<bool> {
     let _ = rustix::process::setsid();
     // Orphans below become its children, so that they can be found and killed wherever they hide.
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
-    let Some(_alive) = Lock::try_take(&dir.join("lock"))? else { return Ok(false) };
+    let Some(_lock) = lock(dir)? else { return Ok(false) };
     // Held open until this process ends, which is how an agent sees that it has. Never read or written.
     let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let _writer = rustix::fs::open(dir.join("alive"), flags, Mode::empty())?;
@@ -101,6 +101,21 @@ fn run(dir: &Path) -> io::Result<bool> {
         }
     }
     Ok(true)
+}
+
+/// Takes the directory's lock; `None` when another shim has it. An agent that looks whether a shim lives holds it for a
+/// moment, and a process it starts in that moment holds it until it is another program; those are waited for.
+fn lock(dir: &Path) -> io::Result<Option<Lock>> {
+    for _ in 0..100 {
+        if let Some(lock) = Lock::try_take(&dir.join("lock"))? {
+            return Ok(Some(lock));
+        }
+        if !dir.join("spec.json").exists() {
+            break;
+        }
+        pause(Duration::from_millis(20));
+    }
+    Ok(None)
 }
 
 /// Tells the agent, if it still listens, that `status.json` says how the start went.

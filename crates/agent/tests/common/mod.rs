@@ -166,8 +166,9 @@ impl Host {
 
     /// Reads what the agent says until it is what is waited for.
     pub async fn hear<T>(&mut self, mut wanted: impl FnMut(&from_agent::Body) -> Option<T>) -> T {
+        let until = tokio::time::Instant::now() + PATIENCE;
         loop {
-            let Ok(Some(body)) = tokio::time::timeout(PATIENCE, self.heard.recv()).await else {
+            let Ok(Some(body)) = tokio::time::timeout_at(until, self.heard.recv()).await else {
                 panic!("it was never said; said was:\n{}", self.log.join("\n"));
             };
             self.log.push(format!("{body:?}").chars().take(600).collect());

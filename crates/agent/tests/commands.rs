@@ -1,5 +1,7 @@
 //! Commands on a real host: real processes, an agent that is killed, a server that the test plays.
 
+#![allow(clippy::panic, reason = "a test fails by panicking, in its helpers too")]
+
 mod common;
 
 use std::fs;

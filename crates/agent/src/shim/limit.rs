@@ -53,6 +53,8 @@ fn own_cgroups(text: &str) -> Vec<(u8, String)> {
 
 fn make(version: u8, home: &Path, bytes: u64) -> io::Result<PathBuf> {
     let dir = home.join(format!("mainstay-{}", std::process::id()));
+    // One of that name is empty and left by a shim that was killed, whose process id came round again.
+    let _ = fs::remove_dir(&dir);
     fs::create_dir(&dir)?;
     let limit = bytes.to_string();
     let set = if version == 1 {

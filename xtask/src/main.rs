@@ -19,8 +19,11 @@ Commands:
 /// The example's programs, as its workload file names them.
 const SHOP_PROGRAMS: [&str; 4] = ["shop-storefront", "shop-checkout", "shop-payments", "shop-customers"];
 
-/// What tests and runbooks call, with the Debian package that brings it.
+/// What runbooks and tests call, with the Debian package that brings it. Without these nothing works.
 const TOOLS: [(&str, &str); 3] = [("python3", "python3"), ("curl", "curl"), ("git", "git")];
+
+/// Real servers that some tests compare with. Those tests say `skipped` where they are not.
+const PEERS: [(&str, &str); 1] = [("prometheus", "prometheus")];
 
 type Outcome = Result<(), String>;
 
@@ -109,6 +112,9 @@ fn demo(arguments: &[String]) -> Outcome {
 
 fn test() -> Outcome {
     install_tools()?;
+    if let Err(reason) = install(&PEERS) {
+        eprintln!("xtask: {reason}\nxtask: tests that compare with it are skipped");
+    }
     say("Format");
     cargo(&["fmt", "--all", "--check"])?;
     say("Lints");
@@ -125,10 +131,14 @@ fn is_installed(program: &str) -> bool {
         .is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(program).is_file()))
 }
 
-/// Installs missing tools with apt where that is allowed; otherwise names them.
 fn install_tools() -> Outcome {
+    install(&TOOLS)
+}
+
+/// Installs missing programs with apt where that is allowed; otherwise names them.
+fn install(tools: &[(&str, &str)]) -> Outcome {
     let missing: Vec<&str> =
-        TOOLS.iter().filter(|(program, _)| !is_installed(program)).map(|(_, package)| *package).collect();
+        tools.iter().filter(|(program, _)| !is_installed(program)).map(|(_, package)| *package).collect();
     if missing.is_empty() {
         return Ok(());
     }

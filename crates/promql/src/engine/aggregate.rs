@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use indexmap::IndexMap;
+
 use super::column::{Column, Grid, is_absent};
 use super::histogram_total::HistogramTotal;
 use super::plan::{Aggregate, Node, NodeKind};
@@ -25,13 +27,13 @@ pub(super) fn group_labels(aggregate: &Aggregate, labels: &Labels) -> Labels {
 
 /// Groups in the order in which their first series came.
 struct Groups<G> {
-    index: BTreeMap<Labels, usize>,
+    index: IndexMap<Labels, usize>,
     list: Vec<(Labels, bool, G)>,
 }
 
 impl<G> Groups<G> {
     fn new() -> Self {
-        Self { index: BTreeMap::new(), list: Vec::new() }
+        Self { index: IndexMap::new(), list: Vec::new() }
     }
 
     fn entry(&mut self, labels: Labels, drop_name: bool, new: impl FnOnce() -> G) -> &mut G {
@@ -329,9 +331,17 @@ impl Eval<'_> {
             for (i, limit) in limits.iter().enumerate() {
                 let mut present: Vec<usize> =
                     members.iter().copied().filter(|at| !is_absent(columns[*at].floats[i])).collect();
-                // A stable sort: of equal values the first come stay, as in a heap that only strictly better
-                // values enter.
-                present.sort_by(|a, b| better(columns[*a].floats[i], columns[*b].floats[i]));
+                // Of equal values the first come stay, as in a heap that only strictly better values enter.
+                let order_of = |a: &usize, b: &usize| {
+                    better(columns[*a].floats[i], columns[*b].floats[i]).then(a.cmp(b))
+                };
+                if *limit > 0 && *limit < present.len() {
+                    present.select_nth_unstable_by(*limit - 1, order_of);
+                }
+                if grid.count == 1 {
+                    let kept = (*limit).min(present.len());
+                    present[..kept].sort_unstable_by(order_of);
+                }
                 for lost in present.iter().skip(*limit) {
                     columns[*lost].clear(i);
                 }

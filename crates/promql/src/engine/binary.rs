@@ -1,7 +1,8 @@
 //! Binary operators.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use indexmap::IndexMap;
 
 use super::column::{Cell, Column, Grid, is_absent, merge_same};
 use super::plan::{Binary, Node, NodeKind};
@@ -286,8 +287,8 @@ pub(super) fn signature(matching: &Matching, labels: &Labels) -> Labels {
     }
 }
 
-fn presence(matching: &Matching, columns: &[Column], grid: Grid) -> BTreeMap<Labels, Vec<bool>> {
-    let mut present: BTreeMap<Labels, Vec<bool>> = BTreeMap::new();
+fn presence(matching: &Matching, columns: &[Column], grid: Grid) -> IndexMap<Labels, Vec<bool>> {
+    let mut present: IndexMap<Labels, Vec<bool>> = IndexMap::new();
     for column in columns {
         let steps =
             present.entry(signature(matching, &column.labels)).or_insert_with(|| vec![false; grid.count]);

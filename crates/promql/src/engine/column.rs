@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use indexmap::IndexMap;
+
 use super::EvalError;
 use crate::histogram::Histogram;
 use crate::labels::Labels;
@@ -200,7 +202,11 @@ impl Column {
 
 /// Puts columns of equal labels together; two samples at one step are an error.
 pub(crate) fn merge_same(columns: Vec<Column>) -> Result<Vec<Column>, EvalError> {
-    let mut at: std::collections::BTreeMap<Labels, usize> = std::collections::BTreeMap::new();
+    // What comes from one selector is sorted and distinct already.
+    if columns.windows(2).all(|pair| pair[0].labels < pair[1].labels) {
+        return Ok(columns);
+    }
+    let mut at: IndexMap<Labels, usize> = IndexMap::with_capacity(columns.len());
     let mut out: Vec<Column> = Vec::with_capacity(columns.len());
     for column in columns {
         match at.get(&column.labels) {

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use indexmap::IndexMap;
+
 use super::column::{Cell, Column, Grid, is_absent, merge_same};
 use super::plan::Node;
 use super::{Eval, EvalError, Sink};
@@ -54,7 +56,7 @@ impl Eval<'_> {
 
     fn histograms(&self, vector: &Node, grid: Grid) -> Result<Histograms, EvalError> {
         let mut found = Histograms { natives: Vec::new(), classics: Vec::new() };
-        let mut known: BTreeMap<Labels, usize> = BTreeMap::new();
+        let mut known: IndexMap<Labels, usize> = IndexMap::new();
         self.stream(vector, grid, &mut |mut column| {
             if column.histograms.is_some() {
                 let mut native = self.column(column.labels.clone(), grid)?;

@@ -1,6 +1,6 @@
 //! Operators between two vectors: which series meet, and what comes of it.
 
-use std::collections::BTreeMap;
+use indexmap::IndexMap;
 
 use super::binary::{Outcome, arithmetic, compare, signature};
 use super::column::{Cell, Column, Grid, is_absent};
@@ -28,13 +28,13 @@ impl Eval<'_> {
         let sides = Sides { binary, many: &many, one: &one, grid, span };
         let groups = sides.one_side(filled)?;
         let signatures: Vec<Labels> = many.iter().map(|column| signature(matching, &column.labels)).collect();
-        let mut counts: BTreeMap<&Labels, usize> = BTreeMap::new();
+        let mut counts: IndexMap<&Labels, usize> = IndexMap::new();
         for sig in &signatures {
             *counts.entry(sig).or_default() += 1;
         }
         let mut join =
-            Join { eval: self, binary, span, swapped, grid, out: Vec::new(), index: BTreeMap::new() };
-        let mut taken: BTreeMap<&Labels, Taken> = BTreeMap::new();
+            Join { eval: self, binary, span, swapped, grid, out: Vec::new(), index: IndexMap::new() };
+        let mut taken: IndexMap<&Labels, Taken> = IndexMap::new();
         for (column, sig) in many.iter().zip(&signatures) {
             let partners = groups.get(sig).map_or(&[][..], Vec::as_slice);
             if let ([only], 1, false) = (partners, counts[sig], filled)
@@ -78,10 +78,10 @@ struct Sides<'a> {
 
 impl Sides<'_> {
     /// The series of the one side by signature; two of one signature at one step are an error.
-    fn one_side(&self, filled: bool) -> Result<BTreeMap<Labels, Vec<usize>>, EvalError> {
-        let mut groups: BTreeMap<Labels, Vec<usize>> = BTreeMap::new();
+    fn one_side(&self, filled: bool) -> Result<IndexMap<Labels, Vec<usize>>, EvalError> {
+        let mut groups: IndexMap<Labels, Vec<usize>> = IndexMap::new();
         // Which series has the element of a signature at each step, for signatures with several series.
-        let mut holders: BTreeMap<Labels, Vec<Option<usize>>> = BTreeMap::new();
+        let mut holders: IndexMap<Labels, Vec<Option<usize>>> = IndexMap::new();
         for (at, column) in self.one.iter().enumerate() {
             let sig = signature(&self.binary.matching, &column.labels);
             let group = groups.entry(sig.clone()).or_default();
@@ -123,7 +123,7 @@ struct Taken {
     /// Steps at which the one side's element was matched.
     matched: Vec<bool>,
     /// Per result series the steps at which there was a result, filtered out or not.
-    results: BTreeMap<Labels, Vec<bool>>,
+    results: IndexMap<Labels, Vec<bool>>,
 }
 
 /// Results as they are made.
@@ -134,7 +134,7 @@ struct Join<'a, 'e> {
     swapped: bool,
     grid: Grid,
     out: Vec<Column>,
-    index: BTreeMap<(Labels, bool), usize>,
+    index: IndexMap<(Labels, bool), usize>,
 }
 
 impl Join<'_, '_> {
@@ -162,7 +162,7 @@ impl Join<'_, '_> {
             match arithmetic(op, l, r) {
                 Some(value) => column.set_float(i, value),
                 None if self.binary.return_bool => {
-                    column.set_float(i, f64::from(u8::from(compare(op, l, r))))
+                    column.set_float(i, f64::from(u8::from(compare(op, l, r))));
                 }
                 // What a comparison keeps is the left operand's element.
                 None if compare(op, l, r) => column.floats[i] = l,

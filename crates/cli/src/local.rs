@@ -326,7 +326,7 @@ fn not_started(piece: &Piece, status: Option<ExitStatus>, last: &[String]) -> Fa
             }
         }
     }
-    if failure.hint.is_none() {
+    if failure.hint.is_none() && failure.causes.is_empty() {
         failure.hint = Some(format!("its log is {}", piece.log.display()));
     }
     failure

@@ -166,7 +166,10 @@ impl Said<'_> {
             }
             "run.step.finished" => {
                 let (status, brief) = (self.text("status"), outputs(&data["outputs"]));
-                format!("{procedure}: step {step} ended: {status}{}{brief}", self.because("failure"))
+                let brief = if brief.is_empty() { brief } else { format!(" ({brief})") };
+                let next = if self.text("action") == "aws:branch" { self.text("next") } else { "" };
+                let next = if next.is_empty() { String::new() } else { format!(", on to {next}") };
+                format!("{procedure}: step {step} ended: {status}{}{next}{brief}", self.because("failure"))
             }
             "run.waiting" => format!("{procedure}: step {step} waits{}", self.because("reason")),
             "run.cancelling" => {
@@ -291,10 +294,12 @@ pub fn outputs(outputs: &Value) -> String {
         "ResponseCode",
         "Output",
         "Outputs",
+        "Hosts",
         "CommandId",
         "Payload",
         "StatusPayload",
         "ErrorMessage",
+        "Log",
         "LogResult",
         "NextStep",
     ];
@@ -311,7 +316,7 @@ pub fn outputs(outputs: &Value) -> String {
         let printed = map.get("Output").map(brief).filter(|text| !text.is_empty());
         parts.extend(printed);
     }
-    if parts.is_empty() { String::new() } else { format!(" ({})", parts.join("; ")) }
+    parts.join("; ")
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ pub fn length(duration: Duration) -> String {
             let tenths = ms / 100;
             format!("{}.{} s", tenths / 10, tenths % 10)
         }
-        60..3600 if seconds % 60 == 0 => one(seconds / 60, "min"),
+        60..3600 if seconds.is_multiple_of(60) => one(seconds / 60, "min"),
         60..3600 => two(seconds / 60, "min", seconds % 60, "s"),
         3600..86_400 if seconds % 3600 < 60 => one(seconds / 3600, "h"),
         3600..86_400 => two(seconds / 3600, "h", seconds % 3600 / 60, "min"),
@@ -37,9 +37,9 @@ pub fn length(duration: Duration) -> String {
     }
 }
 
-/// Milliseconds as a length.
+/// Milliseconds as a length; below a second to the millisecond, because that is where such figures differ.
 pub fn length_ms(ms: u64) -> String {
-    length(Duration::from_millis(ms))
+    if ms < 1000 { format!("{ms} ms") } else { length(Duration::from_millis(ms)) }
 }
 
 /// How long ago, or that it is not known.
@@ -79,8 +79,9 @@ mod tests {
             (86_400_000, "1 d"),
             (352_800_000, "4 d 2 h"),
         ] {
-            assert_eq!(length_ms(ms), text);
+            assert_eq!(length(Duration::from_millis(ms)), text);
         }
+        assert_eq!((length_ms(40), length_ms(3449)), ("40 ms".to_owned(), "3.4 s".to_owned()));
     }
 
     #[test]

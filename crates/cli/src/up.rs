@@ -58,10 +58,11 @@ pub async fn run(screen: Screen, global: &Global, up: &Up) -> Result<(), Failure
         apply::must_be_clean(checked)?;
     }
     let declared = checked.as_ref().and_then(|checked| checked.declared.as_ref());
-    let tags = host_tags(declared, &up.tags);
+    let data = absolute(global.data())?;
+    let tags = host_tags(known_tags(&data)?, declared, &up.tags);
     let mut stop = Stop::listen()?;
     let options = Options {
-        data: absolute(global.data())?,
+        data: data.clone(),
         http: SocketAddr::from((Ipv4Addr::LOCALHOST, up.port)),
         otlp_http: up.otlp_http,
         otlp_grpc: up.otlp_grpc,
@@ -72,6 +73,7 @@ pub async fn run(screen: Screen, global: &Global, up: &Up) -> Result<(), Failure
         started = Local::start(options) => started?,
         () = stop.wanted() => return Err(Failure::said(Exit::Interrupted)),
     };
+    keep_tags(&data, &tags)?;
     let data = global.data().display();
     say(&format!("Mainstay listens on {}; its data is in {data}", local.client().base()));
     say(&format!("This host plays {} (change with --tag)", tags.to_string().replace(',', ", ")));
@@ -170,13 +172,42 @@ pub fn absolute(path: &Path) -> Result<PathBuf, Failure> {
         .map_err(|error| Failure::local(format!("{} is not a path", path.display()), &error))
 }
 
-/// The tags of this host: those given; `environment=local`; and what the components ask of their hosts by a single
-/// value, as long as they agree. So one machine plays the host of a workload that is made for one kind of host.
-pub fn host_tags(declared: Option<&Declared>, given: &[(String, String)]) -> Tags {
-    let mut tags: std::collections::BTreeMap<String, Option<String>> = std::collections::BTreeMap::new();
+/// Where the tags of this host are kept, so that its services stay where they are when it comes up again without the
+/// workload's directory, or with another one.
+fn tags_file(data: &Path) -> PathBuf {
+    data.join("host-tags.json")
+}
+
+fn known_tags(data: &Path) -> Result<Tags, Failure> {
+    let path = tags_file(data);
+    match std::fs::read(&path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
+            Failure::local(format!("{} cannot be understood", path.display()), &error)
+                .hint("remove it; tags can be given with --tag")
+        }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Tags::default()),
+        Err(error) => Err(Failure::local(format!("{} cannot be read", path.display()), &error)),
+    }
+}
+
+fn keep_tags(data: &Path, tags: &Tags) -> Result<(), Failure> {
+    let path = tags_file(data);
+    let beside = path.with_extension("new");
+    let bytes = serde_json::to_vec(tags).unwrap_or_default();
+    std::fs::write(&beside, bytes)
+        .and_then(|()| std::fs::rename(&beside, &path))
+        .map_err(|error| Failure::local(format!("{} cannot be written", path.display()), &error))
+}
+
+/// The tags of this host. From weak to strong: those it had before; what the components ask of their hosts by a single
+/// value, as long as they agree; those given. And `environment=local`, if nobody says otherwise. So one machine plays
+/// the host of a workload that is made for one kind of host.
+pub fn host_tags(known: Tags, declared: Option<&Declared>, given: &[(String, String)]) -> Tags {
+    let mut asked: std::collections::BTreeMap<String, Option<String>> = std::collections::BTreeMap::new();
     for component in declared.iter().flat_map(|declared| declared.workload.components.values()) {
         for (key, value) in component.hosts.single_values() {
-            tags.entry(key.to_owned())
+            asked
+                .entry(key.to_owned())
                 .and_modify(|known| {
                     if known.as_deref() != Some(value) {
                         *known = None;
@@ -185,8 +216,8 @@ pub fn host_tags(declared: Option<&Declared>, given: &[(String, String)]) -> Tag
                 .or_insert_with(|| Some(value.to_owned()));
         }
     }
-    let mut tags: std::collections::BTreeMap<String, String> =
-        tags.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+    let mut tags = known.0;
+    tags.extend(asked.into_iter().filter_map(|(key, value)| Some((key, value?))));
     tags.entry("environment".to_owned()).or_insert_with(|| "local".to_owned());
     tags.extend(given.iter().cloned());
     Tags(tags)
@@ -213,8 +244,14 @@ mod tests {
             mainstay_declare::SourceFile { path: "mainstay.yaml".to_owned(), bytes: text.into_bytes() };
         let outcome = mainstay_declare::declare(&[file], &mainstay_server::languages::Spoken);
         assert_eq!(outcome.diagnostics, [], "{:?}", outcome.diagnostics);
-        let tags = host_tags(outcome.declared.as_ref(), &[("zone".to_owned(), "c".to_owned())]);
+        let tags =
+            host_tags(Tags::default(), outcome.declared.as_ref(), &[("zone".to_owned(), "c".to_owned())]);
         assert_eq!(tags.to_string(), "environment=local,role=app,zone=c");
-        assert_eq!(host_tags(None, &[]).to_string(), "environment=local");
+        assert_eq!(host_tags(Tags::default(), None, &[]).to_string(), "environment=local");
+        assert_eq!(
+            host_tags(tags, None, &[]).to_string(),
+            "environment=local,role=app,zone=c",
+            "known before"
+        );
     }
 }

@@ -44,7 +44,7 @@ pub async fn run(screen: Screen, global: &Global, demo: &Demo) -> Result<(), Fai
         http: loopback(7600),
         otlp_http: Listen(Some(loopback(4318))),
         otlp_grpc: Listen(Some(loopback(4317))),
-        tags: host_tags(prepared.checked.declared.as_ref(), &[]),
+        tags: host_tags(mainstay_model::Tags::default(), prepared.checked.declared.as_ref(), &[]),
         services_end_with_us: true,
     };
     let began = now();

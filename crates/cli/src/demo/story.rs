@@ -229,7 +229,7 @@ impl Story {
                 self.reach(Stage::IncidentResolved, at);
             }
             "incident.drafted" if self.incident.as_ref() == Some(&subject) => {
-                self.reach(Stage::DraftWritten, at)
+                self.reach(Stage::DraftWritten, at);
             }
             "trigger.matched" => self.reach(Stage::TriggerMatched, at),
             "trigger.failed" => self.failed = Some(sentence::of(event)),

@@ -1,6 +1,7 @@
 //! `mainstay incidents …`.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use mainstay_api::client::Client;
 use mainstay_api::v1::{IncidentDetail, IncidentSummary, TimesView};
@@ -101,7 +102,7 @@ pub fn render(detail: &IncidentDetail, now: Timestamp, style: Style) -> String {
         let offset = format!(
             "{}{}",
             if entry.offset_ms < 0 { "-" } else { "+" },
-            length_ms(entry.offset_ms.unsigned_abs())
+            length(Duration::from_millis(entry.offset_ms.unsigned_abs()))
         );
         let _ = writeln!(
             out,
@@ -167,7 +168,7 @@ mod tests {
             render(&detail, at(20_000), Style::default()),
             "incident i1: Customers cannot pay (shop) resolved\n\
              opened 1970-01-01 00:00:01Z, lasted 12.0 s\n\
-             time to detect 3.1 s, to respond 0.2 s, to recover not known\n\
+             time to detect 3.1 s, to respond 200 ms, to recover not known\n\
              alarm CheckoutFailing: resolved\n\
              run r1: `mainstay runs show r1`\n\
              \n\

@@ -12,7 +12,7 @@ use crate::exit::{Exit, Failure};
 use crate::feed::Feed;
 use crate::screen::{Field, Screen, Style, clean, clean_lines, say, shorten, table};
 use crate::sentence;
-use crate::time::{age, clock, length, now, stamp};
+use crate::time::{age, clock, length, length_ms, now, stamp};
 
 /// Starts a procedure, and waits for its end unless told otherwise.
 pub async fn start(screen: Screen, client: &Client, run: &Run) -> Result<(), Failure> {
@@ -164,7 +164,7 @@ pub fn render(detail: &RunDetail, now: Timestamp, style: Style) -> String {
     let run = &detail.summary;
     let mut out = String::new();
     let _ = writeln!(out, "run {} of {}: {}", run.id, style.bold(&run.procedure), style.state(&run.status));
-    let took = length(run.ended_at.unwrap_or(now).since(run.started_at));
+    let took = took(run.started_at, run.ended_at.unwrap_or(now));
     let (word, by) = (if run.finished { "took" } else { "for" }, clean(&run.started_by));
     let _ = writeln!(out, "started {} by {by}, {word} {took}", stamp(run.started_at));
     if let Some(message) = &run.message {
@@ -195,7 +195,7 @@ pub fn render(detail: &RunDetail, now: Timestamp, style: Style) -> String {
 fn render_step(out: &mut String, step: &StepView, start: Timestamp, now: Timestamp, style: Style) {
     let offset = step.started_at.map(|at| length(at.since(start))).unwrap_or_default();
     let took = match (step.started_at, step.ended_at) {
-        (Some(from), Some(to)) => format!(" in {}", length(to.since(from))),
+        (Some(from), Some(to)) => format!(" in {}", took(from, to)),
         (from, None) => format!(" for {}", age(from, now)),
         _ => String::new(),
     };
@@ -212,13 +212,18 @@ fn render_step(out: &mut String, step: &StepView, start: Timestamp, now: Timesta
     }
     let brief = sentence::outputs(&Value::Object(step.outputs.clone()));
     if !brief.is_empty() {
-        let _ = writeln!(out, "{:12}{}", "", clean(brief.trim().trim_matches(['(', ')'])));
+        let _ = writeln!(out, "{:12}{}", "", clean(&brief));
     }
     if let Some(message) = &step.message {
         for line in clean_lines(message).lines().take(8) {
             let _ = writeln!(out, "{:12}{line}", "");
         }
     }
+}
+
+/// From one instant to another.
+fn took(from: Timestamp, to: Timestamp) -> String {
+    length_ms(u64::try_from(to.since(from).as_millis()).unwrap_or(u64::MAX))
 }
 
 fn plain(value: &Value) -> String {

@@ -13,6 +13,21 @@ use crate::args::{Agent, LogFormat, Logging, ParentArgs, Server};
 use crate::exit::{Exit, Failure};
 use crate::screen::say;
 
+/// Stderr, as far as anyone reads it. A log that is read no more, because the process that read it was killed, must
+/// not keep this one from ending in order.
+struct Logs;
+
+impl std::io::Write for Logs {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let _ = std::io::stderr().write_all(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Logs go to stderr, from here on.
 fn log(logging: &Logging) -> Result<(), Failure> {
     use std::io::IsTerminal as _;
@@ -22,8 +37,8 @@ fn log(logging: &Logging) -> Result<(), Failure> {
             .hint("give a level such as `info`, or levels by module such as `info,mainstay_agent=debug`")
     })?;
     let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(color);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Logs).with_ansi(color);
+    let builder = builder.log_internal_errors(false);
     match logging.log_format {
         LogFormat::Text => builder.init(),
         LogFormat::Json => builder.json().init(),

@@ -36,7 +36,7 @@ pub fn run(screen: Screen, global: &Global, verb: &ServiceVerb) -> Result<(), Fa
             (Request::Logs { name: name.clone(), lines }, LOOK, "")
         }
     };
-    let reply = control::call(&socket(global), &request, timeout).map_err(failure)?;
+    let reply = control::call(&socket(global), &request, timeout).map_err(|error| failure(&error))?;
     if screen.is_json() {
         return screen.json(&reply);
     }
@@ -57,13 +57,13 @@ pub fn run(screen: Screen, global: &Global, verb: &ServiceVerb) -> Result<(), Fa
     }
 }
 
-fn failure(error: ControlError) -> Failure {
-    match &error {
+fn failure(error: &ControlError) -> Failure {
+    match error {
         ControlError::Failed(_) => {
-            Failure::of(Exit::Refused, &error).hint("`mainstay services` shows all services")
+            Failure::of(Exit::Refused, error).hint("`mainstay services` shows all services")
         }
-        ControlError::NoAgent { .. } => Failure::of(Exit::Unreachable, &error)
+        ControlError::NoAgent { .. } => Failure::of(Exit::Unreachable, error)
             .hint("name its data directory with --data, or start it with `mainstay up`"),
-        _ => Failure::of(Exit::Unreachable, &error).hint("`mainstay services` shows what came of it"),
+        _ => Failure::of(Exit::Unreachable, error).hint("`mainstay services` shows what came of it"),
     }
 }

@@ -128,9 +128,9 @@ pub async fn logs(screen: Screen, client: &Client, logs: &Logs) -> Result<(), Fa
         for record in &page.items {
             last = last.max(record.seq);
             if screen.is_json() {
-                screen.json_line(record)?
+                screen.json_line(record)?;
             } else {
-                screen.print(&log_line(record, screen.style))?
+                screen.print(&log_line(record, screen.style))?;
             }
         }
         if page.items.is_empty() {

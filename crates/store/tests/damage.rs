@@ -270,6 +270,23 @@ fn what_is_not_a_journal_is_told_apart() {
     sql(dir.path(), "CREATE TABLE shopping(item TEXT)");
     assert!(matches!(open(dir.path()), Err(StoreError::NotAJournal { .. })));
 
+    // SQLite takes these two for empty databases, and would write over them.
+    let stub = tempfile::tempdir().expect("a temporary directory");
+    fs::write(stub.path().join(FILE_NAME), "milk, bread").expect("writes");
+    assert!(matches!(open(stub.path()), Err(StoreError::NotAJournal { .. })));
+    assert!(matches!(verify(stub.path()), Err(VerifyError::Unreadable(StoreError::NotAJournal { .. }))));
+    assert_eq!(fs::read(stub.path().join(FILE_NAME)).expect("reads"), b"milk, bread");
+    let log = stub.path().join(format!("{FILE_NAME}-wal"));
+    for left in ["", "SQLite format 3"] {
+        fs::write(stub.path().join(FILE_NAME), left).expect("writes");
+        fs::write(&log, "the newest events").expect("writes");
+        let error = open(stub.path()).err().expect("its beginning is lost");
+        assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+        story(&error);
+        assert!(verify(stub.path()).is_err());
+        assert_eq!(fs::read(&log).expect("reads"), b"the newest events", "it was not deleted");
+    }
+
     let newer = journal_of(1);
     sql(newer.path(), "PRAGMA user_version = 7");
     let error = open(newer.path()).err().expect("from the future");

@@ -25,6 +25,9 @@ pub(super) const BUSY: Duration = Duration::from_secs(5);
 /// Less than this free is a full disk, whatever SQLite called its failure.
 const NEARLY_NOTHING: u64 = 1 << 20;
 
+/// The smallest page of SQLite, in bytes, and so the smallest file that is not an empty database.
+const SMALLEST_PAGE: u64 = 512;
+
 /// Statements kept prepared on a connection: a handful, and a few for each fold.
 const STATEMENTS: usize = 256;
 
@@ -45,6 +48,7 @@ pub(super) fn open(dir: &Path, options: Options) -> Result<SqliteJournal, StoreE
         .mode(0o600)
         .open(&path)
         .map_err(unusable)?;
+    check_file(dir, &path)?;
     let failed = |error| classify(dir, min_free_bytes, error);
     let conn = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
     let is_new = check_format(&conn, dir)? == Format::Empty;
@@ -111,6 +115,7 @@ pub(crate) fn open_existing(dir: &Path, write: bool) -> Result<Connection, Store
         }
         Err(error) => return Err(StoreError::Directory { path: dir.to_owned(), source: Arc::new(error) }),
     }
+    check_file(dir, &path)?;
     let access = if write { OpenFlags::SQLITE_OPEN_READ_WRITE } else { OpenFlags::SQLITE_OPEN_READ_ONLY };
     let failed = |error| classify(dir, 0, error);
     let conn = connect(&path, access).map_err(failed)?;
@@ -129,6 +134,21 @@ pub(crate) fn open_existing(dir: &Path, write: bool) -> Result<Connection, Store
     match format {
         Format::Empty => Err(StoreError::Missing { path: dir.to_owned() }),
         Format::Known => Ok(conn),
+    }
+}
+
+/// SQLite takes a file shorter than its smallest page for an empty database: it would write a new journal over what is
+/// left of one, and delete the log with the newest events. Nothing but an empty file without a log is new.
+fn check_file(dir: &Path, path: &Path) -> Result<(), StoreError> {
+    let unusable = |source| StoreError::Directory { path: dir.to_owned(), source: Arc::new(source) };
+    let size = std::fs::metadata(path).map_err(unusable)?.len();
+    match (size, has_log(path)) {
+        (SMALLEST_PAGE.., _) | (0, false) => Ok(()),
+        (_, false) => Err(StoreError::NotAJournal { path: path.to_owned() }),
+        (_, true) => Err(StoreError::Corrupt {
+            path: path.to_owned(),
+            detail: format!("it has only {}, and yet there is a log beside it", bytes(size)),
+        }),
     }
 }
 

@@ -447,6 +447,7 @@ impl State {
                 };
                 if changed || service.restart.take().is_some() {
                     service.quick_ends = 0;
+                    service.trouble = None;
                 }
                 let live = Live {
                     instance: instance.clone(),
@@ -533,6 +534,7 @@ impl State {
             Observation::Release => {
                 service.held = false;
                 if service.live().is_none() {
+                    service.trouble = None;
                     service.enter(Phase::Idle, now);
                 }
                 Vec::new()
@@ -624,8 +626,13 @@ impl Service {
         }
         let reason = end.to_string();
         if let End::NotStarted { reason } = end {
+            // It is tried again and again; what stands in its way is news only when it is something else.
+            let known = self.trouble.as_ref() == Some(&reason);
             self.trouble = Some(reason.clone());
             self.enter(Phase::Delayed { until: now.plus(times.not_started), failed: true, spec }, now);
+            if known {
+                return Vec::new();
+            }
             return vec![Said::with("failed", &live.spec, instance, |said| {
                 said.reason = Some(reason);
                 said.delay_ms = Some(millis(times.not_started));

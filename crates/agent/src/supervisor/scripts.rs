@@ -323,6 +323,24 @@ fn a_restart_answers_when_it_is_ready_or_has_failed() {
 }
 
 #[test]
+fn what_stands_in_the_way_of_a_start_is_said_once() {
+    let mut w = World::new(vec![service("a", &[])]);
+    w.settle();
+    let not_started = |reason: &str| End::NotStarted { reason: reason.to_owned() };
+    assert_eq!(w.ended("a", not_started("no such file")), "say a failed +10000");
+    assert_eq!(w.pass(10_000), "start w.a");
+    assert_eq!(w.ended("a", not_started("no such file")), "");
+    assert_eq!(w.pass(10_000), "start w.a");
+    assert_eq!(w.ended("a", not_started("its port is in use")), "say a failed +10000");
+    // Whoever asks, or applies something else, is answered anew.
+    assert_eq!(w.see("a", Observation::Restart { reason: "asked".to_owned() }), "start w.a");
+    assert_eq!(w.ended("a", not_started("its port is in use")), "say a failed +10000");
+    w.desire(vec![ServiceSpec { run: "./y".to_owned(), ..service("a", &[]) }]);
+    assert_eq!(w.settle(), "start w.a");
+    assert_eq!(w.ended("a", not_started("its port is in use")), "say a failed +10000");
+}
+
+#[test]
 fn what_is_stopped_by_hand_stays_stopped() {
     let mut w = World::new(vec![service("a", &[])]);
     w.settle();

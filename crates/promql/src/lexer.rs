@@ -225,7 +225,7 @@ impl Lexer<'_> {
             ('@', _) => self.single(T::At, 1),
             ('=', Some('=')) => self.single(T::EqEq, 2),
             ('=', Some('~')) => {
-                self.at += 1;
+                self.at += 2;
                 self.error(start, "unexpected character after '=': '~'".into())
             }
             ('=', _) => self.single(T::Assign, 1),

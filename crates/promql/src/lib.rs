@@ -1,23 +1,8 @@
-//! A PromQL engine over a trait.
+//! PromQL: parser, engine and test scripts.
 //!
-//! The crate reads the whole of Prometheus 3's query language, evaluates it over anything that implements
-//! [`Series`], and prints it back. It is pure: it has no clock, no files and no threads of its own, and its
-//! answers depend on its arguments alone.
-//!
-//! ```
-//! use mainstay_promql::{Engine, Labels, MemorySeries, Sample, Value, parse};
-//!
-//! let mut series = MemorySeries::new();
-//! let labels = Labels::from_pairs([("__name__", "requests_total"), ("job", "shop")]);
-//! for i in 0..=10 {
-//!     series.push(&labels, Sample::float(i * 15_000, i as f64 * 30.0));
-//! }
-//! let expr = parse("sum by (job) (rate(requests_total[1m]))").expect("is PromQL");
-//! let answer = Engine::default().instant(&series, &expr, 150_000).expect("evaluates");
-//! let Value::Vector(vector) = answer.value else { panic!("a vector") };
-//! assert_eq!(vector[0].labels.to_string(), r#"{job="shop"}"#);
-//! assert!(vector[0].sample.as_float().is_some_and(|rate| (rate - 2.0).abs() < 1e-9));
-//! ```
+//! Start with [`parse`] and [`Engine`]; a store takes part by implementing [`Series`], and [`MemorySeries`] is
+//! one for tests and tools. [`testscript`] runs the `.test` scripts Prometheus tests its own engine with.
+#![doc = include_str!("../README.md")]
 
 mod ast;
 mod date;

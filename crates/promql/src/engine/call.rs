@@ -332,12 +332,18 @@ fn absent_labels(node: &Node) -> Labels {
     Labels::from_pairs(fixed)
 }
 
+/// 2^28.
+const LARGE: f64 = 268_435_456.0;
+
 fn math(f: MathFn, v: f64) -> f64 {
     match f {
         MathFn::Abs => v.abs(),
         MathFn::Acos => v.acos(),
+        // Beyond 2^28 the exact formulas only add digits that do not count, and overflow in the end.
+        MathFn::Acosh if v > LARGE => v.ln() + std::f64::consts::LN_2,
         MathFn::Acosh => v.acosh(),
         MathFn::Asin => v.asin(),
+        MathFn::Asinh if v.abs() > LARGE => (v.abs().ln() + std::f64::consts::LN_2).copysign(v),
         MathFn::Asinh => v.asinh(),
         MathFn::Atan => v.atan(),
         MathFn::Atanh => v.atanh(),

@@ -58,6 +58,9 @@ pub(super) struct Call<'a> {
     pub span: Span,
     pub first_span: Span,
     pub metric: &'a str,
+    pub metric_type: &'a str,
+    /// Whether it was already said of this series that it may be no counter.
+    pub remarked: std::cell::Cell<bool>,
 }
 
 impl Eval<'_> {
@@ -102,6 +105,8 @@ impl Eval<'_> {
                 span: range.span,
                 first_span: first.span,
                 metric: series.labels.metric_name(),
+                metric_type: series.labels.get(crate::labels::TYPE),
+                remarked: std::cell::Cell::new(false),
             };
             let mut column = self.column(series.labels.clone(), grid)?;
             self.over_series(call, &series, shape, grid, &scalars, &mut column)?;
@@ -302,13 +307,23 @@ impl Eval<'_> {
     }
 
     pub(super) fn remark_on_counter_name(&self, call: &Call<'_>) {
-        if self.options.type_and_unit_labels || call.metric.is_empty() {
+        if call.metric.is_empty() || call.remarked.replace(true) {
             return;
         }
-        if !["_total", "_sum", "_count", "_bucket"].iter().any(|suffix| call.metric.ends_with(suffix)) {
+        let name = crate::text::quote(call.metric);
+        if self.options.type_and_unit_labels {
+            if !matches!(call.metric_type, "counter" | "histogram") {
+                let text = format!(
+                    "metric might not be a counter, __type__ label is not set to \"counter\" or \"histogram\", \
+                     got {}: {name}",
+                    crate::text::quote(call.metric_type)
+                );
+                self.info(&text, call.span);
+            }
+        } else if !["_total", "_sum", "_count", "_bucket"].iter().any(|suffix| call.metric.ends_with(suffix))
+        {
             let text = format!(
-                "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: {}",
-                crate::text::quote(call.metric)
+                "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: {name}"
             );
             self.info(&text, call.span);
         }

@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use crate::args::Listen;
 use crate::connect;
 use crate::exit::{Exit, Failure};
+use crate::processes;
 use crate::screen::say;
 
 /// The pause before a child that ended is started again: the first, and the longest.
@@ -115,6 +116,12 @@ impl Local {
         let logs = data.join("log");
         make_private(&data)?;
         make_private(&logs)?;
+        // Those of an earlier call that was killed are told by the kernel to end, and take a moment for it.
+        let tell = || say("the server and the agent of before are still ending; waiting for them");
+        if !processes::orphans_ended(&data, STOP_AGENT, tell).await {
+            return Err(Failure::new(Exit::Local, "The server or the agent of before does not end")
+                .hint(format!("see which with `pgrep -af {}`", data.display())));
+        }
         let (notice, notices) = mpsc::channel(16);
         let us = std::process::id().to_string();
         let common = |verb: &str| {

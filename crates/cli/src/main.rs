@@ -12,6 +12,7 @@ mod exit;
 mod feed;
 mod local;
 mod ports;
+mod processes;
 mod screen;
 mod sentence;
 mod time;

@@ -15,6 +15,7 @@ use crate::args::{Demo, Global, Listen};
 use crate::exit::{Exit, Failure};
 use crate::feed::Feed;
 use crate::local::{Local, Options};
+use crate::processes;
 use crate::screen::{Screen, Tone, say, table};
 use crate::time::{length, length_ms, now};
 use crate::up::{Stop, connected, host_tags};
@@ -209,64 +210,16 @@ async fn clear(local: Local, client: &Client, data: &Path, stop: &mut Stop) -> R
     }
     say("stopping the services, the agent and the server");
     local.stop(stop.wanted()).await?;
-    let gone = async {
-        loop {
-            let left = leftovers(&pids, data);
-            if left.is_empty() {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+    let ours = || {
+        let mut left = processes::on(data);
+        left.extend(pids.iter().copied().filter(|pid| processes::is_alive(*pid)));
+        left
     };
-    if tokio::time::timeout(GONE, gone).await.is_err() {
-        let left: Vec<String> = leftovers(&pids, data).iter().map(u32::to_string).collect();
+    let left = processes::gone(GONE, ours).await;
+    if !left.is_empty() {
+        let left: Vec<String> = left.iter().map(u32::to_string).collect();
         return Err(Failure::new(Exit::No, format!("Processes are left behind: {}", left.join(", "))));
     }
     say("no process is left behind");
     Ok(())
-}
-
-/// Those of the processes that still run, and any other that was started with a path in the data directory.
-fn leftovers(pids: &[u32], data: &Path) -> Vec<u32> {
-    let data = data.as_os_str().as_encoded_bytes();
-    let me = std::process::id();
-    let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
-    processes
-        .flatten()
-        .filter_map(|process| process.file_name().to_str()?.parse::<u32>().ok())
-        .filter(|pid| *pid != me && is_alive(*pid))
-        .filter(|pid| {
-            let ours =
-                || std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| names_ours(&line, data));
-            pids.contains(pid) || ours()
-        })
-        .collect()
-}
-
-/// Whether a command line is that of a shim, an agent or a server on the data directory.
-fn names_ours(command_line: &[u8], data: &[u8]) -> bool {
-    let mut words = command_line.split(|byte| *byte == 0).skip(1);
-    let verb = words.next().unwrap_or_default();
-    matches!(verb, b"shim" | b"agent" | b"server") && words.any(|word| word.starts_with(data))
-}
-
-/// Whether a process runs; one that only waits to be collected does not.
-fn is_alive(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat.rsplit_once(')').map(|(_, rest)| rest.trim_start().chars().next());
-    matches!(state, Some(Some(state)) if !matches!(state, 'Z' | 'X'))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn leftovers_are_told_by_their_command_line() {
-        assert!(names_ours(b"/x/mainstay\0shim\0/d/demo/agent/s/1\0", b"/d/demo"));
-        assert!(names_ours(b"mainstay\0server\0--data\0/d/demo\0", b"/d/demo"));
-        assert!(!names_ours(b"vim\0/d/demo/draft.md\0", b"/d/demo"));
-        assert!(is_alive(std::process::id()) && !is_alive(u32::MAX));
-        assert!(leftovers(&[std::process::id()], Path::new("/nonexistent")).is_empty());
-    }
 }

@@ -16,8 +16,7 @@ use crate::time::{age, now, stamp};
 /// The server's status with what is going on: open incidents, alarms that are not quiet, runs that are not over.
 #[derive(Debug, Serialize)]
 pub struct Overview {
-    /// The server's own status.
-    #[serde(flatten)]
+    /// The server's own status, as `/v1/status` answers it.
     pub status: Status,
     /// Incidents that are open.
     pub open_incidents: Vec<IncidentSummary>,
@@ -369,6 +368,15 @@ mod tests {
              Server  http://127.0.0.1:7600, version 0.1.0, up 16 min 40 s, journal at 99\n\
              \x20 degraded telemetry: the disk is full\n"
         );
+    }
+
+    #[test]
+    fn scripts_find_the_wire_type_under_its_name() {
+        let json = serde_json::to_value(trouble()).expect("JSON");
+        assert_eq!(json["status"]["journal_seq"], 99);
+        assert_eq!(json["open_incidents"][0]["id"], "i1");
+        assert_eq!(json["active_alarms"][0]["alarm"], "CheckoutFailing");
+        assert_eq!(json["active_runs"][0]["id"], "r1");
     }
 
     #[test]

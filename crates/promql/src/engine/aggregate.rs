@@ -25,6 +25,11 @@ pub(super) fn group_labels(aggregate: &Aggregate, labels: &Labels) -> Labels {
     }
 }
 
+/// The smallest and the largest of some numbers; NaN is neither.
+pub(super) fn bounds(values: &[f64]) -> (f64, f64) {
+    values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), v| (least.min(*v), most.max(*v)))
+}
+
 /// Groups in the order in which their first series came.
 struct Groups<G> {
     index: IndexMap<Labels, usize>,
@@ -208,8 +213,14 @@ impl Eval<'_> {
     fn quantile_aggregate(&self, aggregate: &Aggregate, grid: Grid, sink: Sink<'_>) -> Result<(), EvalError> {
         let param = self.param(aggregate)?;
         let quantiles = self.scalar(param, grid)?;
-        for q in &quantiles {
-            self.check_quantile(*q, param.span);
+        // Whatever the number of steps, only the worst values are worth a remark.
+        let (least, most) = bounds(&quantiles);
+        if least <= most {
+            self.check_quantile(most, param.span);
+            self.check_quantile(least, param.span);
+        }
+        if quantiles.iter().any(|q| q.is_nan()) {
+            self.check_quantile(f64::NAN, param.span);
         }
         let mut groups: Groups<Vec<Column>> = Groups::new();
         self.stream(&aggregate.expr, grid, &mut |mut column| {
@@ -281,8 +292,7 @@ impl Eval<'_> {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked first")]
     pub(super) fn whole_param(&self, param: &Node, grid: Grid) -> Result<Option<Vec<usize>>, EvalError> {
         let values = self.scalar(param, grid)?;
-        let most = values.iter().copied().filter(|v| !v.is_nan()).fold(f64::NEG_INFINITY, f64::max);
-        let least = values.iter().copied().filter(|v| !v.is_nan()).fold(f64::INFINITY, f64::min);
+        let (least, most) = bounds(&values);
         if values.iter().any(|v| v.is_nan()) {
             return Err(EvalError::query("Parameter value is NaN", param.span));
         }

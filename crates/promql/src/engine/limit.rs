@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::aggregate::group_labels;
+use super::aggregate::{bounds, group_labels};
 use super::column::Grid;
 use super::plan::Aggregate;
 use super::{Eval, EvalError, Sink};
@@ -46,18 +46,19 @@ impl Eval<'_> {
         if ratios.iter().all(|r| *r == 0.0) {
             return Ok(());
         }
-        for ratio in &mut ratios {
-            let capped = ratio.clamp(-1.0, 1.0);
-            if capped != *ratio {
+        let (least, most) = bounds(&ratios);
+        for worst in [most, least] {
+            let capped = worst.clamp(-1.0, 1.0);
+            if capped != worst {
                 let text = format!(
                     "ratio value should be between -1 and 1, got {}, capping to {}",
-                    general(*ratio),
+                    general(worst),
                     general(capped)
                 );
                 self.warn(&text, param.span);
-                *ratio = capped;
             }
         }
+        ratios.iter_mut().for_each(|ratio| *ratio = ratio.clamp(-1.0, 1.0));
         self.stream(&aggregate.expr, grid, &mut |mut column| {
             let position = column.labels.stable_hash() as f64 / u64::MAX as f64;
             for (i, ratio) in ratios.iter().enumerate() {

@@ -17,6 +17,7 @@ mod limit;
 mod matching;
 mod notes;
 mod over;
+mod over_floats;
 mod over_histograms;
 mod plan;
 mod select;

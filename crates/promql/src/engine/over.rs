@@ -1,13 +1,12 @@
 //! Functions over windows of samples.
 
-use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::column::{Cell, Column, Grid};
 use super::plan::{Node, NodeKind};
 use super::select::{WindowShape, Windowed};
-use super::{Eval, EvalError, Sink};
+use super::{Eval, EvalError, Sink, over_floats};
 use crate::ast::{Extension, Span, ValueType};
 use crate::functions::{Function, OverFn};
 use crate::histogram::Histogram;
@@ -27,15 +26,6 @@ pub(super) struct Window<'a> {
     pub end: i64,
     /// The step's own instant, which differs from the end when the selector is shifted.
     pub step: i64,
-    /// Where among `values` a counter was reset, when that was looked for in advance.
-    pub resets: Option<Resets<'a>>,
-}
-
-/// Resets within a window: their indices in the whole series, and that of the window's first sample.
-#[derive(Clone, Copy)]
-pub(super) struct Resets<'a> {
-    found: &'a [usize],
-    first: usize,
 }
 
 impl Window<'_> {
@@ -144,18 +134,25 @@ impl Eval<'_> {
     ) -> Result<(), EvalError> {
         let samples = &series.samples;
         let plain = samples.histograms().is_empty() && call.extension.is_none();
-        if plain && matches!(call.op, OverFn::Min | OverFn::Max) {
-            extremes(samples, shape, grid, call.op == OverFn::Max, column);
-            return Ok(());
+        let started = self.options.use_start_timestamps && !samples.starts().is_empty();
+        if plain {
+            match call.op {
+                OverFn::Min | OverFn::Max => {
+                    over_floats::extremes(samples, shape, grid, call.op == OverFn::Max, column);
+                    return Ok(());
+                }
+                OverFn::Rate | OverFn::Increase | OverFn::Delta if !started => {
+                    let any = over_floats::rates(call.op, samples, shape, grid, column);
+                    if any && call.op != OverFn::Delta {
+                        self.remark_on_counter_name(&call);
+                    }
+                    return Ok(());
+                }
+                _ => {}
+            }
         }
         let use_starts = self.options.use_start_timestamps;
-        let mut resets = None;
-        if plain && matches!(call.op, OverFn::Rate | OverFn::Increase) {
-            let starts = if use_starts { samples.starts() } else { &[] };
-            resets = Some(find_resets(samples.times(), samples.values(), starts));
-        }
         let mut slider = Slider::new(samples, use_starts);
-        slider.resets = resets.as_deref();
         for (i, t) in grid.times().enumerate() {
             let window = slider.slide(shape, t);
             if window.is_empty() {
@@ -279,16 +276,9 @@ impl Eval<'_> {
         let mut result = last - first;
         if counter {
             self.remark_on_counter_name(call);
-            match w.resets {
-                Some(resets) => {
-                    result = resets.found.iter().fold(result, |sum, i| sum + values[i - resets.first - 1]);
-                }
-                None => {
-                    for i in 1..values.len() {
-                        if values[i] < values[i - 1] || start_reset(w.starts, times, i) {
-                            result += values[i - 1];
-                        }
-                    }
+            for i in 1..values.len() {
+                if values[i] < values[i - 1] || start_reset(w.starts, times, i) {
+                    result += values[i - 1];
                 }
             }
         }
@@ -417,54 +407,17 @@ pub(super) fn start_reset(starts: &[i64], times: &[i64], i: usize) -> bool {
     }
 }
 
-/// The indices of samples before which a counter was reset.
-fn find_resets(times: &[i64], values: &[f64], starts: &[i64]) -> Vec<usize> {
-    (1..values.len()).filter(|&i| values[i] < values[i - 1] || start_reset(starts, times, i)).collect()
-}
-
-/// The smallest or largest value of every window. Values that a later one outdoes are forgotten at once, so
-/// the first of those remembered is the extreme, and each sample is looked at twice at most.
-fn extremes(samples: &Samples, shape: WindowShape, grid: Grid, largest: bool, column: &mut Column) {
-    let (times, values) = (samples.times(), samples.values());
-    let mut window = 0..0;
-    let mut best: VecDeque<usize> = VecDeque::new();
-    for (i, t) in grid.times().enumerate() {
-        let end = shape.end(t);
-        let before = window.end;
-        advance(&mut window, times, end.saturating_sub(shape.range_ms), end);
-        for at in before..window.end {
-            let value = values[at];
-            if value.is_nan() {
-                continue;
-            }
-            let outdone = |known: usize| if largest { values[known] < value } else { values[known] > value };
-            while best.back().is_some_and(|known| outdone(*known)) {
-                best.pop_back();
-            }
-            best.push_back(at);
-        }
-        while best.front().is_some_and(|at| *at < window.start) {
-            best.pop_front();
-        }
-        if !window.is_empty() {
-            column.set_float(i, best.front().map_or(f64::NAN, |at| values[*at]));
-        }
-    }
-}
-
 /// Moves a window over the samples; steps come in order, so each sample is passed once.
 pub(super) struct Slider<'a> {
     samples: &'a Samples,
     floats: Range<usize>,
     histograms: Range<usize>,
     use_starts: bool,
-    resets: Option<&'a [usize]>,
-    reset_at: Range<usize>,
 }
 
 impl<'a> Slider<'a> {
     pub(super) fn new(samples: &'a Samples, use_starts: bool) -> Self {
-        Self { samples, floats: 0..0, histograms: 0..0, use_starts, resets: None, reset_at: 0..0 }
+        Self { samples, floats: 0..0, histograms: 0..0, use_starts }
     }
 
     pub(super) fn slide(&mut self, shape: WindowShape, t: i64) -> Window<'a> {
@@ -475,12 +428,6 @@ impl<'a> Slider<'a> {
         advance(&mut self.floats, samples.times(), from, to);
         advance(&mut self.histograms, samples.histogram_times(), from, to);
         let (f, h) = (self.floats.clone(), self.histograms.clone());
-        let resets = self.resets.map(|all| {
-            let at = &mut self.reset_at;
-            at.end += all[at.end..].iter().take_while(|i| **i < f.end).count();
-            at.start += all[at.start..at.end].iter().take_while(|i| **i <= f.start).count();
-            Resets { found: &all[at.clone()], first: f.start }
-        });
         let starts = if self.use_starts { samples.starts() } else { &[] };
         let h_starts = if self.use_starts { samples.histogram_starts() } else { &[] };
         Window {
@@ -493,12 +440,11 @@ impl<'a> Slider<'a> {
             start,
             end,
             step: t,
-            resets,
         }
     }
 }
 
-fn advance(range: &mut Range<usize>, times: &[i64], start: i64, end: i64) {
+pub(super) fn advance(range: &mut Range<usize>, times: &[i64], start: i64, end: i64) {
     while range.end < times.len() && times[range.end] <= end {
         range.end += 1;
     }

@@ -131,6 +131,26 @@ pub fn host(host: &Host) -> v1::HostView {
     }
 }
 
+/// A service that a host should run and whose agent has not said anything of it.
+pub fn unreported(host: &v1::HostView, workload: &str, component: &str) -> v1::ServiceView {
+    let reason = if host.connected {
+        "the host's agent has not reported it yet"
+    } else {
+        "the host's agent is away, and has not reported since the server started"
+    };
+    v1::ServiceView {
+        name: component.to_owned(),
+        workload: workload.to_owned(),
+        host: host.id.clone(),
+        state: "unknown".to_owned(),
+        pid: None,
+        since: None,
+        restarts: 0,
+        reason: Some(reason.to_owned()),
+        log: None,
+    }
+}
+
 fn service(host: &Host, state: &link::ServiceState) -> v1::ServiceView {
     let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let (word, reason) = if host.connected {

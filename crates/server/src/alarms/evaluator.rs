@@ -134,7 +134,8 @@ impl Evaluator {
             let mine = |labels: &mainstay_observe::Labels| labels.get("alertname") == rule.alert;
             match snapshot.samples(Some("ALERTS_FOR_STATE"), mine, start, now.as_millis()) {
                 Ok(series) => {
-                    let last = series.iter().filter_map(|(_, samples)| samples.last()).map(|(t_ms, _)| *t_ms).max();
+                    let last =
+                        series.iter().filter_map(|(_, samples)| samples.last()).map(|(t_ms, _)| *t_ms).max();
                     alarm.last_evaluation = alarm.last_evaluation.max(last.map(Timestamp::from_millis));
                 }
                 Err(error) => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use mainstay_api::v1::{HostView, MeasureView, Page, Status, WorkloadStatus};
+use mainstay_api::v1::{HostView, MeasureView, Page, ServiceView, Status, WorkloadStatus};
 use serde_json::{Value, json};
 
 use super::error::Failure;
@@ -19,13 +19,33 @@ pub async fn health() -> Json<Value> {
 
 /// `GET /v1/hosts`
 pub async fn hosts(State(app): State<Arc<App>>) -> Json<Page<HostView>> {
-    Json(Page { items: app.hub.hosts().iter().map(views::host).collect(), next: None })
+    Json(Page { items: host_views(&app), next: None })
+}
+
+/// Every host with what its agent reported, and with what it should run and has not reported: of that nothing is known,
+/// which is not the same as nothing.
+fn host_views(app: &App) -> Vec<HostView> {
+    let mut hosts: Vec<HostView> = app.hub.hosts().iter().map(views::host).collect();
+    for active in app.catalogue.now().values() {
+        for placed in app.applier.placement(active).services {
+            let Some(host) = hosts.iter_mut().find(|host| host.id == placed.host.as_str()) else { continue };
+            let is_it =
+                |service: &ServiceView| service.name == placed.component && service.workload == active.name();
+            if !host.services.iter().any(is_it) {
+                host.services.push(views::unreported(host, active.name(), &placed.component));
+            }
+        }
+    }
+    for host in &mut hosts {
+        host.services.sort_by(|a, b| (&a.workload, &a.name).cmp(&(&b.workload, &b.name)));
+    }
+    hosts
 }
 
 /// `GET /v1/status`
 pub async fn status(State(app): State<Arc<App>>) -> Result<Json<Status>, Failure> {
     let head = app.journal.head();
-    let hosts: Vec<HostView> = app.hub.hosts().iter().map(views::host).collect();
+    let hosts = host_views(&app);
     let workloads = app.catalogue.now();
     let workloads = workloads.values().map(|active| workload(&app, active, &hosts)).collect();
     Ok(Json(Status {

@@ -126,8 +126,9 @@ pub fn outcome(runtime: Runtime, result: &HostResult) -> Outcome {
 /// What the script answered: Python's runner writes JSON, a bash script whatever it likes.
 fn payload(runtime: Runtime, stdout: &str) -> Result<Value, String> {
     match runtime {
-        Runtime::Python => serde_json::from_str(stdout)
-            .map_err(|error| format!("The handler's result cannot be read: {error} (it may be at most 256 KiB of JSON)")),
+        Runtime::Python => serde_json::from_str(stdout).map_err(|error| {
+            format!("The handler's result cannot be read: {error} (it may be at most 256 KiB of JSON)")
+        }),
         Runtime::Bash => Ok(payload_from_stdout(stdout)),
     }
 }

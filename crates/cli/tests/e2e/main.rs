@@ -1,0 +1,14 @@
+//! The real binary as real processes: a server, an agent, shims, services, and what happens when they are killed, fed
+//! with bad input, or run out of space. What can be tested with less is tested elsewhere.
+
+#![allow(clippy::panic, reason = "a test that cannot go on says why and ends")]
+
+mod bad_input;
+mod measured;
+mod processes;
+mod recovery;
+mod services;
+mod signals;
+mod space;
+mod together;
+mod world;

@@ -1,0 +1,119 @@
+//! A disk that is full.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::processes::{alive, end_all_of, run};
+use crate::world::{World, request};
+
+/// A small disk in memory, mounted for the time of a test.
+struct Disk(PathBuf);
+
+impl Disk {
+    /// None where mounting is not allowed.
+    fn mount(at: &Path, size: &str) -> Option<Self> {
+        std::fs::create_dir_all(at).expect("made");
+        let mut command = Command::new("mount");
+        command.args(["-t", "tmpfs", "-o", &format!("size={size},mode=700"), "mainstay-e2e"]).arg(at);
+        let mounted = command.output().is_ok_and(|output| output.status.success());
+        mounted.then(|| Self(at.to_owned()))
+    }
+
+    /// Fills it to the last byte.
+    fn fill(&self) {
+        let mut file = std::fs::File::create(self.0.join("filler")).expect("made");
+        let block = vec![0x55; 1 << 20];
+        while file.write_all(&block).is_ok() {}
+        for size in [4096, 1] {
+            while file.write_all(&block[..size]).is_ok() {}
+        }
+    }
+
+    fn free(&self) {
+        std::fs::remove_file(self.0.join("filler")).expect("it was filled");
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        end_all_of(&self.0);
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).output();
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_what_it_cannot_keep_and_recovers() {
+    let mut world = World::new();
+    let data = world.data();
+    let Some(disk) = Disk::mount(&data, "360m") else {
+        println!("skipped: a disk of its own cannot be mounted here");
+        return;
+    };
+    world.start_server();
+    world.start_agent();
+    let web = world.apply_tiny();
+    let run_id = world.start_run();
+    world.step_runs();
+    let logs = json!({ "resourceLogs": [{ "scopeLogs": [{ "logRecords": [{ "body": { "stringValue": "x" } }] }] }] });
+    assert_eq!(request(world.otlp, "POST", "/v1/logs", &[], &logs.to_string()).0, 200);
+
+    disk.fill();
+    world.write(
+        "runbooks/other.yaml",
+        &std::fs::read_to_string(world.work().join("runbooks/work.yaml")).expect("there"),
+    );
+    world.mainstay(&["apply", "work"]).is(4, &["no space for the journal", "free some space"]);
+    world.mainstay(&["run", "work", "--detach"]).is(4, &["no space for the journal", "free some space"]);
+    let (status, answer) = request(world.otlp, "POST", "/v1/logs", &[], &logs.to_string());
+    assert_eq!(status, 503, "{answer}");
+    // What is known can be read all the while, and what runs goes on.
+    assert_eq!(world.json(&["runs", "show", &run_id])["finished"], false);
+    world.mainstay(&["status"]).is(0, &[]);
+    world.mainstay(&["journal", "verify"]).is(0, &["The journal is whole"]);
+    assert!(alive(web));
+    // A start without space says so, and loses nothing.
+    world.end_server(Signal::KILL);
+    let refused = run(world.server_command()).is(5, &["no space", "free"]);
+    assert!(refused.stderr.contains("error: "), "{refused}");
+
+    disk.free();
+    world.start_server();
+    world.open_gate();
+    world.ran_once(&run_id);
+    assert_eq!(world.apply()["changed"], true);
+    assert_eq!(request(world.otlp, "POST", "/v1/logs", &[], &logs.to_string()).0, 200);
+    assert!(alive(web));
+    assert_eq!(world.events("service.starting").len(), 1);
+    world.proves();
+}
+
+#[test]
+fn a_step_that_ends_while_the_disk_is_full_is_told_when_it_is_not() {
+    let mut world = World::new();
+    let data = world.data();
+    let Some(disk) = Disk::mount(&data, "360m") else {
+        println!("skipped: a disk of its own cannot be mounted here");
+        return;
+    };
+    world.start_server();
+    world.start_agent();
+    world.apply_tiny();
+    let run_id = world.start_run();
+    world.step_runs();
+    disk.fill();
+    world.open_gate();
+    // The journal is full before the disk is, so the run cannot go on; nobody restarts anything.
+    world.mainstay(&["run", "work", "--detach"]).is(4, &["no space for the journal"]);
+    disk.free();
+    let subject = format!("run/{run_id}");
+    world.event("run.finished", |event| event["subject"] == subject);
+    let counted = std::fs::read_to_string(world.dir().join("counter")).expect("it ran");
+    let detail = world.json(&["runs", "show", &run_id]);
+    // The agent's ledger is on the full disk too: either it could note how the step ended, or it cannot be known.
+    assert!(counted == "first\nsecond\n" && detail["status"] == "Success", "{counted:?} {detail:#}");
+    world.proves();
+}

@@ -16,6 +16,7 @@ mod read;
 pub mod rules;
 pub mod template;
 pub mod trigger;
+pub mod unittest;
 mod wildcard;
 
 pub use alarm::{

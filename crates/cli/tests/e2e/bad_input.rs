@@ -112,6 +112,14 @@ fn start_on_damage(world: &World) -> bool {
         }
     };
     if started {
+        // What is damaged is not handed out as if it were not there.
+        let read = world.mainstay(&["events", "--after", "0"]);
+        if read.code != Some(0) {
+            let read = read.is(4, &["is damaged", "mainstay journal verify"]);
+            assert_eq!(read.stdout, "");
+        } else {
+            assert_eq!(read.stdout.matches("order.placed").count(), 200, "{read}");
+        }
         assert_eq!(server.end(Signal::TERM), 0);
     } else {
         assert_eq!(server.wait(), 5, "{}", server.log());

@@ -5,6 +5,7 @@
 #![doc = include_str!("../README.md")]
 
 mod ast;
+pub mod contract;
 mod date;
 mod engine;
 mod functions;

@@ -115,7 +115,7 @@ pub(crate) fn regression(times: &[i64], values: &[f64], origin_ms: i64) -> (f64,
     for (t, value) in times.iter().zip(values) {
         constant &= *value == first;
         n += 1.0;
-        let at = (t - origin_ms) as f64 / 1000.0;
+        let at = t.saturating_sub(origin_ms) as f64 / 1000.0;
         (x, cx) = kahan(at, x, cx);
         (y, cy) = kahan(*value, y, cy);
         (xy, cxy) = kahan(at * value, xy, cxy);

@@ -223,7 +223,7 @@ impl Planner {
         let ms = match function {
             QueryFn::Start => self.times.start,
             QueryFn::End => self.times.end,
-            QueryFn::Range => self.times.end - self.times.start,
+            QueryFn::Range => self.times.end.saturating_sub(self.times.start),
             QueryFn::Step => self.times.step,
         };
         ms as f64 / 1000.0

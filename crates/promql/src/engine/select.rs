@@ -184,7 +184,8 @@ impl Eval<'_> {
         if start > end {
             return Ok(None);
         }
-        let count = usize::try_from((end - start) / interval).unwrap_or(usize::MAX).saturating_add(1);
+        let count =
+            usize::try_from(end.saturating_sub(start) / interval).unwrap_or(usize::MAX).saturating_add(1);
         if count as u64 > self.options.max_samples {
             return Err(EvalError::TooManySamples);
         }

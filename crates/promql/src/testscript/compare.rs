@@ -80,7 +80,7 @@ pub(super) fn matrix(test: &Evaluation, found: &[MatrixSeries], start: i64, step
         for item in &expected.items {
             same(item, by_time.remove(&t))
                 .map_err(|error| format!("{} at {t} ms: {error}", series.labels))?;
-            t += step;
+            t = t.saturating_add(step);
         }
         if let Some((t, value)) = by_time.into_iter().next() {
             return Err(format!("{} at {t} ms: unexpected {}", series.labels, show(value)));

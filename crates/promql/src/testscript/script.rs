@@ -228,7 +228,7 @@ fn start_offsets(text: &str) -> Result<Vec<Option<i64>>, String> {
         let mut value = first;
         for _ in 0..=times.unwrap_or(0) {
             offsets.push(Some(value));
-            value += step;
+            value = value.saturating_add(step);
         }
     }
     Ok(offsets)

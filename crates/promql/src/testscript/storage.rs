@@ -34,7 +34,7 @@ impl Storage {
             let target = self.series.entry(description.labels.clone()).or_default();
             let mut t = 0i64;
             for (i, item) in description.items.iter().enumerate() {
-                let start_ms = offsets.get(i).copied().flatten().map_or(0, |offset| t + offset);
+                let start_ms = offsets.get(i).copied().flatten().map_or(0, |offset| t.saturating_add(offset));
                 let value = match item {
                     Item::Omitted => None,
                     Item::Float(value) => Some(SampleValue::Float(*value)),

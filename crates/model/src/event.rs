@@ -163,7 +163,32 @@ impl std::ops::Deref for Event {
     }
 }
 
+/// Families of kinds that only the control plane itself may say.
+const KINDS_OF_SERVER: [&str; 8] =
+    ["server", "revision", "host", "alarm", "measure", "trigger", "run", "incident"];
+
+/// Families of kinds that only agents may say.
+const KINDS_OF_AGENT: [&str; 1] = ["service"];
+
+/// Who alone may say events of this kind: the `source` they must have. `None` where anybody may.
+pub fn reserved_to(kind: &str) -> Option<&'static str> {
+    let family = kind.split('.').next().unwrap_or_default();
+    if KINDS_OF_SERVER.contains(&family) {
+        Some(SOURCE_SERVER)
+    } else if KINDS_OF_AGENT.contains(&family) {
+        Some(SOURCE_AGENT)
+    } else {
+        None
+    }
+}
+
 impl EventDraft {
+    /// Whether its sender is one who may say events of its kind. State follows from authentic events only; what an
+    /// outsider calls `alarm.firing` is a record of somebody having said so and nothing more.
+    pub fn is_authentic(&self) -> bool {
+        reserved_to(&self.kind).is_none_or(|source| source == self.source)
+    }
+
     /// The event as EventBridge would present it, which is what trigger patterns are written against: `detail-type` is
     /// the kind, `detail` the data, `resources` the subject. `type`, `subject`, `workload`, `actor` and `tags` stand
     /// beside them, for patterns that want them.
@@ -210,6 +235,26 @@ mod tests {
         assert_eq!(outside["detail-type"], "alarm.firing");
         assert_eq!(outside["detail"]["alarm"], "CheckoutFailing");
         assert_eq!(outside["resources"], json!(["alarm/CheckoutFailing"]));
+    }
+
+    #[test]
+    fn outsiders_cannot_speak_for_the_control_plane() {
+        let mut draft = EventDraft::new(
+            EventId::new("e1").expect("valid"),
+            "alarm.firing",
+            Timestamp::from_millis(5),
+            Actor::External("ci".to_owned()),
+            Value::Null,
+        );
+        assert!(draft.is_authentic());
+        draft.source = "ci".to_owned();
+        assert!(!draft.is_authentic());
+        for (kind, authentic) in
+            [("service.ready", false), ("build.finished", true), ("alarms", true), ("fault.injected", true)]
+        {
+            draft.kind = kind.to_owned();
+            assert_eq!(draft.is_authentic(), authentic, "{kind}");
+        }
     }
 
     #[test]

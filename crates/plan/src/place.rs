@@ -42,10 +42,15 @@ impl Placement {
     }
 }
 
-/// Places every component that has a service on every host its selector selects.
+/// Places every component that has a service on every host its selector selects, among the hosts of the workload's
+/// environments. A workload that declares no environment runs on any host.
 pub fn place(declared: &Declared, hosts: &[(HostId, Tags)]) -> Placement {
     let mut placement = Placement::default();
-    let mut hosts: Vec<&(HostId, Tags)> = hosts.iter().collect();
+    let environments = &declared.workload.environments;
+    let all = hosts;
+    let in_an_environment =
+        |tags: &Tags| environments.is_empty() || environments.values().any(|one| one.hosts.matches(tags));
+    let mut hosts: Vec<&(HostId, Tags)> = hosts.iter().filter(|(_, tags)| in_an_environment(tags)).collect();
     hosts.sort_by(|a, b| a.0.cmp(&b.0));
     for name in waves(declared).into_iter().flatten() {
         let Some(component) = declared.workload.components.get(name).filter(|c| c.service.is_some()) else {
@@ -58,13 +63,16 @@ pub fn place(declared: &Declared, hosts: &[(HostId, Tags)]) -> Placement {
         if placement.services.len() == before {
             placement
                 .unplaced
-                .push(Unplaced { component: name.to_owned(), reason: why_not(component, &hosts) });
+                .push(Unplaced { component: name.to_owned(), reason: why_not(component, &hosts, all) });
         }
     }
     placement
 }
 
-fn why_not(component: &Component, hosts: &[&(HostId, Tags)]) -> String {
+fn why_not(component: &Component, hosts: &[&(HostId, Tags)], all: &[(HostId, Tags)]) -> String {
+    if let Some((host, tags)) = all.first().filter(|_| hosts.is_empty()) {
+        return format!("no host belongs to an environment of the workload ({host} has {tags})");
+    }
     if hosts.is_empty() {
         return "no host has joined yet".to_owned();
     }

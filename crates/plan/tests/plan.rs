@@ -70,6 +70,20 @@ fn what_has_no_host_is_said_with_the_reason() {
 }
 
 #[test]
+fn a_workload_runs_in_its_environments_only() {
+    let declared = workload(&format!("{THREE}environments:\n  test: {{ hosts: 'stage=test' }}\n"));
+    let placement = place(&declared, &hosts(&[("w1", "web"), ("d1", "db")]));
+    assert!(placement.services.is_empty());
+    assert_eq!(
+        placement.unplaced[0].reason,
+        "no host belongs to an environment of the workload (w1 has role=web)"
+    );
+    let test =
+        vec![(HostId::new("t1").expect("a host id"), Tags::from_iter([("role", "db"), ("stage", "test")]))];
+    assert_eq!(words(&place(&declared, &test)), ["db@t1"]);
+}
+
+#[test]
 fn changes_name_the_fields_and_remove_dependents_first() {
     let old = workload(THREE);
     let new = workload(

@@ -37,7 +37,9 @@ impl Story {
             let Some(end) = page.last() else { break };
             place = end.seq;
             let mine = page.iter().filter(|event| {
-                event.seq <= last && event.workload.as_ref().is_none_or(|name| *name == incident.workload)
+                event.seq <= last
+                    && event.is_authentic()
+                    && event.workload.as_ref().is_none_or(|name| *name == incident.workload)
             });
             events.extend(mine.map(|event| Event::clone(event)));
         }

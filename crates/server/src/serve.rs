@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mainstay_model::{Actor, EventDraft, EventId};
+use mainstay_model::{Actor, Event, EventDraft, EventId};
 use mainstay_observe::scrape::Scraper;
 use mainstay_observe::{OpenError, Options as TelemetryOptions, Telemetry, otlp};
-use mainstay_store::{Fold, Journal, Options as JournalOptions, SqliteJournal, StoreError};
+use mainstay_store::{Fold, Journal, Options as JournalOptions, Rows, SqliteJournal, StoreError};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -117,16 +117,35 @@ pub enum ServeError {
 /// Every table of the journal. Opening, serving and rebuilding use the same.
 pub fn folds() -> Vec<Arc<dyn Fold>> {
     vec![
-        Arc::new(WorkloadsFold),
-        Arc::new(HostsFold),
-        Arc::new(RunsFold),
-        Arc::new(ActiveFold),
-        Arc::new(AlarmsFold),
-        Arc::new(MeasuresFold),
-        Arc::new(DesksFold),
-        Arc::new(IncidentsFold),
-        Arc::new(UndraftedFold),
+        Arc::new(Authentic(WorkloadsFold)),
+        Arc::new(Authentic(HostsFold)),
+        Arc::new(Authentic(RunsFold)),
+        Arc::new(Authentic(ActiveFold)),
+        Arc::new(Authentic(AlarmsFold)),
+        Arc::new(Authentic(MeasuresFold)),
+        Arc::new(Authentic(DesksFold)),
+        Arc::new(Authentic(IncidentsFold)),
+        Arc::new(Authentic(UndraftedFold)),
     ]
+}
+
+/// A fold that takes in authentic events only: nobody outside makes a run, an alarm or an incident by saying so.
+struct Authentic<F>(F);
+
+impl<F: Fold> Fold for Authentic<F> {
+    fn table(&self) -> &'static str {
+        self.0.table()
+    }
+
+    fn version(&self) -> u32 {
+        self.0.version()
+    }
+
+    fn apply(&self, event: &Event, rows: &mut dyn Rows) {
+        if event.is_authentic() {
+            self.0.apply(event, rows);
+        }
+    }
 }
 
 struct Listeners {

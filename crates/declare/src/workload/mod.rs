@@ -43,8 +43,6 @@ pub struct Priority {
     pub target: Target,
     /// The components it depends on. Empty means the whole workload.
     pub components: Vec<String>,
-    /// The compliance catalogues that apply.
-    pub obligations: Vec<String>,
 }
 
 /// A comparison with a number: `>= 0.995`.

@@ -117,8 +117,10 @@ fn priority(
     languages: &dyn Languages,
     references: &mut References,
 ) -> Option<Priority> {
-    let keys = ["goal", "measure", "target", "components", "obligations"];
-    let fields = reader.fields(node, "a priority", &keys, &[])?;
+    const NOT_BUILT: [(&str, &str); 1] =
+        [("obligations", "Obligations are not built yet: they come with compliance catalogues")];
+    let keys = ["goal", "measure", "target", "components"];
+    let fields = reader.fields(node, "a priority", &keys, &NOT_BUILT)?;
     let goal = fields.required("goal", "what matters, in a sentence").and_then(|node| reader.text(node));
     let measure = fields.required("measure", "a PromQL expression");
     let measure_text = measure.and_then(|node| reader.text(node));
@@ -129,14 +131,12 @@ fn priority(
     }
     let target = fields.required("target", "\">= 0.99\"").and_then(|node| target(reader, node));
     let components = fields.get("components").map(|node| reader.texts(node)).unwrap_or_default();
-    let obligations = fields.get("obligations").map(|node| reader.texts(node)).unwrap_or_default();
     references.named.extend(components.iter().cloned());
     Some(Priority {
         goal: goal?.text,
         measure: measure_text?.text,
         target: target?,
         components: components.into_iter().map(|text| text.text).collect(),
-        obligations: obligations.into_iter().map(|text| text.text).collect(),
     })
 }
 

@@ -75,6 +75,7 @@ impl Evaluator {
             let round = stop.child_token();
             for active in workloads.values() {
                 self.restore(active);
+                self.end_groups(active).await;
                 for group in &active.groups {
                     let task = GroupTask::new(
                         self.clone(),
@@ -122,6 +123,43 @@ impl Evaluator {
             }
             self.states.lock().unwrap_or_else(PoisonError::into_inner).insert(key, state);
         }
+    }
+
+    /// Groups that are no longer declared end, with what fires in them: nobody would ever say that it is over.
+    async fn end_groups(&self, active: &Active) {
+        let now = self.clock.now();
+        let declared =
+            |key: &Key| key.0 != active.name() || active.groups.iter().any(|group| group.key() == key.1);
+        let mut drafts = Vec::new();
+        let mut stale = Vec::new();
+        {
+            let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+            for (key, state) in states.iter().filter(|(key, _)| !declared(key)) {
+                for (rule, alarm) in &state.alarms {
+                    drafts.extend(fold::ended(&key.0, &key.1, rule, alarm, now));
+                    stale.extend(alarm.written.iter().cloned());
+                }
+            }
+        }
+        if !drafts.is_empty()
+            && let Err(error) = self.journal.append(drafts).await
+        {
+            // Their states are kept, so the next change of the workload or the next start tries again.
+            tracing::error!(%error, "the journal refused the end of alarms that are no longer declared");
+            return;
+        }
+        let samples = stale
+            .iter()
+            .map(|labels| Sample {
+                labels: mainstay_observe::Labels::from_pairs(labels),
+                t_ms: now.as_millis(),
+                point: Point::Value(STALE_NAN),
+            })
+            .collect();
+        if let Err(error) = self.telemetry.ingest(Batch { samples, ..Batch::default() }).await {
+            tracing::warn!(%error, "series of rules that are no longer declared could not be ended");
+        }
+        self.states.lock().unwrap_or_else(PoisonError::into_inner).retain(|key, _| declared(key));
     }
 
     /// The journal knows when an alarm last changed, not when it was last looked at. The series that each look writes
@@ -179,12 +217,20 @@ impl GroupTask {
         }
     }
 
-    /// Rules that were taken out of the group leave series behind, which end here.
-    async fn mark_gone(&self) {
+    /// Rules that were taken out of the group leave series and alarms behind, which end here.
+    async fn mark_gone(&mut self) {
+        let now = self.evaluator.clock.now();
         let gone = {
             let mut states = self.evaluator.states.lock().unwrap_or_else(PoisonError::into_inner);
-            states.get_mut(&self.key).map(|state| state.retain(&self.group)).unwrap_or_default()
+            let Some(state) = states.get_mut(&self.key) else { return };
+            let kept: Vec<String> =
+                (0..self.group.rules.len()).map(|index| self.group.rule_key(index)).collect();
+            for (rule, alarm) in state.alarms.iter().filter(|(rule, _)| !kept.contains(rule)) {
+                self.untold.extend(fold::ended(&self.key.0, &self.key.1, rule, alarm, now));
+            }
+            state.retain(&self.group)
         };
+        self.tell().await;
         self.write(RuleEvaluation { stale: gone, ..RuleEvaluation::default() }, self.evaluator.clock.now())
             .await;
     }

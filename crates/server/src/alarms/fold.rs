@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use mainstay_detect::{AlarmState, Condition, GroupState, Instance, Labels, Transition};
-use mainstay_model::{Actor, Event, EventDraft, EventId};
+use mainstay_model::{Actor, Event, EventDraft, EventId, Timestamp};
 use mainstay_store::{Fold, Journal, RowQuery, Rows, StoreError};
 use serde_json::Value;
 
@@ -39,7 +39,7 @@ struct Told {
     from: Condition,
     to: Condition,
     value: Option<f64>,
-    active_at: Option<mainstay_model::Timestamp>,
+    active_at: Option<Timestamp>,
     error: Option<String>,
     expr: String,
 }
@@ -79,6 +79,41 @@ pub fn draft(workload: &str, group: &str, rule: &str, transition: Transition) ->
         .workload(workload)
 }
 
+/// The events that end an alarm whose rule is no longer declared. Nothing would ever say that it is over otherwise, and
+/// its incident would stay open.
+pub fn ended(workload: &str, group: &str, rule: &str, state: &AlarmState, at: Timestamp) -> Vec<EventDraft> {
+    // Recording rules keep a state too, without a condition or instances.
+    let alarm =
+        rule.strip_prefix("alert:").and_then(|rest| rest.split('{').next()).unwrap_or(rule).to_owned();
+    let transition = |whole, labels, from, to| Transition {
+        alarm: alarm.clone(),
+        whole,
+        labels,
+        annotations: Labels::new(),
+        from,
+        to,
+        value: None,
+        at,
+        active_at: None,
+        error: None,
+        expr: "the rule is no longer declared".to_owned(),
+    };
+    let mut transitions = Vec::new();
+    if matches!(state.condition, Condition::NoData | Condition::Error) {
+        let labels = Labels::from([("alertname".to_owned(), alarm.clone())]);
+        transitions.push(transition(true, labels, state.condition, Condition::Inactive));
+    }
+    for instance in &state.instances {
+        let to = match instance.condition {
+            Condition::Firing | Condition::NoData | Condition::Error => Condition::Resolved,
+            Condition::Pending => Condition::Inactive,
+            Condition::Unknown | Condition::Inactive | Condition::Resolved => continue,
+        };
+        transitions.push(transition(false, instance.labels.clone(), instance.condition, to));
+    }
+    transitions.into_iter().map(|transition| draft(workload, group, rule, transition)).collect()
+}
+
 /// Keeps [`ALARMS_TABLE`].
 pub struct AlarmsFold;
 
@@ -109,7 +144,7 @@ impl Fold for AlarmsFold {
 }
 
 impl Told {
-    fn onto(self, state: &mut AlarmState, at: mainstay_model::Timestamp) {
+    fn onto(self, state: &mut AlarmState, at: Timestamp) {
         state.last_evaluation = Some(at);
         if self.whole {
             state.condition = self.to;
@@ -171,7 +206,6 @@ pub fn restore(journal: &dyn Journal, workload: &str) -> Result<BTreeMap<String,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mainstay_model::Timestamp;
     use mainstay_store::MemoryJournal;
     use std::sync::Arc;
 
@@ -207,6 +241,10 @@ mod tests {
         assert_eq!(alarm.shown(), Condition::Firing);
         assert_eq!(alarm.instances[0].active_at, Timestamp::from_millis(1000));
         assert_eq!(alarm.instances[0].fired_at, Some(Timestamp::from_millis(3000)));
+
+        let over = ended("shop", "a.yaml#g", "alert:Slow{}", alarm, Timestamp::from_millis(5000));
+        assert_eq!(over.len(), 1);
+        assert_eq!((over[0].kind.as_str(), over[0].data["alarm"].as_str()), ("alarm.resolved", Some("Slow")));
 
         journal.append(vec![tell(Condition::Firing, Condition::Resolved, 9000)]).await.expect("appended");
         let groups = restore(&journal, "shop").expect("read");

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use mainstay_api::v1::{AlarmView, IncidentDetail, IncidentSummary, Page, TimelineEntry};
 use mainstay_detect::{AlarmState, Condition, Labels};
 use mainstay_respond::{Incident, Status};
 use serde::Deserialize;
 
 use super::error::Failure;
+use super::extract::Asked;
 use crate::analysis::{self, Story};
 use crate::app::App;
 use crate::catalogue::Active;
@@ -86,7 +87,7 @@ fn clone((name, value): (&String, &String)) -> (String, String) {
 /// `GET /v1/incidents`: newest first.
 pub async fn list(
     State(app): State<Arc<App>>,
-    Query(query): Query<ListQuery>,
+    Asked(query): Asked<ListQuery>,
 ) -> Result<Json<Page<IncidentSummary>>, Failure> {
     let limit = query.limit.unwrap_or(50).clamp(1, 500);
     let rows = incidents::newest(app.journal.as_ref(), query.after, limit)?;

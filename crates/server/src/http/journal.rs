@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use futures::Stream;
@@ -17,6 +17,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::error::Failure;
+use super::extract::{Asked, Body};
 use crate::app::App;
 
 /// The most events in one answer.
@@ -88,7 +89,7 @@ fn pattern(text: &str) -> Result<Pattern, Failure> {
 /// `GET /v1/events`
 pub async fn list(
     State(app): State<Arc<App>>,
-    Query(query): Query<EventsQuery>,
+    Asked(query): Asked<EventsQuery>,
 ) -> Result<Json<Page<EventView>>, Failure> {
     let filter = Filter::new(query.r#match.as_deref(), query.workload)?;
     let limit = query.limit.unwrap_or(100).clamp(1, MAX_PAGE);
@@ -128,7 +129,7 @@ pub async fn list(
 /// comes back sends the last place it has seen as `after`.
 pub async fn stream(
     State(app): State<Arc<App>>,
-    Query(query): Query<StreamQuery>,
+    Asked(query): Asked<StreamQuery>,
 ) -> Result<Sse<impl Stream<Item = Result<SseEvent, Infallible>>>, Failure> {
     let filter = Filter::new(query.r#match.as_deref(), query.workload)?;
     let after = query.after.unwrap_or_else(|| app.journal.head().seq);
@@ -158,7 +159,7 @@ pub async fn stream(
 /// durable there.
 pub async fn append(
     State(app): State<Arc<App>>,
-    Json(new): Json<NewEvent>,
+    Body(new): Body<NewEvent>,
 ) -> Result<(StatusCode, Json<EventView>), Failure> {
     let draft = draft(new, app.clock.now())?;
     let events = app.journal.append(vec![draft]).await?;
@@ -182,6 +183,10 @@ fn draft(new: NewEvent, now: mainstay_model::Timestamp) -> Result<EventDraft, Fa
     if new.source.is_empty() || reserved {
         return Err(Failure::bad_request(format!("The source `{}` cannot be used from outside", new.source))
             .hint("name the sender, for example with its URL; `mainstay` and `aws` are reserved"));
+    }
+    if mainstay_model::event::reserved_to(&new.kind).is_some() {
+        return Err(Failure::bad_request(format!("Only Mainstay itself says `{}`", new.kind))
+            .hint("choose a type of your own, for example with your system's name in front"));
     }
     let id = EventId::new(new.id).map_err(|error| Failure::bad_request(error.to_string()))?;
     let actor = Actor::External(new.source.clone());

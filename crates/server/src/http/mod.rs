@@ -3,6 +3,7 @@
 
 mod auth;
 mod error;
+mod extract;
 mod incidents;
 mod journal;
 mod runs;

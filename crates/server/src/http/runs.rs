@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use mainstay_api::v1::{ErrorKind, Page, RunDetail, RunSummary, StartRun};
 use mainstay_model::RunId;
@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::error::Failure;
+use super::extract::{Asked, Body};
 use crate::app::App;
 use crate::catalogue::{Active, Procedure};
 use crate::{runs, views};
@@ -58,7 +59,7 @@ fn run_id(text: String) -> Result<RunId, Failure> {
 /// `GET /v1/runs`: newest first.
 pub async fn list(
     State(app): State<Arc<App>>,
-    Query(query): Query<ListQuery>,
+    Asked(query): Asked<ListQuery>,
 ) -> Result<Json<Page<RunSummary>>, Failure> {
     let limit = query.limit.unwrap_or(50).clamp(1, 500);
     let runs = runs::newest(app.journal.as_ref(), query.after, limit)?;
@@ -76,7 +77,7 @@ pub async fn get(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<
 /// `POST /v1/runs`
 pub async fn start(
     State(app): State<Arc<App>>,
-    Json(start): Json<StartRun>,
+    Body(start): Body<StartRun>,
 ) -> Result<(StatusCode, Json<RunSummary>), Failure> {
     let (active, procedure) = find(&app, &start)?;
     let run = match &start.client_token {
@@ -146,7 +147,7 @@ fn find(app: &App, start: &StartRun) -> Result<(Arc<Active>, Arc<Procedure>), Fa
 pub async fn cancel(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    Json(cancel): Json<CancelRun>,
+    Body(cancel): Body<CancelRun>,
 ) -> Result<Json<RunSummary>, Failure> {
     let id = run_id(id)?;
     let reason = cancel.reason.unwrap_or_else(|| "Cancelled by a person".to_owned());
@@ -158,7 +159,7 @@ pub async fn cancel(
 pub async fn decide(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    Json(decide): Json<Decide>,
+    Body(decide): Body<Decide>,
 ) -> Result<Json<RunSummary>, Failure> {
     let id = run_id(id)?;
     let run = runs::run(app.journal.as_ref(), &id)?.ok_or_else(|| Failure::not_found("run", id.as_str()))?;

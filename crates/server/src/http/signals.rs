@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use mainstay_api::v1::{LogView, Page, SpanView, TraceView};
@@ -16,6 +16,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::error::Failure;
+use super::extract::Asked;
 use crate::app::App;
 use crate::query::{Querier, QueryError};
 
@@ -102,7 +103,7 @@ fn step(text: &str) -> Result<Duration, PrometheusError> {
 }
 
 /// `GET /api/v1/query`
-pub async fn instant(State(app): State<Arc<App>>, Query(query): Query<PromqlQuery>) -> Response {
+pub async fn instant(State(app): State<Arc<App>>, Asked(query): Asked<PromqlQuery>) -> Response {
     let work = move || -> Result<Answer, PrometheusError> {
         let expr = Querier::parse(&query.query)?;
         let at = query.time.as_deref().map_or(Ok(app.clock.now()), |text| time("time", text))?;
@@ -112,7 +113,7 @@ pub async fn instant(State(app): State<Arc<App>>, Query(query): Query<PromqlQuer
 }
 
 /// `GET /api/v1/query_range`
-pub async fn range(State(app): State<Arc<App>>, Query(query): Query<PromqlQuery>) -> Response {
+pub async fn range(State(app): State<Arc<App>>, Asked(query): Asked<PromqlQuery>) -> Response {
     let work = move || -> Result<Answer, PrometheusError> {
         let needed = |name: &'static str, value: Option<String>| {
             value.ok_or_else(|| {
@@ -312,7 +313,7 @@ fn log_view(entry: LogEntry) -> LogView {
 /// `GET /v1/logs`: without `after` the newest records, in order of arrival.
 pub async fn logs(
     State(app): State<Arc<App>>,
-    Query(query): Query<LogsQuery>,
+    Asked(query): Asked<LogsQuery>,
 ) -> Result<Json<Page<LogView>>, Failure> {
     let query = LogQuery {
         service: query.service,
@@ -350,7 +351,7 @@ pub struct TracesQuery {
 /// `GET /v1/traces`: newest first.
 pub async fn traces(
     State(app): State<Arc<App>>,
-    Query(query): Query<TracesQuery>,
+    Asked(query): Asked<TracesQuery>,
 ) -> Result<Json<Page<TraceView>>, Failure> {
     let query = TraceQuery {
         service: query.service,
@@ -391,7 +392,10 @@ pub async fn trace(
     let found = tokio::task::spawn_blocking(move || telemetry.trace(&wanted))
         .await
         .map_err(|error| Failure::internal("The trace could not be read", &error))?
-        .map_err(|error| Failure::internal("The trace could not be read", &error))?
+        .map_err(|error| match error {
+            mainstay_observe::QueryError::Invalid(reason) => Failure::bad_request(reason),
+            error => Failure::internal("The trace could not be read", &error),
+        })?
         .ok_or_else(|| Failure::not_found("trace", &id))?;
     let mut items = Vec::with_capacity(found.spans);
     // A worklist instead of recursion: a hostile trace may be very deep.

@@ -7,13 +7,14 @@ use axum::extract::{Path, State};
 use mainstay_api::v1::{Applied, NewRevision, Page, WorkloadDetail};
 
 use super::error::Failure;
+use super::extract::Body;
 use crate::app::App;
 use crate::catalogue::Active;
 
 /// `POST /v1/workloads`: makes the files the wanted state of the workload they declare.
 pub async fn apply(
     State(app): State<Arc<App>>,
-    Json(new): Json<NewRevision>,
+    Body(new): Body<NewRevision>,
 ) -> Result<Json<Applied>, Failure> {
     let by = app.operator();
     app.applier.apply(new, by).await.map(Json)

@@ -205,7 +205,8 @@ impl Client {
 
     /// Stops a run; `reason` becomes part of its record.
     pub async fn cancel_run(&self, id: &str, reason: Option<&str>) -> Result<v1::RunSummary, ClientError> {
-        let body = reason.map_or_else(|| serde_json::json!({}), |reason| serde_json::json!({ "reason": reason }));
+        let body =
+            reason.map_or_else(|| serde_json::json!({}), |reason| serde_json::json!({ "reason": reason }));
         self.post(&format!("/v1/runs/{}/cancel", escape(id)), &body).await
     }
 

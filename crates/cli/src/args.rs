@@ -56,6 +56,11 @@ pub enum Verb {
     Check(Check),
     /// Start server and agent on this machine, and apply a workload
     Up(Up),
+    /// Run the unit tests of alarms and recording rules
+    Test(Test),
+    /// Evaluate, test, format and explain PromQL on files, with no server
+    #[command(subcommand)]
+    Promql(PromqlVerb),
     /// Run the story of a fault on an example: noticed, healed, written down
     Demo(Demo),
     /// Run the server
@@ -117,6 +122,85 @@ pub struct Check {
     /// The workload's directory, or one file of any known kind
     #[arg(default_value = ".", value_name = "DIR|FILE")]
     pub path: PathBuf,
+}
+
+/// `test`
+#[derive(Debug, Args)]
+pub struct Test {
+    /// Directories, or files in the format of `promtool test rules`
+    ///
+    /// In directories the files are taken whose names end in `.test.yaml`, `_test.yaml` or `-test.yaml` (or `.yml`).
+    #[arg(default_value = ".", value_name = "DIR|FILE")]
+    pub paths: Vec<PathBuf>,
+}
+
+/// `promql …`
+#[derive(Debug, Subcommand)]
+pub enum PromqlVerb {
+    /// Run test scripts as Prometheus has them
+    Test {
+        /// The scripts
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Evaluate an expression on files of samples, in the text format of Prometheus or in OpenMetrics
+    Query(PromqlQuery),
+    /// Print an expression in the usual form, long ones on several lines
+    Format {
+        /// The expression
+        #[arg(value_name = "PROMQL", allow_hyphen_values = true)]
+        expression: String,
+    },
+    /// Say what each part of an expression does, and what may not be meant
+    Explain {
+        /// The expression
+        #[arg(value_name = "PROMQL", allow_hyphen_values = true)]
+        expression: String,
+    },
+}
+
+/// `promql query`
+#[derive(Debug, Args)]
+pub struct PromqlQuery {
+    /// The expression
+    #[arg(value_name = "PROMQL", allow_hyphen_values = true)]
+    pub expression: String,
+    /// A file of samples; may be repeated
+    #[arg(long = "file", short = 'f', required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// When to evaluate, in RFC 3339 or seconds since the epoch; also the time of samples that have none [default: the
+    /// newest sample, or now]
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["start", "end", "step"], allow_hyphen_values = true)]
+    pub time: Option<At>,
+    /// Evaluate over a range from this time
+    #[arg(long, value_name = "TIME", requires = "end", allow_hyphen_values = true)]
+    pub start: Option<At>,
+    /// Evaluate over a range until this time; also the time of samples that have none
+    #[arg(long, value_name = "TIME", requires = "start", allow_hyphen_values = true)]
+    pub end: Option<At>,
+    /// The time between two points of a range
+    #[arg(long, value_name = "DURATION", value_parser = mainstay_model::parse_duration, requires = "start")]
+    pub step: Option<std::time::Duration>,
+}
+
+/// An instant: RFC 3339 or seconds since the epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct At(pub mainstay_model::Timestamp);
+
+impl std::str::FromStr for At {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(at) = text.parse() {
+            return Ok(Self(at));
+        }
+        match text.parse::<f64>() {
+            Ok(seconds) if seconds.is_finite() => {
+                Ok(Self(mainstay_model::Timestamp::from_millis((seconds * 1000.0).round() as i64)))
+            }
+            _ => Err("expected a time such as 2026-11-22T15:04:05Z, or seconds since the epoch".to_owned()),
+        }
+    }
 }
 
 /// `up`

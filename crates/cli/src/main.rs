@@ -78,6 +78,8 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         }
         Verb::Help { topic } => verbs::help::run(screen, topic),
         Verb::Check(check) => verbs::check::run(screen, &check.path),
+        Verb::Test(test) => verbs::test::run(screen, &test.paths),
+        Verb::Promql(verb) => verbs::promql::run(screen, verb),
         Verb::Server(server) => verbs::serve::server(global.data(), server),
         Verb::Agent(agent) => verbs::serve::agent(global.data(), global.server.as_deref(), agent),
         Verb::Shim { dir } => Err(Failure::new(
@@ -120,6 +122,8 @@ async fn talk(screen: Screen, cli: &Cli, verb: &Verb) -> Result<(), Failure> {
         Verb::Procedures => verbs::apply::list(screen, &client, What::Procedures).await,
         Verb::Triggers => verbs::apply::list(screen, &client, What::Triggers).await,
         Verb::Check(_)
+        | Verb::Test(_)
+        | Verb::Promql(_)
         | Verb::Up(_)
         | Verb::Demo(_)
         | Verb::Server(_)

@@ -1,0 +1,244 @@
+//! `mainstay test`: unit tests of alarms and recording rules, in promtool's format.
+
+mod file;
+mod glob;
+
+use std::path::{Path, PathBuf};
+
+use mainstay_declare::Diagnostic;
+use mainstay_detect::unittest::{Suite, TestOutcome};
+use serde_json::{Value, json};
+
+use crate::diagnostics;
+use crate::exit::{Exit, Failure};
+use crate::screen::{Screen, Tone, clean, count, say};
+use file::Loaded;
+
+/// How deep folders are looked into, and how many files may be looked at.
+const MAX_DEPTH: usize = 16;
+const MAX_FILES: usize = 20_000;
+
+/// Folders that hold what is built or written.
+const SKIPPED: [&str; 5] = ["target", "bin", "data", "log", "node_modules"];
+
+/// A test file to run, and the directory that was asked for if it was found in one.
+struct Wanted {
+    path: PathBuf,
+    within: Option<PathBuf>,
+}
+
+#[derive(Default)]
+struct Sum {
+    passed: usize,
+    failed: usize,
+    files: Vec<Value>,
+}
+
+/// Runs all tests, whatever becomes of any of them.
+pub fn run(screen: Screen, paths: &[PathBuf]) -> Result<(), Failure> {
+    let wanted = wanted(paths)?;
+    if wanted.is_empty() {
+        let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+        return Err(Failure::new(Exit::No, format!("There are no tests in {}", names.join(", "))).hint(
+            "tests of `alarms/x.yaml` are in `alarms/x.test.yaml`, in the format of `promtool test rules`",
+        ));
+    }
+    let mut sum = Sum::default();
+    for file in &wanted {
+        sum.file(screen, file)?;
+    }
+    let summary = format!("{} passed, {} failed in {}", sum.passed, sum.failed, count(wanted.len(), "file"));
+    if screen.is_json() {
+        screen.json(&json!({ "passed": sum.passed, "failed": sum.failed, "files": sum.files }))?;
+    } else {
+        screen.print(&format!("{summary}\n"))?;
+    }
+    if sum.failed == 0 { Ok(()) } else { Err(Failure::said(Exit::No)) }
+}
+
+/// Whether a file holds tests, by its name.
+fn is_test(name: &str) -> bool {
+    let name = name.to_lowercase();
+    let stem = name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".yml"));
+    stem.is_some_and(|stem| [".test", "_test", "-test"].iter().any(|end| stem.ends_with(end)))
+}
+
+/// The files to run, each once.
+fn wanted(paths: &[PathBuf]) -> Result<Vec<Wanted>, Failure> {
+    let mut out: Vec<Wanted> = Vec::new();
+    let mut add = |wanted: Wanted| {
+        if out.iter().all(|known| known.path != wanted.path) {
+            out.push(wanted);
+        }
+    };
+    for path in paths {
+        let unreadable =
+            |error: &std::io::Error| Failure::local(format!("{} cannot be read", path.display()), error);
+        if std::fs::metadata(path).map_err(|error| unreadable(&error))?.is_dir() {
+            let mut found = Vec::new();
+            let mut seen = 0;
+            walk(path, 0, &mut seen, &mut found).map_err(|error| unreadable(&error))?;
+            found.sort();
+            for file in found {
+                add(Wanted { path: file, within: Some(path.clone()) });
+            }
+        } else {
+            add(Wanted { path: path.clone(), within: None });
+        }
+    }
+    Ok(out)
+}
+
+/// Links are not followed, so that nothing outside of the directory is taken for a part of it.
+fn walk(folder: &Path, depth: usize, seen: &mut usize, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        *seen += 1;
+        if *seen > MAX_FILES {
+            return Err(std::io::Error::other(format!("it has more than {MAX_FILES} files")));
+        }
+        let kind = entry.file_type()?;
+        if name.starts_with('.') {
+            continue;
+        }
+        let path = if folder == Path::new(".") { PathBuf::from(&name) } else { entry.path() };
+        if kind.is_dir() && depth < MAX_DEPTH && !(depth == 0 && SKIPPED.contains(&name.as_str())) {
+            walk(&path, depth + 1, seen, found)?;
+        } else if kind.is_file() && is_test(&name) {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+impl Sum {
+    fn file(&mut self, screen: Screen, wanted: &Wanted) -> Result<(), Failure> {
+        let loaded = match file::load(&wanted.path, wanted.within.as_deref()) {
+            Ok(loaded) => loaded,
+            Err(failure) => {
+                self.failed += 1;
+                let path = wanted.path.display().to_string();
+                let why =
+                    std::iter::once(failure.message).chain(failure.causes).collect::<Vec<_>>().join(": ");
+                if !screen.is_json() {
+                    screen.print(&headline(screen, false, &path, &why))?;
+                }
+                self.files.push(json!({ "path": path, "error": why, "diagnostics": [], "tests": [] }));
+                return Ok(());
+            }
+        };
+        for note in &loaded.notes {
+            say(&format!("note: {}", clean(note)));
+        }
+        if loaded.is_broken() {
+            return self.broken(screen, &loaded);
+        }
+        let Some(tests) = &loaded.tests else { return Ok(()) };
+        let suite = Suite::new(tests, &loaded.rules);
+        let mut odd = loaded.diagnostics.clone();
+        odd.extend(file::locate(&loaded.source, &suite.warnings()));
+        for diagnostic in odd.iter().filter(|_| !screen.is_json()) {
+            let at = diagnostic.start;
+            let help = diagnostic.help.as_ref().map_or_else(String::new, |help| format!(" ({help})"));
+            say(&clean(&format!(
+                "warning: {}:{}:{}: {}{help}",
+                diagnostic.path, at.line, at.column, diagnostic.message
+            )));
+        }
+        let mut results = Vec::new();
+        for outcome in (0..tests.tests.len()).filter_map(|index| suite.run(index)) {
+            results.push(self.outcome(screen, &loaded, &outcome)?);
+        }
+        if tests.tests.is_empty() && !screen.is_json() {
+            say(&format!("warning: {} holds no tests", clean(&loaded.path)));
+        }
+        self.files.push(json!({
+            "path": loaded.path,
+            "diagnostics": diagnostics::to_json(&odd),
+            "tests": results,
+        }));
+        Ok(())
+    }
+
+    /// A file of which no test can be run. Every test counts as failed, and at least one.
+    fn broken(&mut self, screen: Screen, loaded: &Loaded) -> Result<(), Failure> {
+        let number = loaded.tests.as_ref().map_or(1, |tests| tests.tests.len().max(1));
+        self.failed += number;
+        let why = if loaded.tests.is_none() { "is not a test file" } else { "its rule files have problems" };
+        if !screen.is_json() {
+            let drawn = diagnostics::render(&loaded.diagnostics, &loaded.sources, screen.style.color);
+            screen.print(&(headline(screen, false, &loaded.path, why) + &drawn))?;
+        }
+        self.files.push(json!({
+            "path": loaded.path,
+            "error": why,
+            "diagnostics": diagnostics::to_json(&loaded.diagnostics),
+            "tests": [],
+        }));
+        Ok(())
+    }
+
+    fn outcome(&mut self, screen: Screen, loaded: &Loaded, outcome: &TestOutcome) -> Result<Value, Failure> {
+        if outcome.passed() {
+            self.passed += 1;
+        } else {
+            self.failed += 1;
+        }
+        let problems: Vec<_> = outcome.failures.iter().map(|failure| failure.problem.clone()).collect();
+        let located = file::locate(&loaded.source, &problems);
+        if !screen.is_json() {
+            let mut text = headline(screen, outcome.passed(), &loaded.path, &outcome.name);
+            for (failure, diagnostic) in outcome.failures.iter().zip(&located) {
+                text.push_str(&explained(screen, diagnostic, &failure.diff()));
+            }
+            screen.print(&text)?;
+        }
+        let places = diagnostics::to_json(&located);
+        let failures: Vec<Value> = outcome
+            .failures
+            .iter()
+            .zip(places.as_array().into_iter().flatten())
+            .map(|(failure, place)| {
+                let mut entry = place.clone();
+                entry["expected"] = failure.expected.clone().into();
+                entry["got"] = failure.got.clone().into();
+                entry
+            })
+            .collect();
+        Ok(json!({
+            "name": outcome.name,
+            "passed": outcome.passed(),
+            "expectations": outcome.checks,
+            "failures": failures,
+        }))
+    }
+}
+
+fn headline(screen: Screen, passed: bool, path: &str, what: &str) -> String {
+    let word =
+        if passed { screen.style.paint(Tone::Good, "ok  ") } else { screen.style.paint(Tone::Bad, "FAIL") };
+    format!("{word}  {}: {}\n", clean(path), clean(what))
+}
+
+/// A failure under the line of its test: where, what, the difference, and what may explain it.
+fn explained(screen: Screen, diagnostic: &Diagnostic, diff: &[mainstay_detect::unittest::Line]) -> String {
+    use mainstay_detect::unittest::Line;
+    let mut out = format!("      line {}: {}\n", diagnostic.start.line, clean(&diagnostic.message));
+    if !diff.is_empty() {
+        out.push_str("        (- expected, + got)\n");
+    }
+    for line in diff {
+        let text = clean(&line.to_string());
+        let text = match line {
+            Line::Same(_) => text,
+            Line::Missing(_) => screen.style.paint(Tone::Bad, &text),
+            Line::Unexpected(_) => screen.style.paint(Tone::Busy, &text),
+        };
+        out.push_str(&format!("        {text}\n"));
+    }
+    if let Some(help) = &diagnostic.help {
+        out.push_str(&format!("        hint: {}\n", clean(help)));
+    }
+    out
+}

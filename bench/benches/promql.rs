@@ -13,7 +13,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use mainstay_bench::{api, process};
+use mainstay_bench::{api, process, process::Memory};
 use mainstay_promql::{Engine, Expr, Labels, MemorySeries, Samples, parse};
 
 #[path = "../../crates/promql/tests/compliance/answer.rs"]
@@ -276,8 +276,8 @@ fn summary(name: &str, cases: &[&Case]) {
 }
 
 /// The engine alone, again and again, for a profiler.
-fn alone(cases: &[Case], store: &MemorySeries, rounds: usize) -> Result<(), Failure> {
-    let engine = Engine::default();
+fn alone(cases: &[Case], store: &MemorySeries, rounds: usize, before: Memory) -> Result<(), Failure> {
+    let (engine, loaded) = (Engine::default(), process::memory("self"));
     for case in cases {
         let mut times = Vec::new();
         for _ in 0..rounds {
@@ -288,6 +288,13 @@ fn alone(cases: &[Case], store: &MemorySeries, rounds: usize) -> Result<(), Fail
         let kind = if case.range { "range" } else { "instant" };
         println!("{:>9.2} ms  {kind:<8} {}", quantile(&times, 0.5), case.query);
     }
+    let end = process::memory("self");
+    println!(
+        "memory of mainstay, MB: {:.0} loaded, {:.0} after the queries, {:.0} at most",
+        megabytes(loaded.resident.saturating_sub(before.resident)),
+        megabytes(end.resident.saturating_sub(before.resident)),
+        megabytes(end.peak.saturating_sub(before.resident)),
+    );
     Ok(())
 }
 
@@ -309,9 +316,8 @@ fn main() -> Result<(), Failure> {
     }
     let before = process::memory("self");
     let store = store(series);
-    let loaded = process::memory("self");
     if std::env::var_os("BENCH_ALONE").is_some() {
-        return alone(&cases, &store, rounds);
+        return alone(&cases, &store, rounds, before);
     }
     let Some(program) = prometheus::find("prometheus") else {
         println!("skipped: no prometheus");
@@ -341,7 +347,7 @@ fn main() -> Result<(), Failure> {
             .map_err(|difference| format!("{}: {difference}", case.query))?;
     }
     let pid = server.pid().to_string();
-    let (ready, theirs_ready) = (process::memory("self"), process::memory(&pid));
+    let theirs_ready = process::memory(&pid);
     for n in 0..rounds {
         for case in &mut cases {
             case.round(&engine, &store, &mut server, n)?;
@@ -370,16 +376,19 @@ fn main() -> Result<(), Failure> {
         summary(name, &cases.iter().filter(|case| case.range == range).collect::<Vec<_>>());
     }
     summary("all", &cases.iter().collect::<Vec<_>>());
-    let (end, their_end) = (process::memory("self"), process::memory(&pid));
+    let their_end = process::memory(&pid);
     println!(
-        "memory, MB: prometheus {:.0} loaded, {:.0} after the queries, {:.0} at most; mainstay samples {:.0}, {:.0} after the queries, {:.0} at most (the check of the answers took part of it: {:.0})",
+        "memory of prometheus, MB: {:.0} loaded, {:.0} after the queries, {:.0} at most",
         megabytes(theirs_ready.resident),
         megabytes(their_end.resident),
         megabytes(their_end.peak),
-        megabytes(loaded.resident.saturating_sub(before.resident)),
-        megabytes(end.resident.saturating_sub(before.resident)),
-        megabytes(end.peak.saturating_sub(before.resident)),
-        megabytes(ready.peak.saturating_sub(before.resident)),
     );
+    // In a process of its own, because comparing the answers took memory in this one.
+    let own = std::process::Command::new(std::env::current_exe()?)
+        .args(&words)
+        .env("BENCH_ALONE", "1")
+        .env("BENCH_ROUNDS", "1")
+        .output()?;
+    println!("{}", String::from_utf8_lossy(&own.stdout).lines().last().unwrap_or_default());
     Ok(())
 }

@@ -341,10 +341,10 @@ fn math(f: MathFn, v: f64) -> f64 {
         MathFn::Acos => v.acos(),
         // Beyond 2^28 the exact formulas only add digits that do not count, and overflow in the end.
         MathFn::Acosh if v > LARGE => v.ln() + std::f64::consts::LN_2,
-        MathFn::Acosh => v.acosh(),
+        MathFn::Acosh => crate::numeric::acosh(v),
         MathFn::Asin => v.asin(),
         MathFn::Asinh if v.abs() > LARGE => (v.abs().ln() + std::f64::consts::LN_2).copysign(v),
-        MathFn::Asinh => v.asinh(),
+        MathFn::Asinh => crate::numeric::asinh(v),
         MathFn::Atan => v.atan(),
         MathFn::Atanh => v.atanh(),
         MathFn::Ceil => v.ceil(),

@@ -130,7 +130,4 @@ pub const DIFFERENCES: &[Difference] = &[
 ];
 
 /// Mistakes of ours that are known. May only become shorter.
-pub const KNOWN_MISTAKES: &[(&str, &str)] = &[
-    ("asinh(demo_odd_values)", "overflows for numbers near the largest"),
-    ("acosh(demo_odd_values)", "overflows for numbers near the largest"),
-];
+pub const KNOWN_MISTAKES: &[(&str, &str)] = &[];

@@ -284,15 +284,26 @@ impl Host {
 impl Drop for Host {
     fn drop(&mut self) {
         // What the test started goes, also after a failure: the agent stops its services on SIGINT.
-        if let Some(mut agent) = self.agent.take() {
-            let _ = rustix::process::kill_process(Pid::from_child(&agent), Signal::INT);
-            let _ = agent.wait();
+        if let Some(agent) = self.agent.take() {
+            interrupt(agent);
         } else if self.data().join("agent").exists()
-            && let Ok(mut agent) = self.agent_command().stderr(Stdio::null()).spawn()
+            && let Ok(agent) = self.agent_command().stderr(Stdio::null()).spawn()
         {
-            let _ = rustix::process::kill_process(Pid::from_child(&agent), Signal::INT);
-            let _ = agent.wait();
+            interrupt(agent);
         }
+    }
+}
+
+/// Interrupts an agent until it is gone. Where this test itself was started with the signal ignored, as shells start
+/// what runs in the background, an agent that is just starting does not hear the first ones.
+fn interrupt(mut agent: Child) {
+    while let Ok(None) = agent.try_wait() {
+        let _ = rustix::process::kill_process(Pid::from_child(&agent), Signal::INT);
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "nothing announces that the signal is heard from now on"
+        )]
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 

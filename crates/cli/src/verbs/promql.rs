@@ -83,7 +83,15 @@ fn refuse(screen: Screen, text: &str, diagnostics: &[Diagnostic]) -> Failure {
 fn draw(text: &str, diagnostics: &[Diagnostic]) -> String {
     let color = std::io::IsTerminal::is_terminal(&std::io::stderr())
         && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    diagnostics::render(diagnostics, &BTreeMap::from([(EXPRESSION.to_owned(), text.to_owned())]), color)
+    drawn(text, diagnostics, color)
+}
+
+/// The diagnostics without the line that counts them and their files: there is one expression, and it is in none.
+fn drawn(text: &str, diagnostics: &[Diagnostic], color: bool) -> String {
+    let sources = BTreeMap::from([(EXPRESSION.to_owned(), text.to_owned())]);
+    let mut out = diagnostics::render(diagnostics, &sources, color);
+    out.truncate(out.trim_end().rfind('\n').map_or(0, |at| at + 1));
+    out
 }
 
 fn parse_problem(text: &str, error: &ParseError) -> Diagnostic {
@@ -150,8 +158,7 @@ fn explain(screen: Screen, text: &str) -> Result<(), Failure> {
     }
     if !hints.is_empty() {
         out.push('\n');
-        let sources = BTreeMap::from([(EXPRESSION.to_owned(), text.to_owned())]);
-        out.push_str(&diagnostics::render(&hints, &sources, screen.style.color));
+        out.push_str(&drawn(text, &hints, screen.style.color));
     }
     screen.print(&out)
 }

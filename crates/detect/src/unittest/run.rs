@@ -207,14 +207,16 @@ impl Run<'_> {
         if firing == check.expected {
             return;
         }
-        let message = format!(
-            "`{}` at {}: {} expected to fire, {} {}",
-            check.alarm,
-            format_duration(check.at),
-            counted(check.expected.len()),
-            firing.len(),
-            if firing.len() == 1 { "does" } else { "do" },
-        );
+        let when = format_duration(check.at);
+        let message = match (check.expected.len(), firing.len()) {
+            (expected, fire) if expected == fire => {
+                format!("`{}` at {when}: fires with other labels or annotations than expected", check.alarm)
+            }
+            (expected, fire) => {
+                let does = if fire == 1 { "does" } else { "do" };
+                format!("`{}` at {when}: {} expected to fire, {fire} {does}", check.alarm, counted(expected))
+            }
+        };
         let mut problem = Problem::error("alarm-differs", check.path.clone(), message);
         problem.help = self.why_not(check, &pending, firing.len(), now);
         self.fail(Failure {

@@ -151,10 +151,10 @@ fn quantiles(call: &Call, out: &mut Vec<Hint>) {
 }
 
 fn averaged_quantile(aggregate: &Aggregate, out: &mut Vec<Hint>) {
-    let of_summary = |s: &&VectorSelector| s.matchers.iter().any(|m| m.name == "quantile");
+    let of_summary = |s: &VectorSelector| s.matchers.iter().any(|m| m.name == "quantile");
     let is_quantile = match aggregate.expr.without_parens() {
         Expr::Call(call) => call.function.name == "histogram_quantile",
-        expr => expr.selectors().iter().any(|s| of_summary(&s)),
+        expr => expr.selectors().into_iter().any(of_summary),
     };
     if is_quantile && matches!(aggregate.op, AggregateOp::Avg | AggregateOp::Sum) {
         out.push(Hint {

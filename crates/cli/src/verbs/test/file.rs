@@ -193,8 +193,11 @@ impl Loaded {
                 if seen.contains(&real) {
                     continue;
                 }
-                if root.as_ref().is_some_and(|root| !real.starts_with(root)) {
-                    self.notes.push(format!("{} tests {}, which lies outside", self.path, file.display()));
+                if let (Some(root), Some(within)) = (&root, within)
+                    && !real.starts_with(root)
+                {
+                    let (file, within) = (file.display(), within.display());
+                    self.notes.push(format!("{} tests {file}, which lies outside of {within}", self.path));
                 }
                 seen.push(real);
                 let read = read_rule_file(&file);

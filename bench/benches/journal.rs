@@ -14,6 +14,10 @@ use mainstay_store::{Fold, Journal, Options, Rows, SqliteJournal, TUNING, verify
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::json;
 
+/// The same as the binary's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Ids ascend in time, as those of UUIDv7 do.

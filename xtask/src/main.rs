@@ -33,7 +33,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.first().map(String::as_str) {
         Some("demo") => demo(rest),
         Some("test") => test(),
-        Some("build-shop") => build_shop(rest.iter().any(|argument| argument == "--release")),
+        Some("build-shop") => build(&["shop"], rest.iter().any(|argument| argument == "--release")),
         Some("bench") => cargo(&["bench", "--package", "mainstay-bench"]),
         Some("help" | "--help" | "-h") => {
             println!("{USAGE}");
@@ -80,9 +80,11 @@ fn cargo(arguments: &[&str]) -> Outcome {
     run(Command::new(cargo).args(arguments).env("CARGO_TARGET_DIR", target_dir()?))
 }
 
-/// Builds the example's services and copies them to where its workload file starts them from.
-fn build_shop(release: bool) -> Outcome {
-    let mut arguments = vec!["build", "--package", "shop"];
+/// Builds these packages and copies the example's services to where its workload file starts them from. One call of
+/// cargo for all: each call chooses the features of shared dependencies anew, and builds them anew where they differ.
+fn build(packages: &[&str], release: bool) -> Outcome {
+    let mut arguments = vec!["build"];
+    arguments.extend(packages.iter().flat_map(|package| ["--package", package]));
     if release {
         arguments.push("--release");
     }
@@ -104,8 +106,7 @@ fn build_shop(release: bool) -> Outcome {
 fn demo(arguments: &[String]) -> Outcome {
     install_tools()?;
     say("Build: mainstay and the example's services (release; the first time takes some minutes)");
-    cargo(&["build", "--release", "--package", "mainstay"])?;
-    build_shop(true)?;
+    build(&["mainstay", "shop"], true)?;
     say("Demo");
     run(Command::new(target_dir()?.join("release/mainstay")).arg("demo").args(arguments))
 }
@@ -120,8 +121,7 @@ fn test() -> Outcome {
     say("Lints");
     cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])?;
     say("Build: the programs that end-to-end tests start");
-    build_shop(false)?;
-    cargo(&["build", "--package", "mainstay"])?;
+    build(&["mainstay", "shop"], false)?;
     say("Tests: unit, scenario, end to end");
     cargo(&["test", "--workspace", "--no-fail-fast"])
 }

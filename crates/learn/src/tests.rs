@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use mainstay_model::{Actor, Event, EventDraft, EventId, IncidentId, Timestamp};
+use mainstay_model::{Actor, Event, EventDraft, EventHash, EventId, IncidentId, Timestamp};
 use serde_json::{Value, json};
 
 use crate::{Case, Context, draft, sentence, timeline, times};
@@ -23,7 +23,7 @@ impl Journal {
             data,
         );
         let draft = if kind.starts_with("host.") { draft } else { draft.workload("shop") };
-        self.0.push(Event { seq, prev_hash: String::new(), hash: String::new(), draft });
+        self.0.push(Event { seq, prev_hash: EventHash::default(), hash: EventHash::default(), draft });
         self.0.last_mut().expect("just pushed")
     }
 

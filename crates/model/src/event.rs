@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
+use crate::hash::EventHash;
 use crate::id::EventId;
 use crate::tags::Tags;
 use crate::time::Timestamp;
@@ -146,10 +147,10 @@ impl EventDraft {
 pub struct Event {
     /// Its place: 1 for the first, without gaps.
     pub seq: u64,
-    /// The hash of the record before it, 64 hex digits; zeros before the first.
-    pub prev_hash: String,
-    /// BLAKE3 over `prev_hash` and the canonical bytes of the rest, 64 hex digits.
-    pub hash: String,
+    /// The hash of the record before it; zeros before the first.
+    pub prev_hash: EventHash,
+    /// BLAKE3 over `prev_hash`, `seq` and the digest of the canonical bytes of the rest.
+    pub hash: EventHash,
     /// What was said.
     #[serde(flatten)]
     pub draft: EventDraft,
@@ -227,7 +228,7 @@ mod tests {
         )
         .subject("alarm/CheckoutFailing")
         .workload("shop");
-        let event = Event { seq: 1, prev_hash: "0".repeat(64), hash: "a".repeat(64), draft };
+        let event = Event { seq: 1, prev_hash: EventHash::default(), hash: EventHash([0xaa; 32]), draft };
         let text = serde_json::to_string(&event).expect("an event is JSON");
         assert_eq!(serde_json::from_str::<Event>(&text).expect("reads back"), event);
         assert!(text.contains("\"type\":\"alarm.firing\""), "{text}");

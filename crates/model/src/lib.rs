@@ -5,6 +5,7 @@
 //! itself: `mainstay-api` owns the wire and `mainstay-store` owns the disk.
 
 pub mod event;
+pub mod hash;
 pub mod id;
 pub mod problem;
 pub mod selector;
@@ -12,6 +13,7 @@ pub mod tags;
 pub mod time;
 
 pub use event::{Actor, Event, EventDraft};
+pub use hash::{EventHash, InvalidHash};
 pub use id::{CommandId, EventId, HostId, IncidentId, InvalidId, RevisionId, RunId};
 pub use problem::{Problem, Segment, Severity, Spot};
 pub use selector::{Selector, SelectorError};

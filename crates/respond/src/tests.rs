@@ -1,4 +1,4 @@
-use mainstay_model::{Actor, Event, EventDraft, EventId, Timestamp};
+use mainstay_model::{Actor, Event, EventDraft, EventHash, EventId, Timestamp};
 use serde_json::{Value, json};
 
 use crate::{Desk, Incident, State, Status};
@@ -21,7 +21,7 @@ impl Story {
 
     fn append(&mut self, draft: EventDraft) {
         let seq = self.events.len() as u64 + 1;
-        let event = Event { seq, prev_hash: String::new(), hash: String::new(), draft };
+        let event = Event { seq, prev_hash: EventHash::default(), hash: EventHash::default(), draft };
         self.desk.apply(&event);
         self.events.push(event);
     }
@@ -166,8 +166,12 @@ fn other_workloads_and_strange_events_change_nothing() {
     ] {
         let id = EventId::new("x").expect("an id");
         let draft = EventDraft::new(id, kind, before.as_of, Actor::System("test".to_owned()), data);
-        let event =
-            |draft: EventDraft| Event { seq: 99, prev_hash: String::new(), hash: String::new(), draft };
+        let event = |draft: EventDraft| Event {
+            seq: 99,
+            prev_hash: EventHash::default(),
+            hash: EventHash::default(),
+            draft,
+        };
         let mut desk = before.clone();
         desk.apply(&event(draft.clone().workload("other")));
         desk.apply(&event(draft.clone()));

@@ -14,7 +14,7 @@ use std::task::{Context, Poll, Waker};
 use mainstay_model::{Actor, Event, EventDraft, EventId, Timestamp};
 use serde_json::{Value, json};
 
-use crate::record::{ZERO, chain, hex};
+use crate::record::{ZERO, chain, digest, hex};
 use crate::{Fold, Follower, Head, Journal, MAX_DATA_DEPTH, RowQuery, Rows, StoreError, Subscription};
 
 /// A new, empty journal and whatever has to live as long as it does.
@@ -139,9 +139,9 @@ async fn events_are_chained_and_read_back(make: Make<'_>) {
     let mut prev = ZERO;
     for event in &all {
         let body = crate::record::seal_batch(vec![event.draft.clone()]).expect("fine").0.remove(0).body;
-        assert_eq!(event.prev_hash, hex(&prev));
-        prev = chain(&prev, event.seq, body.as_bytes());
-        assert_eq!(event.hash, hex(&prev));
+        assert_eq!(event.prev_hash.0, prev);
+        prev = chain(&prev, event.seq, &digest(body.as_bytes()));
+        assert_eq!(event.hash.0, prev);
     }
     assert_eq!(journal.head(), Head { seq: 3, hash: hex(&prev) });
     assert_eq!(*journal.watch().borrow(), 3);

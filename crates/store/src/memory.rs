@@ -63,7 +63,7 @@ impl MemoryJournal {
         let mut fresh: Vec<Arc<Event>> = Vec::new();
         let mut fresh_places = BTreeMap::new();
         let mut answer = Vec::with_capacity(batch.len());
-        for Sealed { draft, body } in batch {
+        for Sealed { draft, digest, .. } in batch {
             let key = (draft.source.clone(), draft.id.clone());
             if let Some(place) = state.places.get(&key) {
                 answer.push(state.events[*place].clone());
@@ -74,7 +74,7 @@ impl MemoryJournal {
                 answer.push(fresh[*first].clone());
                 continue;
             }
-            let next = tip.next(body.as_bytes());
+            let next = tip.next(&digest);
             let event = Arc::new(record::event(next.seq, &tip.hash, &next.hash, draft));
             fold::apply(&self.folds, &event, &state.tables, &none, &mut changes)?;
             tip = next;

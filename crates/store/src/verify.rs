@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::record::{self, Tip, chain, hex};
+use crate::record::{self, Tip, chain, digest, hex};
 use crate::sqlite::{classify, file_in, hash, number, open_existing, read_head};
 use crate::{Head, StoreError};
 
@@ -181,7 +181,7 @@ fn check(conn: &Connection, row: &Row<'_>, before: &Tip) -> rusqlite::Result<Res
         return Ok(Err(Fault::Unlinked));
     }
     let Ok(body) = row.get_ref(3)?.as_bytes() else { return Ok(Err(Fault::Altered)) };
-    let proved = chain(&before.hash, seq, body);
+    let proved = chain(&before.hash, seq, &digest(body));
     if hash(row.get_ref(2)?) != Some(proved) {
         return Ok(Err(Fault::Altered));
     }

@@ -61,8 +61,8 @@ impl From<&Event> for EventView {
             cause: draft.cause.as_ref().map(ToString::to_string),
             trace: draft.trace.clone(),
             seq: event.seq,
-            prev_hash: event.prev_hash.clone(),
-            hash: event.hash.clone(),
+            prev_hash: event.prev_hash.to_string(),
+            hash: event.hash.to_string(),
             data: draft.data.clone(),
         }
     }

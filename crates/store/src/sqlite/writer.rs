@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mainstay_model::{Event, EventDraft};
 use rusqlite::{CachedStatement, Connection, params};
@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use super::open::{BUSY, check_space, classify};
 use super::schema::{SqlBacking, Tables, place};
 use crate::fold::{self, Overlay};
-use crate::record::{self, Sealed, Tip};
+use crate::record::{self, Hash, Sealed, Tip};
 use crate::{Fold, StoreError};
 
 /// A transaction takes in so many bytes of events and rows and is then committed, so that the first caller of a busy
@@ -21,8 +21,9 @@ const GROUP_BYTES: usize = 8 << 20;
 /// And so many requests.
 const GROUP_REQUESTS: usize = 4096;
 
-/// So often the processor is left to others before a transaction is committed with fewer requests than the last one.
-const CHANCES: u32 = 8;
+/// A transaction that could still get more company waits so long for the next request before it is committed: a small
+/// part of what a sync to disk takes, and many times what a caller needs to ask again.
+const PATIENCE: Duration = Duration::from_micros(50);
 
 type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 
@@ -92,7 +93,7 @@ pub(super) struct Writer {
     /// The same, for everyone.
     pub shared: Arc<Mutex<Tip>>,
     pub head: watch::Sender<u64>,
-    /// How many requests the last transaction had.
+    /// How many are asking, as far as is known: those in the last transaction and those who waited behind it.
     pub company: usize,
 }
 
@@ -129,7 +130,7 @@ impl Writer {
             rooms: Vec::new(),
         };
         let outcome = self.fill(&mut group, first, queue);
-        self.company = group.pending.len();
+        self.company = group.pending.len() + queue.len();
         match outcome {
             Ok(()) => {
                 self.tip = group.tip;
@@ -185,14 +186,16 @@ impl Writer {
             space.and_then(|()| self.run_cached("BEGIN IMMEDIATE").map_err(|error| self.classify(error)));
         let mut insert = None;
         self.take(group, &mut insert, first, ready)?;
-        let mut chances = CHANCES;
+        let mut last = now();
         while group.bytes + group.changes.bytes < GROUP_BYTES && group.pending.len() < GROUP_REQUESTS {
             match queue.try_recv() {
-                Ok(request) => self.take(group, &mut insert, request, Ok(()))?,
+                Ok(request) => {
+                    self.take(group, &mut insert, request, Ok(()))?;
+                    last = now();
+                }
                 // Those who were answered last are about to ask again; the processor is better used by them than by an
                 // early sync that they all have to wait for.
-                Err(_) if group.pending.len() < self.company && chances > 0 => {
-                    chances -= 1;
+                Err(_) if group.pending.len() < self.company && last.elapsed() < PATIENCE => {
                     std::thread::yield_now();
                 }
                 Err(_) => break,
@@ -242,8 +245,8 @@ impl Writer {
         let mut changes = Overlay::new(self.folds.len());
         let mut answer =
             Appended { events: Vec::with_capacity(batch.len()), spent: Vec::with_capacity(batch.len()) };
-        for Sealed { draft, body } in batch {
-            let inserted = self.insert(group, insert, &mut changes, draft, &body);
+        for Sealed { draft, body, digest } in batch {
+            let inserted = self.insert(group, insert, &mut changes, draft, &body, &digest);
             answer.spent.push(body);
             match inserted {
                 Ok(event) => answer.events.push(event),
@@ -271,12 +274,13 @@ impl Writer {
         changes: &mut Overlay,
         draft: EventDraft,
         body: &str,
+        digest: &Hash,
     ) -> Result<Arc<Event>, StoreError> {
         const INSERT: &str = "INSERT INTO events(seq, source, id, prev, hash, body) VALUES(?, ?, ?, ?, ?, ?)
                               ON CONFLICT(source, id) DO NOTHING";
         const FIRST: &str = "SELECT seq, prev, hash, body FROM events WHERE source = ? AND id = ?";
         let classify = |error| self.classify(error);
-        let next = group.tip.next(body.as_bytes());
+        let next = group.tip.next(digest);
         let prev = group.tip.hash;
         let insert = match insert {
             Some(prepared) => prepared,
@@ -325,6 +329,14 @@ impl Writer {
     fn run_cached(&self, sql: &str) -> rusqlite::Result<()> {
         self.conn.prepare_cached(sql)?.execute([]).map(drop)
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long to wait for company is no state: no event depends on it"
+)]
+fn now() -> Instant {
+    Instant::now()
 }
 
 /// A request's own result; an error around it concerns the whole group.

@@ -14,10 +14,6 @@ use mainstay_store::{Fold, Journal, Options, Rows, SqliteJournal, TUNING, verify
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::json;
 
-/// The same as the binary's.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Ids ascend in time, as those of UUIDv7 do.
@@ -112,11 +108,12 @@ async fn journal(
     for _ in 0..writers {
         let (journal, next, stop) = (journal.clone(), next.clone(), stop.clone());
         tasks.spawn(async move {
-            // Making events is not what is measured, so all but the id is made before.
-            let template = draft(0)?;
+            // Making events is not what is measured, so all but the id is made before, and used again.
+            let mut draft = draft(0)?;
             while !stop.load(Ordering::Relaxed) {
-                let id = id(next.fetch_add(1, Ordering::Relaxed))?;
-                journal.append(vec![EventDraft { id, ..template.clone() }]).await?;
+                draft.id = id(next.fetch_add(1, Ordering::Relaxed))?;
+                let event = journal.append(vec![draft]).await?.pop().ok_or("an event that was appended")?;
+                draft = Arc::unwrap_or_clone(event).draft;
             }
             Ok::<_, Failure>(())
         });

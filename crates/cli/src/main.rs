@@ -23,17 +23,11 @@ use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use mimalloc::MiMalloc;
 
 use args::{Cli, Output, Verb};
 use exit::{Exit, Failure};
 use screen::Screen;
 use verbs::apply::What;
-
-/// Threads of the server hand events to each other all the time; with the system's allocator they wait for each other
-/// whenever one frees what another one made.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);

@@ -27,7 +27,7 @@ CREATE TABLE events(
   hash BLOB NOT NULL,
   body TEXT NOT NULL
 );
-CREATE UNIQUE INDEX events_by_id ON events(source, id);
+CREATE UNIQUE INDEX events_by_id ON events(id, source);
 CREATE TABLE head(only INTEGER PRIMARY KEY CHECK(only = 1), seq INTEGER NOT NULL, hash BLOB NOT NULL);
 INSERT INTO head VALUES(1, 0, zeroblob(32));
 CREATE TABLE cursors(name TEXT PRIMARY KEY NOT NULL, seq INTEGER NOT NULL) WITHOUT ROWID;

@@ -112,9 +112,22 @@ struct Group {
 impl Writer {
     /// Works until nobody can ask any more.
     pub fn run(mut self, mut queue: mpsc::UnboundedReceiver<Request>) {
-        while let Some(first) = queue.blocking_recv() {
+        while let Some(first) = self.next(&mut queue) {
             self.group(first, &mut queue);
         }
+    }
+
+    /// The first request of the next transaction. `None` when nobody can ask any more.
+    fn next(&self, queue: &mut mpsc::UnboundedReceiver<Request>) -> Option<Request> {
+        // Callers who were just answered are about to ask again. To sleep and be woken would cost more than the wait.
+        let start = now();
+        while self.company > 1 && start.elapsed() < PATIENCE {
+            match queue.try_recv() {
+                Ok(request) => return Some(request),
+                Err(_) => std::thread::yield_now(),
+            }
+        }
+        queue.blocking_recv()
     }
 
     fn classify(&self, error: rusqlite::Error) -> StoreError {
@@ -277,7 +290,7 @@ impl Writer {
         digest: &Hash,
     ) -> Result<Arc<Event>, StoreError> {
         const INSERT: &str = "INSERT INTO events(seq, source, id, prev, hash, body) VALUES(?, ?, ?, ?, ?, ?)
-                              ON CONFLICT(source, id) DO NOTHING";
+                              ON CONFLICT(id, source) DO NOTHING";
         const FIRST: &str = "SELECT seq, prev, hash, body FROM events WHERE source = ? AND id = ?";
         let classify = |error| self.classify(error);
         let next = group.tip.next(digest);

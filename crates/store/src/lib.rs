@@ -8,8 +8,8 @@
 //! Disk format 1, in one SQLite file `journal.sqlite` of the data directory:
 //! - `events(seq, source, id, prev, hash, body)`: `body` is the draft as canonical JSON (UTF-8, no white space, object
 //!   keys sorted by their bytes) and is stored verbatim, so that a proof never serialises anything again;
-//!   `hash = BLAKE3(prev ‖ seq as 8 bytes little endian ‖ body)`, where `prev` is the 32-byte hash of the event before
-//!   it, zeros before the first.
+//!   `hash = BLAKE3(prev ‖ seq as 8 bytes little endian ‖ BLAKE3(body))`, where `prev` is the 32-byte hash of the event
+//!   before it, zeros before the first.
 //! - `head(seq, hash)`: the last event. With it, a chain that lost its tail is seen to be short.
 //! - `cursors(name, seq)`: positions of durable subscriptions.
 //! - `folds(name, version)` and one table `fold_NAME(id, created, changed, value)` for each fold.

@@ -3,6 +3,7 @@
 //! One thread writes: it takes everything that waits, puts it into one transaction, and answers everybody when that is
 //! on disk. Readers have their own connections and never wait for the writer.
 
+mod checkpoint;
 mod open;
 mod readers;
 mod schema;

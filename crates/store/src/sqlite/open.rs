@@ -10,6 +10,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 use tokio::sync::{Semaphore, mpsc, watch};
 
+use super::checkpoint::{BACKSTOP, Checkpointer};
 use super::readers::Readers;
 use super::schema::{self, Tables};
 use super::writer::Writer;
@@ -64,6 +65,9 @@ pub(super) fn open(dir: &Path, options: Options) -> Result<SqliteJournal, StoreE
     let tip = checked_tip(&conn, dir, min_free_bytes)?;
     settle_folds(&conn, dir, min_free_bytes, &folds)?;
 
+    conn.query_row(BACKSTOP, [], |_| Ok(())).map_err(failed)?;
+    let checkpointer = Checkpointer::start(path.clone()).map_err(unusable)?;
+
     let folds: Arc<[_]> = folds.into();
     let tables = Tables::of(&folds);
     let (head_sender, head) = watch::channel(tip.seq);
@@ -79,6 +83,7 @@ pub(super) fn open(dir: &Path, options: Options) -> Result<SqliteJournal, StoreE
         shared: shared.clone(),
         head: head_sender,
         company: 0,
+        checkpointer,
     };
     let thread = std::thread::Builder::new()
         .name("journal-writer".to_owned())

@@ -82,3 +82,24 @@ async fn dropping_the_future_does_not_take_back_and_closing_finishes() {
     assert!(!dir.path().join(format!("{FILE_NAME}-wal")).exists(), "the log is folded in");
     assert_eq!(verify(dir.path()).expect("whole").events, 50);
 }
+
+#[tokio::test]
+async fn the_log_is_folded_in_beside_the_writer() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let journal = open(dir.path());
+    let size = |name: &str| std::fs::metadata(dir.path().join(name)).expect("is there").len();
+    let (file, log) = (FILE_NAME.to_owned(), format!("{FILE_NAME}-wal"));
+    let mut batches = 0;
+    while size(&file) < 4 << 20 {
+        let events = (0..100).map(|n| {
+            let mut large = draft(format!("e{batches}-{n}"), "k");
+            large.data = serde_json::json!({ "text": "x".repeat(4000) });
+            large
+        });
+        journal.append(events.collect()).await.expect("appends");
+        batches += 1;
+        assert!(size(&log) < 60 << 20, "the writer would have to fold it in itself");
+    }
+    drop(journal);
+    assert_eq!(verify(dir.path()).expect("whole").events, batches * 100);
+}

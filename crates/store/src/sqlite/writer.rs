@@ -8,6 +8,7 @@ use mainstay_model::{Event, EventDraft};
 use rusqlite::{CachedStatement, Connection, params};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
+use super::checkpoint::Checkpointer;
 use super::open::{BUSY, check_space, classify};
 use super::schema::{SqlBacking, Tables, place};
 use crate::fold::{self, Overlay};
@@ -95,6 +96,7 @@ pub(super) struct Writer {
     pub head: watch::Sender<u64>,
     /// How many are asking, as far as is known: those in the last transaction and those who waited behind it.
     pub company: usize,
+    pub checkpointer: Checkpointer,
 }
 
 /// The statement that writes an event, prepared once for a transaction.
@@ -115,6 +117,10 @@ impl Writer {
         while let Some(first) = self.next(&mut queue) {
             self.group(first, &mut queue);
         }
+        let Self { conn, checkpointer, .. } = self;
+        // The last connection that is closed folds in what is left of the log and removes it.
+        drop(checkpointer);
+        drop(conn);
     }
 
     /// The first request of the next transaction. `None` when nobody can ask any more.
@@ -150,6 +156,7 @@ impl Writer {
                 *self.shared.lock().unwrap_or_else(PoisonError::into_inner) = group.tip;
                 self.head.send_if_modified(|head| std::mem::replace(head, group.tip.seq) != group.tip.seq);
                 group.pending.into_iter().for_each(Pending::give);
+                self.checkpointer.committed(&self.conn, group.bytes + group.changes.bytes);
             }
             Err(error) => {
                 self.roll_back(&error);

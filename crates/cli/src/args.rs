@@ -54,6 +54,12 @@ pub enum Output {
 pub enum Verb {
     /// Check a workload directory or a single file
     Check(Check),
+    /// Print the JSON Schema of a file of ours, for editors
+    Schema {
+        /// What it describes
+        #[arg(value_enum, default_value_t = SchemaOf::Workload, value_name = "KIND")]
+        of: SchemaOf,
+    },
     /// Start server and agent on this machine, and apply a workload
     Up(Up),
     /// Run the unit tests of alarms and recording rules
@@ -122,6 +128,13 @@ pub struct Check {
     /// The workload's directory, or one file of any known kind
     #[arg(default_value = ".", value_name = "DIR|FILE")]
     pub path: PathBuf,
+}
+
+/// What `schema` describes. The other files of a workload are in formats that others publish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// `mainstay.yaml`
+    Workload,
 }
 
 /// `test`

@@ -16,6 +16,8 @@ pub mod diagnostic;
 pub mod kind;
 pub mod languages;
 mod read;
+pub mod schema;
+mod shape;
 mod source;
 mod tree;
 pub mod workload;

@@ -8,6 +8,7 @@ pub mod incidents;
 pub mod journal;
 pub mod promql;
 pub mod runs;
+pub mod schema;
 pub mod serve;
 pub mod service;
 pub mod signals;

@@ -13,6 +13,7 @@ use mainstay_model::{Selector, format_duration, parse_duration};
 use super::command::{Template, TemplateError};
 use crate::diagnostic::Diagnostic;
 use crate::read::MAX_PROBLEMS;
+use crate::shape::Shape;
 use crate::source::Source;
 use crate::tree::{Entry, Node, NodeKind, Scalar, Typed, scalar};
 
@@ -33,7 +34,7 @@ pub(crate) struct Reader<'a> {
 pub(crate) struct Fields<'r, 'n> {
     reader: &'r Reader<'r>,
     node: &'n Node,
-    what: &'static str,
+    shape: &'static Shape,
 }
 
 impl<'a> Reader<'a> {
@@ -90,19 +91,14 @@ impl<'a> Reader<'a> {
     }
 
     /// A mapping with these keys. What is known but not built, or a frequent mistake, has a sentence of its own.
-    pub fn fields<'r, 'n>(
-        &'r self,
-        node: &'n Node,
-        what: &'static str,
-        keys: &[&str],
-        not_built: &[(&str, &str)],
-    ) -> Option<Fields<'r, 'n>> {
+    pub fn fields<'r, 'n>(&'r self, node: &'n Node, shape: &'static Shape) -> Option<Fields<'r, 'n>> {
+        let Shape { what, not_built, .. } = shape;
         let entries = self.entries(node)?;
         for entry in entries {
             if self.is_full() {
                 break;
             }
-            if keys.contains(&entry.key.as_str()) {
+            if shape.key(&entry.key).is_some() {
                 continue;
             }
             let span = entry.key_span.clone();
@@ -114,16 +110,17 @@ impl<'a> Reader<'a> {
                 self.push(self.error("not-built", span, *why));
                 continue;
             }
-            let known = keys.iter().copied().chain(not_built.iter().map(|(key, _)| *key));
+            let known = shape.keys.iter().map(|key| key.name).chain(not_built.iter().map(|(key, _)| *key));
             let message = format!("There is no key `{}` in {what}", entry.key);
             let mut diagnostic = self.error("unknown-key", span, message).nearest(&entry.key, known);
             if diagnostic.help.is_none() {
-                let list = keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+                let list =
+                    shape.keys.iter().map(|key| format!("`{}`", key.name)).collect::<Vec<_>>().join(", ");
                 diagnostic = diagnostic.help(format!("known keys are {list}"));
             }
             self.push(diagnostic);
         }
-        Some(Fields { reader: self, node, what })
+        Some(Fields { reader: self, node, shape })
     }
 
     /// A mapping with keys of the author's choice.
@@ -375,6 +372,12 @@ impl<'a> Reader<'a> {
 impl<'n> Fields<'_, 'n> {
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&'n Node> {
+        // What is read and what is known must be the same, or the schema for editors would lie.
+        debug_assert!(
+            self.shape.key(key).is_some() || self.shape.not_built.iter().any(|(name, _)| *name == key),
+            "{} has no `{key}` in its shape",
+            self.shape.what
+        );
         self.node.get(key).map(|entry| &entry.value)
     }
 
@@ -382,7 +385,7 @@ impl<'n> Fields<'_, 'n> {
     pub fn required(&self, key: &str, example: impl Display) -> Option<&'n Node> {
         let value = self.get(key);
         if value.is_none() {
-            let message = format!("{} has no `{key}`", capitalised(self.what));
+            let message = format!("{} has no `{key}`", capitalised(self.shape.what));
             self.reader.push(
                 self.reader
                     .error("missing-key", self.node.focus.clone(), message)

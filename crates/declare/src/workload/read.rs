@@ -14,17 +14,9 @@ use super::{
 };
 use crate::diagnostic::Diagnostic;
 use crate::languages::Languages;
+use crate::shape;
 use crate::source::Source;
 use crate::tree::{Node, NodeKind, Scalar, Typed};
-
-const KEYS: [&str; 7] = ["workload", "title", "owner", "tags", "priorities", "environments", "components"];
-
-const NOT_BUILT: [(&str, &str); 2] = [
-    ("standards", "Shared standards are not built yet, so `standards` cannot be used"),
-    ("resources", "Holding host state is not built yet, so `resources` cannot be used"),
-];
-
-const SERVICE_KEYS: [&str; 8] = ["run", "port", "health", "restart", "limits", "env", "directory", "stop"];
 
 /// What was read, as far as it could be.
 pub(crate) struct Read {
@@ -62,7 +54,7 @@ fn workload(
     languages: &dyn Languages,
     references: &mut References,
 ) -> Option<Workload> {
-    let fields = reader.fields(root, "a workload", &KEYS, &NOT_BUILT)?;
+    let fields = reader.fields(root, &shape::WORKLOAD)?;
     let name = fields
         .required("workload", "NAME")
         .and_then(|node| reader.text(node))
@@ -117,10 +109,7 @@ fn priority(
     languages: &dyn Languages,
     references: &mut References,
 ) -> Option<Priority> {
-    const NOT_BUILT: [(&str, &str); 1] =
-        [("obligations", "Obligations are not built yet: they come with compliance catalogues")];
-    let keys = ["goal", "measure", "target", "components"];
-    let fields = reader.fields(node, "a priority", &keys, &NOT_BUILT)?;
+    let fields = reader.fields(node, &shape::PRIORITY)?;
     let goal = fields.required("goal", "what matters, in a sentence").and_then(|node| reader.text(node));
     let measure = fields.required("measure", "a PromQL expression");
     let measure_text = measure.and_then(|node| reader.text(node));
@@ -179,14 +168,13 @@ fn target(reader: &Reader<'_>, node: &Node) -> Option<Target> {
 }
 
 fn environment(reader: &Reader<'_>, node: &Node) -> Option<Environment> {
-    let fields = reader.fields(node, "an environment", &["hosts"], &[])?;
+    let fields = reader.fields(node, &shape::ENVIRONMENT)?;
     let hosts = fields.required("hosts", "\"tag:environment=NAME\"")?;
     Some(Environment { hosts: reader.selector(hosts)? })
 }
 
 fn component(reader: &Reader<'_>, name: &str, node: &Node, references: &mut References) -> Option<Component> {
-    let keys = ["description", "hosts", "service", "telemetry", "depends_on"];
-    let fields = reader.fields(node, "a component", &keys, &[])?;
+    let fields = reader.fields(node, &shape::COMPONENT)?;
     let service_node = fields.get("service");
     let hosts_node = match service_node {
         Some(_) => fields.required("hosts", "\"*\"` for every host, or a selector such as `\"role=app\""),
@@ -217,11 +205,7 @@ fn component(reader: &Reader<'_>, name: &str, node: &Node, references: &mut Refe
 }
 
 fn telemetry(reader: &Reader<'_>, node: &Node, has_port: bool) -> Telemetry {
-    const NOT_BUILT: [(&str, &str); 1] = [(
-        "logs",
-        "Following log files is not built yet: send logs over OTLP, or write them to standard output, which the agent keeps",
-    )];
-    let Some(fields) = reader.fields(node, "telemetry", &["scrape"], &NOT_BUILT) else {
+    let Some(fields) = reader.fields(node, &shape::TELEMETRY) else {
         return Telemetry::default();
     };
     let scrape = fields.get("scrape").and_then(|node| {
@@ -247,10 +231,8 @@ struct ReadService {
 }
 
 fn service(reader: &Reader<'_>, node: &Node) -> ReadService {
-    let not_built =
-        [("systemd", "Services of systemd are not built yet: say how to run the process with `run`")];
     let mut out = ReadService { port: None, service: None };
-    let Some(fields) = reader.fields(node, "a service", &SERVICE_KEYS, &not_built) else { return out };
+    let Some(fields) = reader.fields(node, &shape::SERVICE) else { return out };
     out.port = fields.get("port").and_then(|node| reader.port(node));
     let has_port = fields.get("port").is_some();
     let run = match fields.get("systemd") {
@@ -290,8 +272,7 @@ const EVERY: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::f
 const WAIT: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(86_400);
 
 fn health(reader: &Reader<'_>, node: &Node, has_port: bool) -> Option<Health> {
-    let keys = ["http", "tcp", "exec", "every", "timeout", "unhealthy_after", "grace"];
-    let fields = reader.fields(node, "a health check", &keys, &[])?;
+    let fields = reader.fields(node, &shape::HEALTH)?;
     let checks: Vec<&str> =
         ["http", "tcp", "exec"].into_iter().filter(|key| fields.get(key).is_some()).collect();
     if checks.len() > 1 {
@@ -339,8 +320,7 @@ fn health(reader: &Reader<'_>, node: &Node, has_port: bool) -> Option<Health> {
 }
 
 fn limits(reader: &Reader<'_>, node: &Node) -> Limits {
-    let not_built = [("cpu", "Limits on CPU are not built yet: only `memory` is")];
-    let fields = reader.fields(node, "limits", &["memory"], &not_built);
+    let fields = reader.fields(node, &shape::LIMITS);
     Limits { memory_bytes: fields.and_then(|fields| fields.get("memory")).and_then(|node| reader.size(node)) }
 }
 
@@ -370,7 +350,7 @@ fn env(reader: &Reader<'_>, node: &Node, has_port: bool) -> BTreeMap<String, Tem
 
 fn stop(reader: &Reader<'_>, node: &Node) -> Stop {
     let default = Stop::default();
-    let Some(fields) = reader.fields(node, "stop", &["signal", "deadline"], &[]) else { return default };
+    let Some(fields) = reader.fields(node, &shape::STOP) else { return default };
     Stop {
         signal: fields
             .get("signal")

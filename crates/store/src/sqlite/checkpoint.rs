@@ -93,7 +93,7 @@ fn work(path: &Path, wakes: &Receiver<()>, ready: &AtomicBool) {
             Ok(_) => ready.store(true, Ordering::Release),
             // The writer folds it in when the log has become too long.
             Err(error) => {
-                tracing::warn!(%error, "the journal's log could not be folded in beside the writer")
+                tracing::warn!(%error, "the journal's log could not be folded in beside the writer");
             }
         }
     }

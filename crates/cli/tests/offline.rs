@@ -1,49 +1,21 @@
 //! The real binary, where no server is needed: what it prints, where, and its exit codes.
 
-use std::path::Path;
-use std::process::{Command, Output};
+mod common;
 
+use std::process::Command;
+
+use common::{folder, mainstay};
 use serde_json::Value;
-
-fn mainstay(dir: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_mainstay"))
-        .args(arguments)
-        .current_dir(dir)
-        .env_remove("MAINSTAY_DATA")
-        .env_remove("MAINSTAY_SERVER")
-        .env_remove("MAINSTAY_TOKEN")
-        .env_remove("MAINSTAY_AGENT_SOCKET")
-        .output()
-        .expect("the binary starts")
-}
-
-fn texts(output: &Output) -> (i32, String, String) {
-    (
-        output.status.code().unwrap_or(-1),
-        String::from_utf8_lossy(&output.stdout).into_owned(),
-        String::from_utf8_lossy(&output.stderr).into_owned(),
-    )
-}
-
-fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().expect("a folder");
-    for (path, text) in files {
-        let path = folder.path().join(path);
-        std::fs::create_dir_all(path.parent().expect("inside the folder")).expect("made");
-        std::fs::write(path, text).expect("written");
-    }
-    folder
-}
 
 const GOOD: &str = "workload: x\nenvironments: { local: { hosts: \"*\" } }\ncomponents:\n  web:\n    hosts: \"role=app\"\n    service: { run: ./web, port: 9000 }\n";
 
 #[test]
 fn a_clean_directory_is_clean() {
     let folder = folder(&[("mainstay.yaml", GOOD)]);
-    let (code, stdout, stderr) = texts(&mainstay(folder.path(), &["check"]));
+    let (code, stdout, stderr) = mainstay(folder.path(), &["check"]);
     assert_eq!((code, stdout.as_str()), (0, ""), "{stderr}");
     assert!(stderr.starts_with(".: no problems in 1 file (1 component, "), "{stderr}");
-    let (code, stdout, _) = texts(&mainstay(folder.path(), &["check", "--output", "json"]));
+    let (code, stdout, _) = mainstay(folder.path(), &["check", "--output", "json"]);
     let value: Value = serde_json::from_str(&stdout).expect("JSON");
     assert_eq!((code, &value["clean"], &value["diagnostics"]), (0, &true.into(), &Value::Array(Vec::new())));
 }
@@ -54,12 +26,12 @@ fn problems_are_the_answer_and_all_of_them() {
         ("mainstay.yaml", &GOOD.replace("port: 9000", "prot: 9000")),
         ("alarms/a.yaml", "groups:\n  - name: g\n    rules:\n      - alert: A\n        expr: rate(x\n"),
     ]);
-    let (code, stdout, stderr) = texts(&mainstay(folder.path(), &["check", "."]));
+    let (code, stdout, stderr) = mainstay(folder.path(), &["check", "."]);
     assert_eq!((code, stderr.as_str()), (1, ""));
     for part in ["--> mainstay.yaml:6:", "`port`", "--> alarms/a.yaml:5:", "problems in 2 files"] {
         assert!(stdout.contains(part), "{part} is missing in\n{stdout}");
     }
-    let (code, stdout, _) = texts(&mainstay(folder.path(), &["check", "-o", "json", "alarms/a.yaml"]));
+    let (code, stdout, _) = mainstay(folder.path(), &["check", "-o", "json", "alarms/a.yaml"]);
     let value: Value = serde_json::from_str(&stdout).expect("JSON");
     assert_eq!((code, &value["clean"], &value["problems"]), (1, &false.into(), &1.into()));
     assert_eq!(value["diagnostics"][0]["place"]["path"], "alarms/a.yaml");
@@ -68,7 +40,7 @@ fn problems_are_the_answer_and_all_of_them() {
 #[test]
 fn a_directory_with_problems_starts_nothing() {
     let folder = folder(&[("shop/mainstay.yaml", "workload: 3\n")]);
-    let (code, _, stderr) = texts(&mainstay(folder.path(), &["up", "shop", "--port", "0"]));
+    let (code, _, stderr) = mainstay(folder.path(), &["up", "shop", "--port", "0"]);
     assert_eq!(code, 1, "{stderr}");
     assert!(stderr.contains("has problems; nothing was changed"), "{stderr}");
     assert!(!folder.path().join(".mainstay").exists());
@@ -91,11 +63,11 @@ fn what_is_not_understood_is_2() {
         &["agent", "--server", "https://example.org"],
         &["runs", "decide", "r1", "--as", "maybe"],
     ] {
-        let (code, stdout, stderr) = texts(&mainstay(folder.path(), arguments));
+        let (code, stdout, stderr) = mainstay(folder.path(), arguments);
         assert_eq!((code, stdout.as_str()), (2, ""), "{arguments:?}: {stderr}");
         assert!(!stderr.is_empty(), "{arguments:?}");
     }
-    let (_, _, stderr) = texts(&mainstay(folder.path(), &["help", "chekc"]));
+    let (_, _, stderr) = mainstay(folder.path(), &["help", "chekc"]);
     assert_eq!(stderr, "error: There is no verb `chekc`\nhint: did you mean `check`?\n");
 }
 
@@ -109,7 +81,7 @@ fn no_server_is_3() {
         &["status", "--server", "http://127.0.0.1:1"],
         &["service", "restart", "web"],
     ] {
-        let (code, stdout, stderr) = texts(&mainstay(folder.path(), arguments));
+        let (code, stdout, stderr) = mainstay(folder.path(), arguments);
         assert_eq!((code, stdout.as_str()), (3, ""), "{arguments:?}: {stderr}");
         assert!(stderr.starts_with("error: ") && stderr.contains("\nhint: "), "{stderr}");
     }
@@ -130,7 +102,7 @@ fn what_cannot_be_read_is_5() {
         &["demo", "--example", "absent"],
         &["demo", "--example", "absent", "--data", "notes"],
     ] {
-        let (code, stdout, stderr) = texts(&mainstay(folder.path(), arguments));
+        let (code, stdout, stderr) = mainstay(folder.path(), arguments);
         assert_eq!((code, stdout.as_str()), (5, ""), "{arguments:?}: {stderr}");
         assert!(stderr.starts_with("error: "), "{stderr}");
     }
@@ -139,13 +111,13 @@ fn what_cannot_be_read_is_5() {
 #[test]
 fn help_tells_of_exit_codes_and_hides_what_is_not_for_people() {
     let folder = folder(&[]);
-    let (code, stdout, _) = texts(&mainstay(folder.path(), &["help", "exit-codes"]));
+    let (code, stdout, _) = mainstay(folder.path(), &["help", "exit-codes"]);
     assert!(code == 0 && stdout.contains("130  interrupted"), "{stdout}");
-    let (code, stdout, _) = texts(&mainstay(folder.path(), &["help"]));
+    let (code, stdout, _) = mainstay(folder.path(), &["help"]);
     assert!(code == 0 && stdout.contains("incidents") && !stdout.contains("shim"), "{stdout}");
-    let (code, stdout, _) = texts(&mainstay(folder.path(), &["help", "runs", "decide"]));
+    let (code, stdout, _) = mainstay(folder.path(), &["help", "runs", "decide"]);
     assert!(code == 0 && stdout.contains("--as <"), "{stdout}");
-    let (code, stdout, _) = texts(&mainstay(folder.path(), &["version", "-o", "json"]));
+    let (code, stdout, _) = mainstay(folder.path(), &["version", "-o", "json"]);
     assert!(code == 0 && serde_json::from_str::<Value>(&stdout).expect("JSON")["version"].is_string());
 }
 

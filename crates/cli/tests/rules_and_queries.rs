@@ -1,32 +1,11 @@
 //! The real binary on tests of rules and on PromQL: what it prints, where, and its exit codes. No server is needed.
 
+mod common;
+
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
+use common::{folder, mainstay};
 use serde_json::Value;
-
-fn mainstay(dir: &Path, arguments: &[&str]) -> (i32, String, String) {
-    let output: Output = Command::new(env!("CARGO_BIN_EXE_mainstay"))
-        .args(arguments)
-        .current_dir(dir)
-        .output()
-        .expect("the binary starts");
-    (
-        output.status.code().unwrap_or(-1),
-        String::from_utf8_lossy(&output.stdout).into_owned(),
-        String::from_utf8_lossy(&output.stderr).into_owned(),
-    )
-}
-
-fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().expect("a folder");
-    for (path, text) in files {
-        let path = folder.path().join(path);
-        std::fs::create_dir_all(path.parent().expect("inside the folder")).expect("made");
-        std::fs::write(path, text).expect("written");
-    }
-    folder
-}
 
 fn corpus(name: &str) -> Option<PathBuf> {
     let root = std::env::var_os("MAINSTAY_CORPORA")

@@ -9,7 +9,7 @@ use crate::place::{Placed, Placement};
 
 /// One service that changes on one host.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
+pub struct ServiceChange {
     /// The host.
     pub host: HostId,
     /// The component.
@@ -34,7 +34,10 @@ pub enum ChangeKind {
 
 /// The changes from one placed declaration to the next: first what is made or updated, dependencies first; then what is
 /// removed, dependents first. `current` is `None` when nothing was declared before.
-pub fn changes(current: Option<(&Declared, &Placement)>, next: (&Declared, &Placement)) -> Vec<Change> {
+pub fn changes(
+    current: Option<(&Declared, &Placement)>,
+    next: (&Declared, &Placement),
+) -> Vec<ServiceChange> {
     let (declared, placement) = next;
     let before: BTreeSet<&Placed> = current.iter().flat_map(|(_, placement)| &placement.services).collect();
     let after: BTreeSet<&Placed> = placement.services.iter().collect();
@@ -42,7 +45,7 @@ pub fn changes(current: Option<(&Declared, &Placement)>, next: (&Declared, &Plac
         let Component { service, depends_on, .. } = declared.workload.components.get(name)?;
         Some((service.clone()?, depends_on.clone()))
     };
-    let change = |placed: &Placed, kind| Change {
+    let change = |placed: &Placed, kind| ServiceChange {
         host: placed.host.clone(),
         component: placed.component.clone(),
         kind,

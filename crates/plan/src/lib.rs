@@ -1,10 +1,27 @@
-//! Declared state and hosts to a plan: which service belongs on which host, in which order, and what differs from before.
+//! Declared state and hosts to a plan, and a plan to a change: placement, what differs, in which order, how large it is,
+//! whether somebody has to approve it, how it is undone; and the machine that carries it out.
 //!
-//! Pure and without memory: the same values give the same plan, in the same order. What a plan costs, how it is undone
-//! and whether somebody has to approve it will be decided here too.
+//! Pure and without memory: the same values give the same plan, in the same order.
 
+mod change;
 mod changes;
+mod limits;
+mod observed;
 mod place;
+mod value;
 
-pub use changes::{Change, ChangeKind, changes};
+pub use change::{
+    ActionId, ActionState, Change, ChangeEvent, Commit, Decision, End, FoldError, Input, Outcome, Phase,
+    Progress, Report, Request, Wanted, WaveState, start, step,
+};
+pub use changes::{ChangeKind, ServiceChange, changes};
+pub use limits::{ChangeLimits, Hold, holds};
+pub use observed::{Drift, DriftVerdict, HostSeen, Observed, SeenState, ServiceSeen, Sighting};
 pub use place::{Placed, Placement, Unplaced, place, waves};
+pub use value::{
+    Action, Affected, Base, Currency, FORMAT, FieldChange, Format, MAX_NAMED, Plan, PlanError, Resource,
+    ResourceKind, Reversal, Shown, Size, Stage, Verb, Wave,
+};
+
+/// Texts in a plan are cut after this many characters.
+pub const MAX_SHOWN_CHARS: usize = 2_000;

@@ -15,7 +15,7 @@ pub struct Placed {
 }
 
 /// A component that should run somewhere and does not.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Unplaced {
     /// The component.
     pub component: String,

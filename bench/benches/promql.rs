@@ -13,7 +13,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use mainstay_bench::{api, process, process::Memory};
+use mainstay_bench::{process, process::Memory};
 use mainstay_promql::{Engine, Expr, Labels, MemorySeries, Samples, parse};
 
 #[path = "../../crates/promql/tests/compliance/answer.rs"]
@@ -176,7 +176,9 @@ impl Case {
         } else {
             engine.instant(store, &self.expr, end)?
         };
-        Ok(api::body(&answer))
+        let mut body = String::new();
+        mainstay_promql::json::write_answer(&mut body, &answer);
+        Ok(body)
     }
 
     fn ask_them(&self, server: &mut Prometheus) -> Result<Vec<u8>, Failure> {

@@ -254,6 +254,7 @@ pub struct Matcher {
 /// A compiled pattern; alternations of plain words are kept as a list, which is what most patterns are.
 #[derive(Debug, Clone)]
 enum Pattern {
+    /// Sorted.
     Words(Vec<String>),
     Anything,
     AnythingNotEmpty,
@@ -277,6 +278,13 @@ impl Matcher {
     /// A matcher for equality, which cannot fail to build.
     pub fn equal(name: impl Into<String>, value: impl Into<String>) -> Self {
         Self { name: name.into(), op: MatchOp::Equal, value: value.into(), pattern: None }
+    }
+
+    /// A matcher for any of some values, however many.
+    pub(crate) fn one_of(name: impl Into<String>, values: &[&str]) -> Self {
+        let value = values.iter().map(|value| regex::escape(value)).collect::<Vec<_>>().join("|");
+        let pattern = Some(Pattern::words(values.iter().copied()));
+        Self { name: name.into(), op: MatchOp::Regex, value, pattern }
     }
 
     /// Whether a label value satisfies the matcher.
@@ -307,21 +315,36 @@ impl Pattern {
         }
         let plain = |word: &str| word.bytes().all(|b| !br"\.+*?()[]{}^$|".contains(&b));
         if text.split('|').all(plain) {
-            return Ok(Self::Words(text.split('|').map(str::to_owned).collect()));
+            return Ok(Self::words(text.split('|')));
         }
-        // Compiled alone first, so that an error shows the pattern as it was written.
-        regex::Regex::new(text).map_err(|error| error.to_string())?;
-        regex::Regex::new(&format!("^(?s:{text})$")).map(Self::Regex).map_err(|error| error.to_string())
+        anchored(text).map(Self::Regex)
+    }
+
+    fn words<'w>(words: impl Iterator<Item = &'w str>) -> Self {
+        let mut words: Vec<String> = words.map(str::to_owned).collect();
+        words.sort_unstable();
+        words.dedup();
+        Self::Words(words)
     }
 
     fn matches(&self, value: &str) -> bool {
         match self {
-            Self::Words(words) => words.iter().any(|word| word == value),
+            Self::Words(words) => words.binary_search_by(|word| word.as_str().cmp(value)).is_ok(),
             Self::Anything => true,
             Self::AnythingNotEmpty => !value.is_empty(),
             Self::Regex(regex) => regex.is_match(value),
         }
     }
+}
+
+/// A pattern that matches whole texts and whose dot matches newlines.
+///
+/// Only the form in which it is used is compiled. The pattern by itself is read before, which is cheap: one such as
+/// `a)|(b` would close the group that goes around it. What is wrong is told of the pattern as it was written.
+pub(crate) fn anchored(text: &str) -> Result<regex::Regex, String> {
+    regex_syntax::ast::parse::Parser::new().parse(text).map_err(|error| error.to_string())?;
+    regex::Regex::new(&format!("^(?s:{text})$"))
+        .map_err(|error| regex::Regex::new(text).err().unwrap_or(error).to_string())
 }
 
 impl PartialEq for Matcher {
@@ -364,6 +387,9 @@ mod tests {
         assert!(matcher(MatchOp::Regex, "a.c").matches("a\nc"));
         assert!(matcher(MatchOp::NotRegex, ".+").matches(""));
         assert!(matcher(MatchOp::Regex, "(?i:AB).*").matches("abc"));
-        assert!(Matcher::new("l", MatchOp::Regex, "(").is_err());
+        for wrong in ["(", "a)|(b", r"\p{Nothing}", "a{2,1}"] {
+            let error = Matcher::new("l", MatchOp::Regex, wrong).expect_err(wrong);
+            assert!(error.contains(wrong) && !error.contains("(?s"), "{error}");
+        }
     }
 }

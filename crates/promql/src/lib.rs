@@ -10,6 +10,7 @@ mod date;
 mod engine;
 mod functions;
 mod histogram;
+pub mod json;
 mod labels;
 mod lexer;
 mod numeric;

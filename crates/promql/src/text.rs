@@ -71,10 +71,8 @@ pub fn api_number(value: f64) -> String {
         return decimal(value);
     }
     let scientific = format!("{value:e}");
-    match scientific.split_once('e') {
-        Some((digits, exponent)) if !exponent.starts_with('-') => format!("{digits}e+{exponent}"),
-        _ => scientific,
-    }
+    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    with_exponent(digits, exponent.parse().unwrap_or(0))
 }
 
 /// A value as OpenMetrics writes `le` and `quantile` labels: as `%g`, with `.0` when nothing marks it a float.
@@ -248,7 +246,7 @@ mod tests {
         assert_eq!(general_precision(0.123_456, 2), "0.12");
         assert_eq!(general_precision(1234.0, 2), "1.2e+03");
         assert_eq!(decimal(1e21), "1000000000000000000000");
-        assert_eq!(api_number(1e-7), "1e-7");
+        assert_eq!(api_number(1e-7), "1e-07");
         assert_eq!(api_number(1e21), "1e+21");
         assert_eq!(open_metrics_float(1.0), "1.0");
     }

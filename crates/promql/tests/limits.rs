@@ -1,10 +1,11 @@
 //! What stops a query, and what a store's failure looks like.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 use mainstay_promql::{
-    Engine, EvalError, Labels, MemorySeries, Options, Sample, Selection, Series, SeriesData, contract, parse,
+    Engine, EvalError, Labels, MemorySeries, Options, Sample, Samples, Selection, Series, SeriesData,
+    contract, parse,
 };
 
 fn store() -> MemorySeries {
@@ -105,4 +106,125 @@ fn the_store_in_memory_keeps_the_contract() {
     }
     contract::check(&store).expect("keeps the contract");
     assert!(contract::check(&MemorySeries::new()).is_err());
+}
+
+/// Long series, so that a few of them are much work.
+fn long(series: usize, samples: i64) -> MemorySeries {
+    let mut store = MemorySeries::new();
+    for i in 0..series {
+        let labels = Labels::from_pairs([("__name__", "m"), ("i", &i.to_string()), ("le", &i.to_string())]);
+        let times: Vec<i64> = (0..samples).map(|n| n * 1_000).collect();
+        let values = times.iter().map(|t| f64::from(u32::try_from(t % 97_000).unwrap_or(0))).collect();
+        store.insert(&labels, Samples::from_floats(times, values));
+    }
+    store
+}
+
+/// Each of these would look at far more than a hundred million samples or steps, and asks on the way, whatever the
+/// part of the engine that has the work.
+#[test]
+fn every_long_path_asks_whether_to_stop() {
+    let store = long(40, 20_000);
+    for text in [
+        "quantile_over_time(0.5, m[5h])",
+        "mad_over_time(m{i=\"1\"}[5h])",
+        "avg_over_time(m[5h])",
+        "count_over_time(m[4h] offset 1h) + deriv(m[5h])",
+        "max_over_time(quantile_over_time(0.1, m[1h])[5h:1s])",
+        "sum_over_time((m + on (i) m)[5h:1s])",
+        "changes(m[5h])",
+        "rate(m[5h] smoothed)",
+    ] {
+        let expr = parse(text).expect("parses");
+        let asked = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&asked);
+        let cancel = move || count.fetch_add(1, Ordering::Relaxed) >= 20;
+        let options = Options { cancel: Some(Arc::new(cancel)), ..Options::default() };
+        let answer = Engine::new(options).range(&store, &expr, 18_000_000, 19_900_000, 1_000);
+        assert!(matches!(answer, Err(EvalError::Cancelled)), "{text} did not ask 20 times");
+        assert_eq!(asked.load(Ordering::Relaxed), 21, "{text} went on after it was told to stop");
+    }
+}
+
+/// What a query holds besides columns counts, too.
+#[test]
+fn nothing_is_held_without_being_counted() {
+    let store = long(40, 100);
+    let narrow = |most: u64| Options { max_samples: most, ..Options::default() };
+    let ask = |most: u64, text: &str| {
+        let expr = parse(text).expect("parses");
+        Engine::new(narrow(most)).range(&store, &expr, 0, 60_000, 1_000).map(drop)
+    };
+    // 40 series of 61 steps are 2,440 samples, and the store hands out 2,440.
+    for (text, needs) in [
+        ("count(m)", 2_440 + 122),
+        ("count by (i) (m)", 2 * 2_440),
+        ("count(count by (i) (m))", 2 * 2_440),
+        ("quantile by (i) (0.5, m)", 2 * 2_440),
+        ("count(limitk by (i) (1, m))", 2 * 2_440),
+        ("count(topk(1, m))", 2 * 2_440),
+        ("count_values(\"v\", m)", 2 * 2_440),
+    ] {
+        assert!(
+            matches!(ask(needs - 200, text), Err(EvalError::TooManySamples)),
+            "{text} is within {}",
+            needs - 200
+        );
+        assert!(ask(needs * 3, text).is_ok(), "{text} is not within {}", needs * 3);
+    }
+    let nested = format!("{}vector(1){}", "vector(time() + scalar(".repeat(20), "))".repeat(20));
+    assert!(matches!(ask(1_000, &nested), Err(EvalError::TooManySamples)));
+}
+
+#[test]
+fn labels_do_not_grow_without_end() {
+    let mut text = "label_replace(m{i=\"1\"}, \"a\", \"xxxxxxxx\", \"\", \"\")".to_owned();
+    for _ in 0..40 {
+        text = format!("label_replace({text}, \"a\", \"$1$1\", \"a\", \"(.*)\")");
+    }
+    let error = run(Options::default(), &text).expect_err("fails");
+    assert!(error.to_string().contains("the new value of label \"a\" has 131072 bytes"), "{error}");
+    assert!(error.span().is_some());
+}
+
+#[test]
+fn many_instances_are_no_pattern_to_compile() {
+    let mut store = MemorySeries::new();
+    for i in 0..5_000 {
+        let instance = format!("host-{i}.example:9100");
+        for (name, extra) in [("m", ""), ("target_info", "1.2")] {
+            let labels = [("__name__", name), ("instance", &instance), ("job", "node"), ("version", extra)];
+            store.push(&Labels::from_pairs(labels), Sample::float(0, 1.0));
+        }
+    }
+    let expr = parse("count by (version) (info(m))").expect("parses");
+    let answer = Engine::default().instant(&store, &expr, 1_000).expect("evaluates");
+    let [only] = answer.value.vector() else { panic!("one group") };
+    assert_eq!((only.labels.get("version"), only.sample.as_float()), ("1.2", Some(5_000.0)));
+}
+
+#[test]
+fn threads_are_used_when_they_are_asked_for() {
+    let store = long(40, 3_000);
+    for text in ["sum(m)", "sum by (i) (max_over_time(m[1m]))"] {
+        let expr = parse(text).expect("parses");
+        let threads = |parallel| {
+            let seen = Arc::new(Mutex::new(Vec::new()));
+            let known = Arc::clone(&seen);
+            let cancel = move || {
+                let mut known = known.lock().expect("no thread panics");
+                let own = std::thread::current().id();
+                if !known.contains(&own) {
+                    known.push(own);
+                }
+                false
+            };
+            let options = Options { parallel, cancel: Some(Arc::new(cancel)), ..Options::default() };
+            Engine::new(options).range(&store, &expr, 0, 3_000_000, 3_000).expect("evaluates");
+            let seen = seen.lock().expect("no thread panics");
+            (seen.len(), seen.first().copied())
+        };
+        assert_eq!(threads(1), (1, Some(std::thread::current().id())), "{text}");
+        assert!(threads(3).0 > 1, "{text} ran on one thread");
+    }
 }

@@ -41,6 +41,17 @@ fn series() -> MemorySeries {
     store
 }
 
+/// The series of [`series`] many times over, so that there is work for several threads.
+static MANY: std::sync::LazyLock<MemorySeries> = std::sync::LazyLock::new(|| {
+    let mut many = MemorySeries::new();
+    for (labels, samples) in series().iter() {
+        for copy in 0..40 {
+            many.insert(&labels.with("copy", &copy.to_string()), samples.clone());
+        }
+    }
+    many
+});
+
 fn pick(words: &'static [&'static str]) -> BoxedStrategy<String> {
     prop::sample::select(words).prop_map(str::to_owned).boxed()
 }
@@ -264,6 +275,27 @@ proptest! {
         }
         let _ = mainstay_promql::testscript::run(&text);
         let _ = parse_description(&text);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, max_shrink_iters: 100, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn several_threads_answer_as_one(text in expression(), delayed in any::<bool>(), most in 2_000_u64..400_000) {
+        let Ok(expr) = parse(&text) else { return Ok(()) };
+        let store = &*MANY;
+        let ask = |parallel| {
+            let options = Options { parallel, max_samples: most, ..options(delayed) };
+            let engine = Engine::new(options);
+            let range = engine.range(store, &expr, 0, 20_000 * 300, 20_000);
+            let instant = engine.instant(store, &expr, 300_000);
+            // Debug output tells floats apart to the last bit but for the payloads of NaN.
+            (format!("{range:?}"), format!("{instant:?}"))
+        };
+        let alone = ask(1);
+        prop_assert_eq!(&alone, &ask(2), "{}", text);
+        prop_assert_eq!(&alone, &ask(5), "{}", text);
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::column::{Column, Grid, is_absent};
+use super::column::{Column, Grid, Hold, is_absent};
 use super::histogram_total::HistogramTotal;
 use super::plan::{Aggregate, Node, NodeKind};
 use super::{Eval, EvalError, Sink};
@@ -44,12 +44,31 @@ impl<G> Groups<G> {
     fn entry(&mut self, labels: Labels, drop_name: bool, new: impl FnOnce() -> G) -> &mut G {
         let at = match self.index.get(&labels) {
             Some(at) => *at,
-            None => {
-                self.index.insert(labels.clone(), self.list.len());
-                self.list.push((labels, false, new()));
-                self.list.len() - 1
-            }
+            None => self.add(labels, new()),
         };
+        self.at(at, drop_name)
+    }
+
+    fn try_entry(
+        &mut self,
+        labels: Labels,
+        drop_name: bool,
+        new: impl FnOnce() -> Result<G, EvalError>,
+    ) -> Result<&mut G, EvalError> {
+        let at = match self.index.get(&labels) {
+            Some(at) => *at,
+            None => self.add(labels, new()?),
+        };
+        Ok(self.at(at, drop_name))
+    }
+
+    fn add(&mut self, labels: Labels, group: G) -> usize {
+        self.index.insert(labels.clone(), self.list.len());
+        self.list.push((labels, false, group));
+        self.list.len() - 1
+    }
+
+    fn at(&mut self, at: usize, drop_name: bool) -> &mut G {
         let (_, drop, group) = &mut self.list[at];
         *drop |= drop_name;
         group
@@ -116,6 +135,7 @@ impl Running {
 
 /// What is known of a group.
 struct Group {
+    hold: Hold,
     floats: Vec<Running>,
     /// Histograms are few; only steps that have one take room.
     histograms: BTreeMap<usize, HistogramTotal>,
@@ -156,11 +176,15 @@ impl Eval<'_> {
             if !adds && !matches!(op, AggregateOp::Count | AggregateOp::Group) {
                 self.ignored_histograms(aggregate, &mut column);
             }
+            self.worked(grid.count)?;
             let labels = group_labels(aggregate, &column.labels);
-            let group = groups.entry(labels, column.drop_name, || Group {
-                floats: vec![Running::None; grid.count],
-                histograms: BTreeMap::new(),
-            });
+            let group = groups.try_entry(labels, column.drop_name, || {
+                Ok(Group {
+                    hold: self.budget.hold(grid.count)?,
+                    floats: vec![Running::None; grid.count],
+                    histograms: BTreeMap::new(),
+                })
+            })?;
             for (i, running) in group.floats.iter_mut().enumerate() {
                 if !is_absent(column.floats[i]) {
                     running.add(op, column.floats[i]);
@@ -180,6 +204,8 @@ impl Eval<'_> {
             Ok(())
         })?;
         for (labels, drop_name, group) in groups.list {
+            // The group's numbers give way to its column.
+            drop(group.hold);
             let mut column = self.column(labels, grid)?;
             column.drop_name = drop_name;
             for (i, running) in group.floats.iter().enumerate() {
@@ -234,6 +260,7 @@ impl Eval<'_> {
             let mut out = self.column(labels, grid)?;
             out.drop_name = drop_name;
             for (i, q) in quantiles.iter().enumerate() {
+                self.worked(columns.len())?;
                 values.clear();
                 values.extend(columns.iter().map(|c| c.floats[i]).filter(|v| !is_absent(*v)));
                 if !values.is_empty() {
@@ -260,8 +287,8 @@ impl Eval<'_> {
             _ => return Err(EvalError::query("expected a string literal", param.span)),
         };
         let mut groups: Groups<Column> = Groups::new();
-        let mut failed = None;
         self.stream(&aggregate.expr, grid, &mut |column| {
+            self.worked(grid.count.saturating_mul(4))?;
             let base = group_labels(aggregate, &column.labels);
             for i in (0..grid.count).filter(|i| column.has(*i)) {
                 let value = match column.histogram(i) {
@@ -269,19 +296,11 @@ impl Eval<'_> {
                     None => crate::text::decimal(column.floats[i]),
                 };
                 let labels = base.with(&label, &value);
-                if !groups.index.contains_key(&labels) {
-                    match self.column(labels.clone(), grid) {
-                        Ok(new) => drop(groups.entry(labels.clone(), false, || new)),
-                        Err(error) => failed = Some(error),
-                    }
-                }
-                if let Some(at) = groups.index.get(&labels) {
-                    let group = &mut groups.list[*at].2;
-                    let before = if is_absent(group.floats[i]) { 0.0 } else { group.floats[i] };
-                    group.set_float(i, before + 1.0);
-                }
+                let group = groups.try_entry(labels.clone(), false, || self.column(labels, grid))?;
+                let before = if is_absent(group.floats[i]) { 0.0 } else { group.floats[i] };
+                group.set_float(i, before + 1.0);
             }
-            failed.take().map_or(Ok(()), Err)
+            Ok(())
         })?;
         // Sorted, because the order in which values are first seen differs between instant and range queries.
         groups.list.sort_by(|a, b| a.0.cmp(&b.0));
@@ -339,6 +358,7 @@ impl Eval<'_> {
         let mut order = Vec::new();
         for (_, _, members) in &groups.list {
             for (i, limit) in limits.iter().enumerate() {
+                self.worked(members.len().saturating_mul(2))?;
                 let mut present: Vec<usize> =
                     members.iter().copied().filter(|at| !is_absent(columns[*at].floats[i])).collect();
                 // Of equal values the first come stay, as in a heap that only strictly better values enter.

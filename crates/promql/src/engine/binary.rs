@@ -81,6 +81,7 @@ impl Eval<'_> {
         }
         let mut columns = self.collect(first, grid)?;
         for (binary, span) in chain.into_iter().rev() {
+            self.worked(columns.len().saturating_mul(grid.count))?;
             let rhs = self.collect(&binary.rhs, grid)?;
             columns = match binary.op {
                 BinaryOp::And | BinaryOp::Unless => self.keep_by_presence(binary, columns, &rhs, grid),

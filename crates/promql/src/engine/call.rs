@@ -14,6 +14,8 @@ use crate::series::SeriesData;
 impl Eval<'_> {
     /// The value of a scalar at each step.
     pub(super) fn scalar(&self, node: &Node, grid: Grid) -> Result<Vec<f64>, EvalError> {
+        // Nested scalars are held one within the other.
+        let _hold = self.budget.hold(grid.count)?;
         match &node.kind {
             NodeKind::Number(value) => Ok(vec![*value; grid.count]),
             NodeKind::Invariant(inner) => {

@@ -60,6 +60,11 @@ impl Budget {
         Self { held: Arc::default(), peak: Arc::default(), most }
     }
 
+    /// A budget of what is left of this one.
+    pub(crate) fn rest(&self) -> Self {
+        Self::new(self.most.saturating_sub(self.held.load(Ordering::Relaxed)))
+    }
+
     pub(crate) fn hold(&self, samples: usize) -> Result<Hold, EvalError> {
         let samples = samples as u64;
         let now = self.held.fetch_add(samples, Ordering::Relaxed) + samples;
@@ -92,7 +97,7 @@ pub(crate) struct Column {
     pub floats: Vec<f64>,
     /// One entry per step, when there is any histogram. A step never has both.
     pub histograms: Option<Vec<Option<Arc<Histogram>>>>,
-    _hold: Hold,
+    hold: Hold,
     histogram_hold: Option<Hold>,
 }
 
@@ -112,7 +117,7 @@ impl Column {
             drop_name: false,
             floats: vec![ABSENT; grid.count],
             histograms: None,
-            _hold: hold,
+            hold,
             histogram_hold: None,
         })
     }
@@ -134,6 +139,15 @@ impl Column {
         if let Some(list) = &self.histograms {
             let weight = list.iter().flatten().map(|histogram| histogram.weight()).sum();
             self.histogram_hold = Some(budget.hold(weight)?);
+        }
+        Ok(())
+    }
+
+    /// Counts the column against another budget than the one it was made with.
+    pub(crate) fn hold_again(&mut self, budget: &Budget) -> Result<(), EvalError> {
+        self.hold = budget.hold(self.floats.len())?;
+        if let Some(hold) = &mut self.histogram_hold {
+            *hold = budget.hold(usize::try_from(hold.samples).unwrap_or(usize::MAX))?;
         }
         Ok(())
     }

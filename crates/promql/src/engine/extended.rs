@@ -211,7 +211,8 @@ impl Eval<'_> {
             after_ms: lookback,
         };
         let from = shape.end(grid.start).saturating_sub(lookback);
-        let found = self.fetch(select, from, shape.end(grid.end()).saturating_add(lookback), 0, "")?;
+        let (found, _hold) =
+            self.fetch(select, from, shape.end(grid.end()).saturating_add(lookback), 0, "")?;
         for data in found {
             let metric = data.labels.metric_name().to_owned();
             let samples = data.samples.without_stale();

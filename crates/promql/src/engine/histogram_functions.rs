@@ -20,6 +20,8 @@ type ReadClassic<'r> = &'r dyn Fn(usize, Vec<(f64, f64)>, &Labels) -> f64;
 /// The histograms of a vector: native ones, and classic ones gathered from their buckets.
 struct Histograms {
     natives: Vec<Column>,
+    /// Where a classic histogram stands in the list, by its labels.
+    known: IndexMap<Labels, usize>,
     classics: Vec<(Labels, Vec<(f64, Column)>)>,
 }
 
@@ -28,11 +30,8 @@ impl Histograms {
     fn drop_mixed(&mut self, grid: Grid) -> Vec<Labels> {
         let mut mixed = Vec::new();
         for native in &mut self.natives {
-            let Some((labels, buckets)) =
-                self.classics.iter_mut().find(|(labels, _)| *labels == native.labels)
-            else {
-                continue;
-            };
+            let Some(at) = self.known.get(&native.labels) else { continue };
+            let (labels, buckets) = &mut self.classics[*at];
             for i in 0..grid.count {
                 if native.histogram(i).is_some() && buckets.iter().any(|(_, column)| column.has(i)) {
                     native.clear(i);
@@ -55,8 +54,7 @@ impl Eval<'_> {
     }
 
     fn histograms(&self, vector: &Node, grid: Grid) -> Result<Histograms, EvalError> {
-        let mut found = Histograms { natives: Vec::new(), classics: Vec::new() };
-        let mut known: IndexMap<Labels, usize> = IndexMap::new();
+        let mut found = Histograms { natives: Vec::new(), known: IndexMap::new(), classics: Vec::new() };
         self.stream(vector, grid, &mut |mut column| {
             if column.histograms.is_some() {
                 let mut native = self.column(column.labels.clone(), grid)?;
@@ -77,7 +75,7 @@ impl Eval<'_> {
                 return Ok(());
             };
             let labels = column.labels.retain(|name| name != "le");
-            let at = *known.entry(labels.clone()).or_insert_with(|| {
+            let at = *found.known.entry(labels.clone()).or_insert_with(|| {
                 found.classics.push((labels, Vec::new()));
                 found.classics.len() - 1
             });
@@ -114,12 +112,14 @@ impl Eval<'_> {
             let mut column = self.reading(&source.labels, grid)?;
             for i in 0..grid.count {
                 if let Some(histogram) = source.histogram(i) {
+                    self.worked(histogram.positive.len() + histogram.negative.len())?;
                     column.set_float(i, native(i, histogram, &source.labels));
                 }
             }
             columns.push(column);
         }
         for (labels, buckets) in &found.classics {
+            self.worked(grid.count.saturating_mul(buckets.len()))?;
             let mut column = self.reading(labels, grid)?;
             for i in 0..grid.count {
                 let present: Vec<(f64, f64)> = buckets

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::column::{Column, Grid};
+use super::column::{Column, Grid, Hold};
 use super::plan::{Node, NodeKind, Select};
 use super::select::Newest;
 use super::{Eval, EvalError, Sink};
@@ -16,6 +16,7 @@ const IDENTIFYING: [&str; 2] = ["instance", "job"];
 struct InfoSeries {
     labels: Labels,
     taken: Vec<Option<i64>>,
+    _hold: Hold,
 }
 
 /// What the second argument asks for.
@@ -79,6 +80,7 @@ impl Eval<'_> {
             let names = by_key.get(&key(&column.labels)).filter(|_| described);
             let mut targets: BTreeMap<Vec<usize>, usize> = BTreeMap::new();
             for i in (0..grid.count).filter(|i| column.has(*i)) {
+                self.worked(names.map_or(1, |names| names.values().map(Vec::len).sum()))?;
                 let found = match names {
                     Some(names) => newest_of_each(names, &infos, i, span)?,
                     None => Vec::new(),
@@ -139,10 +141,7 @@ impl Eval<'_> {
                 continue;
             }
             any = true;
-            let pattern = values.iter().map(|value| regex::escape(value)).collect::<Vec<_>>().join("|");
-            let matcher =
-                Matcher::new(name, MatchOp::Regex, pattern).map_err(|error| EvalError::query(error, span))?;
-            matchers.push(matcher);
+            matchers.push(Matcher::one_of(name, &values));
         }
         if !any {
             return Ok(Vec::new());
@@ -152,6 +151,7 @@ impl Eval<'_> {
         let mut infos = Vec::new();
         let mut bad = None;
         self.newest(&select, grid, &mut |data, walk| {
+            let hold = self.budget.hold(grid.count)?;
             let mut taken = vec![None; grid.count];
             let times = data.samples.times();
             let mut any = false;
@@ -163,7 +163,7 @@ impl Eval<'_> {
                 Newest::Histogram(..) => bad = Some(data.labels.clone()),
             });
             if any {
-                infos.push(InfoSeries { labels: data.labels.clone(), taken });
+                infos.push(InfoSeries { labels: data.labels.clone(), taken, _hold: hold });
             }
             Ok(())
         })?;

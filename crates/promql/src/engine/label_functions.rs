@@ -4,7 +4,11 @@ use super::column::{Column, Grid, merge_same};
 use super::plan::{Node, NodeKind};
 use super::{Eval, EvalError, Sink};
 use crate::ast::Span;
-use crate::labels::NAME;
+use crate::labels::{Labels, NAME};
+use crate::text::quote;
+
+/// The longest value a label can be given. Values that are built from themselves in nested calls grow without end.
+const MAX_VALUE_BYTES: usize = 64 * 1024;
 
 impl Eval<'_> {
     pub(super) fn label_replace(
@@ -20,21 +24,43 @@ impl Eval<'_> {
         };
         let (target, replacement) = (self.text_of(target)?, self.text_of(replacement)?);
         let (source, pattern) = (self.text_of(source)?, self.text_of(pattern)?);
-        let regex = regex::Regex::new(&pattern)
-            .and_then(|_| regex::Regex::new(&format!("^(?s:{pattern})$")))
-            .map_err(|_| {
-                EvalError::query(format!("invalid regular expression in label_replace(): {pattern}"), span)
-            })?;
+        let regex = crate::labels::anchored(&pattern).map_err(|_| {
+            EvalError::query(format!("invalid regular expression in label_replace(): {pattern}"), span)
+        })?;
         if bad_label_name(&strings[0]) {
             let message = format!("invalid destination label name in label_replace(): {target}");
             return Err(EvalError::query(message, span));
         }
+        self.relabel(vector, &target, grid, sink, &|labels| {
+            let captures = regex.captures(labels.get(&source))?;
+            let mut value = String::new();
+            captures.expand(&replacement, &mut value);
+            Some(value)
+        })
+    }
+
+    /// Sets one label of each series, where there is a new value for it. A name that was to go and is set stays.
+    fn relabel(
+        &self,
+        vector: &Node,
+        target: &str,
+        grid: Grid,
+        sink: Sink<'_>,
+        value: &dyn Fn(&Labels) -> Option<String>,
+    ) -> Result<(), EvalError> {
         let mut columns = Vec::new();
         self.stream(vector, grid, &mut |mut column| {
-            if let Some(captures) = regex.captures(column.labels.get(&source)) {
-                let mut value = String::new();
-                captures.expand(&replacement, &mut value);
-                column.labels = column.labels.with(&target, &value);
+            if let Some(value) = value(&column.labels) {
+                self.worked(value.len())?;
+                if value.len() > MAX_VALUE_BYTES {
+                    let message = format!(
+                        "the new value of label {} has {} bytes, {MAX_VALUE_BYTES} is the most",
+                        quote(target),
+                        value.len()
+                    );
+                    return Err(EvalError::query(message, vector.span));
+                }
+                column.labels = column.labels.with(target, &value);
                 if target == NAME {
                     column.drop_name = false;
                 }
@@ -65,17 +91,10 @@ impl Eval<'_> {
             let message = format!("invalid destination label name in label_join(): {target}");
             return Err(EvalError::query(message, span));
         }
-        let mut columns = Vec::new();
-        self.stream(vector, grid, &mut |mut column| {
-            let values: Vec<&str> = sources.iter().map(|name| column.labels.get(name)).collect();
-            column.labels = column.labels.with(&target, &values.join(&separator));
-            if target == NAME {
-                column.drop_name = false;
-            }
-            columns.push(column);
-            Ok(())
-        })?;
-        merge_same(columns)?.into_iter().try_for_each(sink)
+        self.relabel(vector, &target, grid, sink, &|labels| {
+            let values: Vec<&str> = sources.iter().map(|name| labels.get(name)).collect();
+            Some(values.join(&separator))
+        })
     }
 
     pub(super) fn sort_by_label(

@@ -1,9 +1,10 @@
 //! `limitk` and `limit_ratio`: some of the series of each group, the same ones whoever asks.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::aggregate::{bounds, group_labels};
-use super::column::Grid;
+use super::column::{Grid, Hold};
 use super::plan::Aggregate;
 use super::{Eval, EvalError, Sink};
 use crate::labels::Labels;
@@ -13,10 +14,13 @@ impl Eval<'_> {
     /// The first series of each group, in the order in which they come.
     pub(super) fn limitk(&self, aggregate: &Aggregate, grid: Grid, sink: Sink<'_>) -> Result<(), EvalError> {
         let Some(limits) = self.whole_param(self.param(aggregate)?, grid)? else { return Ok(()) };
-        let mut taken: BTreeMap<Labels, Vec<usize>> = BTreeMap::new();
+        let mut taken: BTreeMap<Labels, (Vec<usize>, Hold)> = BTreeMap::new();
         self.stream(&aggregate.expr, grid, &mut |mut column| {
             let labels = group_labels(aggregate, &column.labels);
-            let taken = taken.entry(labels).or_insert_with(|| vec![0; grid.count]);
+            let (taken, _) = match taken.entry(labels) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert((vec![0; grid.count], self.budget.hold(grid.count)?)),
+            };
             for i in 0..grid.count {
                 if column.has(i) {
                     if taken[i] < limits[i] {

@@ -46,10 +46,12 @@ impl Eval<'_> {
             }
             let taken = taken.entry(sig).or_default();
             for partner in partners {
+                self.worked(grid.count)?;
                 let partner = &one[*partner];
                 join.pair(column, &partner.labels, taken, true, |i| partner.cell(i))?;
             }
             if let Some(fill) = matching.fill_right {
+                self.worked(grid.count.saturating_mul(partners.len()))?;
                 join.pair(column, sig, taken, false, |i| {
                     let met = partners.iter().any(|partner| one[*partner].has(i));
                     if met { Cell::None } else { Cell::Float(fill) }
@@ -80,6 +82,8 @@ impl Sides<'_> {
     /// The series of the one side by signature; two of one signature at one step are an error.
     fn one_side(&self, filled: bool) -> Result<IndexMap<Labels, Vec<usize>>, EvalError> {
         let mut groups: IndexMap<Labels, Vec<usize>> = IndexMap::new();
+        // Nothing is matched at a step at which the other side is empty.
+        let mut met: Option<Vec<bool>> = None;
         // Which series has the element of a signature at each step, for signatures with several series.
         let mut holders: IndexMap<Labels, Vec<Option<usize>>> = IndexMap::new();
         for (at, column) in self.one.iter().enumerate() {
@@ -91,9 +95,8 @@ impl Sides<'_> {
                 (0..self.grid.count).map(|i| self.one[first].has(i).then_some(first)).collect()
             });
             for i in (0..self.grid.count).filter(|i| column.has(*i)) {
-                // Nothing is matched at a step at which the other side is empty.
                 if let Some(other) = holders[i]
-                    && (filled || self.many.iter().any(|column| column.has(i)))
+                    && (filled || met.get_or_insert_with(|| self.met())[i])
                 {
                     return Err(self.duplicate(&self.one[other].labels, &column.labels));
                 }
@@ -101,6 +104,15 @@ impl Sides<'_> {
             }
         }
         Ok(groups)
+    }
+
+    /// At which steps the many side has any element.
+    fn met(&self) -> Vec<bool> {
+        let mut met = vec![false; self.grid.count];
+        for column in self.many {
+            met.iter_mut().enumerate().for_each(|(i, met)| *met |= column.has(i));
+        }
+        met
     }
 
     fn duplicate(&self, known: &Labels, new: &Labels) -> EvalError {

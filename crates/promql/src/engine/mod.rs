@@ -19,6 +19,7 @@ mod notes;
 mod over;
 mod over_floats;
 mod over_histograms;
+mod parallel;
 mod plan;
 mod select;
 
@@ -98,7 +99,8 @@ pub struct Options {
     pub lookback_ms: i64,
     /// The step of subqueries that do not state one, in milliseconds. 1 minute by default.
     pub subquery_step_ms: i64,
-    /// How many samples a query may hold at once. 50 million by default.
+    /// How many samples a query may hold at once: those the store handed out for a selector while they are worked on,
+    /// and those of results. 50 million by default.
     pub max_samples: u64,
     /// How many series one selector may find. 1 million by default.
     pub max_series: usize,
@@ -110,7 +112,10 @@ pub struct Options {
     pub use_start_timestamps: bool,
     /// Judge by `__type__` instead of by the name whether a metric is a counter.
     pub type_and_unit_labels: bool,
-    /// Asked again and again while a query runs; the query stops when it answers true.
+    /// On how many threads the series of a selector are worked on, 1 by default, which makes none. The answer is the
+    /// same to the last bit. Only large selections are shared out.
+    pub parallel: usize,
+    /// Asked again and again while a query runs, on each of its threads; the query stops when it answers true.
     pub cancel: Option<Cancel>,
 }
 
@@ -125,6 +130,7 @@ impl Default for Options {
             delayed_name_removal: false,
             use_start_timestamps: false,
             type_and_unit_labels: false,
+            parallel: 1,
             cancel: None,
         }
     }
@@ -141,6 +147,7 @@ impl std::fmt::Debug for Options {
             .field("delayed_name_removal", &self.delayed_name_removal)
             .field("use_start_timestamps", &self.use_start_timestamps)
             .field("type_and_unit_labels", &self.type_and_unit_labels)
+            .field("parallel", &self.parallel)
             .finish_non_exhaustive()
     }
 }
@@ -247,13 +254,7 @@ impl Engine {
     }
 
     fn evaluation<'a>(&'a self, source: &'a dyn Source, times: QueryTimes) -> Eval<'a> {
-        Eval {
-            source,
-            options: &self.options,
-            budget: Budget::new(self.options.max_samples),
-            times,
-            notes: notes::Notes::default(),
-        }
+        Eval::new(source, &self.options, Budget::new(self.options.max_samples), times)
     }
 }
 
@@ -294,9 +295,36 @@ struct Eval<'a> {
     budget: Budget,
     times: QueryTimes,
     notes: notes::Notes,
+    /// Units of work until it is asked again whether to stop.
+    until_asked: std::cell::Cell<usize>,
+}
+
+/// How much work is done between two questions whether to stop: a unit is about one sample or step looked at, so
+/// this is well below a millisecond.
+const WORK_BETWEEN_QUESTIONS: usize = 50_000;
+
+impl<'a> Eval<'a> {
+    fn new(source: &'a dyn Source, options: &'a Options, budget: Budget, times: QueryTimes) -> Self {
+        let until_asked = std::cell::Cell::new(WORK_BETWEEN_QUESTIONS);
+        Self { source, options, budget, times, notes: notes::Notes::default(), until_asked }
+    }
 }
 
 impl Eval<'_> {
+    /// Notes that some work was done or is about to be, and asks now and then whether to stop.
+    fn worked(&self, units: usize) -> Result<(), EvalError> {
+        match self.until_asked.get().checked_sub(units) {
+            Some(left) => {
+                self.until_asked.set(left);
+                Ok(())
+            }
+            None => {
+                self.until_asked.set(WORK_BETWEEN_QUESTIONS);
+                self.check_cancelled()
+            }
+        }
+    }
+
     fn answer(self, value: Value) -> Answer {
         let (warnings, infos) =
             self.notes.into_annotations().into_iter().partition(|note| note.level == Level::Warning);

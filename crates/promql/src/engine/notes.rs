@@ -78,6 +78,13 @@ impl Notes {
         self.add(Level::Info, &text, span, repeated);
     }
 
+    /// Adds the remarks that were made apart, as if they had been made here now.
+    pub(super) fn absorb(&self, others: Self) {
+        for note in others.0.into_inner() {
+            self.add(note.level, &note.text, note.span, note.repeated);
+        }
+    }
+
     pub(super) fn into_annotations(self) -> Vec<Annotation> {
         self.0.into_inner().into_iter().map(Note::into_annotation).collect()
     }

@@ -87,29 +87,30 @@ impl Eval<'_> {
         let direct = !keeps_name && !self.options.delayed_name_removal && !super::single_name(range);
         let mut merged = Vec::new();
         let shape = self.range_shape(range)?;
-        self.windows(range, grid, function.name, &mut |series| {
+        let (range_span, first_span) = (range.span, first.span);
+        let make = |eval: &Eval<'_>, series: &Windowed| {
             let call = Call {
                 op,
                 extension,
                 args: [0.0; 2],
-                span: range.span,
-                first_span: first.span,
+                span: range_span,
+                first_span,
                 metric: series.labels.metric_name(),
                 metric_type: series.labels.get(crate::labels::TYPE),
                 remarked: std::cell::Cell::new(false),
             };
-            let mut column = self.column(series.labels.clone(), grid)?;
-            self.over_series(call, &series, shape, grid, &scalars, &mut column)?;
-            if column.is_blank() {
-                return Ok(());
-            }
+            let mut column = eval.column(series.labels.clone(), grid)?;
+            eval.over_series(call, series, shape, grid, &scalars, &mut column)?;
             column.drop_name = series.drop_name;
             if !keeps_name {
-                column.drop_name = self.options.delayed_name_removal;
-                if !self.options.delayed_name_removal {
+                column.drop_name = eval.options.delayed_name_removal;
+                if !eval.options.delayed_name_removal {
                     column.labels = column.labels.without_metadata();
                 }
             }
+            Ok(Some(column))
+        };
+        self.each_window(range, grid, function.name, &make, &mut |column| {
             if direct {
                 merged.push(column);
                 return Ok(());
@@ -158,6 +159,9 @@ impl Eval<'_> {
             if window.is_empty() {
                 continue;
             }
+            // A bucket costs about as much as a sample.
+            let buckets = window.histograms.first().map_or(0, |h| h.positive.len() + h.negative.len() + 8);
+            self.worked(window.values.len() + window.histograms.len().saturating_mul(buckets))?;
             for (slot, values) in call.args.iter_mut().zip(scalars) {
                 *slot = values[i];
             }

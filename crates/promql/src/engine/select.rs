@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::column::{Column, Grid, is_absent};
+use super::column::{Column, Grid, Hold, is_absent};
 use super::over::Slider;
 use super::plan::{Node, NodeKind, Select, Subquery};
 use super::{Eval, EvalError, Sink};
@@ -38,7 +38,7 @@ impl WindowShape {
 }
 
 impl Eval<'_> {
-    /// Asks the store for the samples in `(from, to]`.
+    /// Asks the store for the samples in `(from, to]`; they count as held while the second value lives.
     pub(super) fn fetch(
         &self,
         select: &Select,
@@ -46,7 +46,7 @@ impl Eval<'_> {
         to: i64,
         range_ms: i64,
         function: &str,
-    ) -> Result<Vec<SeriesData>, EvalError> {
+    ) -> Result<(Vec<SeriesData>, Hold), EvalError> {
         let selection = Selection {
             matchers: &select.matchers,
             start_ms: from.saturating_add(1),
@@ -54,15 +54,19 @@ impl Eval<'_> {
             hints: Hints { step_ms: self.times.step, range_ms, function },
         };
         let mut found = self.source.select(&selection)?;
-        if select.stats {
-            for series in &mut found {
-                find_resets(&mut series.samples);
-            }
-        }
         if found.len() > self.options.max_series {
             return Err(EvalError::TooManySeries { most: self.options.max_series });
         }
-        Ok(found)
+        let samples = found.iter().map(|series| series.samples.len()).fold(0, usize::saturating_add);
+        let hold = self.budget.hold(samples)?;
+        self.check_cancelled()?;
+        if select.stats {
+            for series in &mut found {
+                self.worked(series.samples.len())?;
+                find_resets(&mut series.samples);
+            }
+        }
+        Ok((found, hold))
     }
 
     /// The newest sample at each step, not older than the lookback and not a marker of the series' end.
@@ -75,15 +79,19 @@ impl Eval<'_> {
         if select.extension == Some(Extension::Smoothed) {
             return self.select_smoothed(select, grid, sink);
         }
-        self.newest(select, grid, &mut |data, newest| {
-            let mut column = self.column(data.labels.clone(), grid)?;
-            newest(&mut |i, sample| match sample {
+        let (found, _hold) = self.fetch_newest(select, grid)?;
+        let shape = self.newest_shape(select);
+        let make = |eval: &Eval<'_>, data: &SeriesData| {
+            eval.worked(data.samples.len().saturating_add(grid.count))?;
+            let mut column = eval.column(data.labels.clone(), grid)?;
+            walk_newest(&data.samples, grid, shape, &mut |i, sample| match sample {
                 Newest::Float(_, value) => column.set_float(i, value),
                 Newest::Histogram(_, histogram) => column.set_histogram(i, Arc::clone(histogram)),
             });
-            column.hold_histograms(&self.budget)?;
-            if column.is_blank() { Ok(()) } else { sink(column) }
-        })
+            column.hold_histograms(&eval.budget)?;
+            Ok(Some(column))
+        };
+        self.each_series(&found, grid.count, &make, sink)
     }
 
     /// Walks the newest sample of each series at each step.
@@ -93,23 +101,75 @@ impl Eval<'_> {
         grid: Grid,
         visit: NewestVisitor<'_>,
     ) -> Result<(), EvalError> {
-        let shape = WindowShape {
+        let (found, _hold) = self.fetch_newest(select, grid)?;
+        let shape = self.newest_shape(select);
+        for data in found {
+            let samples = &data.samples;
+            self.worked(samples.len().saturating_add(grid.count))?;
+            visit(&data, &mut |emit| walk_newest(samples, grid, shape, emit))?;
+        }
+        Ok(())
+    }
+
+    fn newest_shape(&self, select: &Select) -> WindowShape {
+        WindowShape {
             range_ms: self.options.lookback_ms,
             offset_ms: select.offset_ms,
             at_ms: select.at_ms,
             before_ms: 0,
             after_ms: 0,
-        };
-        let from = shape.end(grid.start).saturating_sub(shape.range_ms);
-        let found = self.fetch(select, from, shape.end(grid.end()), 0, "")?;
-        for (n, data) in found.into_iter().enumerate() {
-            if n % 256 == 255 {
-                self.check_cancelled()?;
-            }
-            let samples = &data.samples;
-            visit(&data, &mut |emit| walk_newest(samples, grid, shape, emit))?;
         }
-        Ok(())
+    }
+
+    fn fetch_newest(&self, select: &Select, grid: Grid) -> Result<(Vec<SeriesData>, Hold), EvalError> {
+        let shape = self.newest_shape(select);
+        let from = shape.end(grid.start).saturating_sub(shape.range_ms);
+        self.fetch(select, from, shape.end(grid.end()), 0, "")
+    }
+
+    /// Makes one column of each series of a range selector or a subquery and delivers those that have a sample.
+    pub(super) fn each_window(
+        &self,
+        node: &Node,
+        grid: Grid,
+        function: &str,
+        make: MakeOfWindows<'_>,
+        sink: Sink<'_>,
+    ) -> Result<(), EvalError> {
+        let NodeKind::Range(select, range_ms) = &node.kind else {
+            return self
+                .windows(node, grid, function, &mut |series| match make(self, &series)?
+                    .filter(|column| !column.is_blank())
+                {
+                    Some(column) => sink(column),
+                    None => Ok(()),
+                })
+                .map(drop);
+        };
+        let shape = self.range_shape(node)?;
+        let (found, _hold) = self.fetch_windows(select, *range_ms, shape, grid, function)?;
+        let make = |eval: &Eval<'_>, data: &SeriesData| {
+            eval.worked(data.samples.len())?;
+            let samples = data.samples.clone().without_stale();
+            if samples.is_empty() {
+                return Ok(None);
+            }
+            make(eval, &Windowed { labels: data.labels.clone(), drop_name: false, samples })
+        };
+        self.each_series(&found, grid.count, &make, sink)
+    }
+
+    fn fetch_windows(
+        &self,
+        select: &Select,
+        range_ms: i64,
+        shape: WindowShape,
+        grid: Grid,
+        function: &str,
+    ) -> Result<(Vec<SeriesData>, Hold), EvalError> {
+        let from = shape.end(grid.start).saturating_sub(range_ms).saturating_sub(shape.before_ms);
+        let to = shape.end(grid.end()).saturating_add(shape.after_ms);
+        self.fetch(select, from, to, range_ms, function)
     }
 
     /// Walks the series of a range selector or a subquery.
@@ -123,13 +183,9 @@ impl Eval<'_> {
         match &node.kind {
             NodeKind::Range(select, range_ms) => {
                 let shape = self.range_shape(node)?;
-                let from = shape.end(grid.start).saturating_sub(*range_ms).saturating_sub(shape.before_ms);
-                let to = shape.end(grid.end()).saturating_add(shape.after_ms);
-                let found = self.fetch(select, from, to, *range_ms, function)?;
-                for (n, data) in found.into_iter().enumerate() {
-                    if n % 64 == 63 {
-                        self.check_cancelled()?;
-                    }
+                let (found, _hold) = self.fetch_windows(select, *range_ms, shape, grid, function)?;
+                for data in found {
+                    self.worked(data.samples.len().saturating_add(grid.count))?;
                     let samples = data.samples.without_stale();
                     if !samples.is_empty() {
                         visit(Windowed { labels: data.labels, drop_name: false, samples })?;
@@ -141,6 +197,7 @@ impl Eval<'_> {
                 let shape = subquery_shape(subquery);
                 let Some(inner) = self.subquery_grid(subquery, grid)? else { return Ok(shape) };
                 self.stream(&subquery.expr, inner, &mut |column| {
+                    self.worked(inner.count.saturating_add(grid.count))?;
                     let samples = column_samples(&column, inner);
                     if samples.is_empty() {
                         return Ok(());
@@ -227,6 +284,9 @@ impl Eval<'_> {
     }
 }
 
+/// Makes the column of a series of windows; `None` where there is nothing to make one from.
+pub(super) type MakeOfWindows<'m> =
+    &'m (dyn Fn(&Eval<'_>, &Windowed) -> Result<Option<Column>, EvalError> + Sync);
 /// What [`Eval::newest`] calls per series: the series and a walk over the steps.
 pub(super) type NewestVisitor<'v> = &'v mut dyn FnMut(&SeriesData, NewestWalk<'_>) -> Result<(), EvalError>;
 /// A walk over the steps that have a sample.

@@ -29,6 +29,8 @@ pub struct Description {
 
 /// A sequence is spelt out up to this many values.
 const MAX_ITEMS: usize = 1_000_000;
+/// Histograms that differ each take room of their own.
+const MAX_HISTOGRAMS: usize = 50_000;
 
 /// Reads a line such as `metric{a="b"} 1+2x3 _ stale {{count:1 sum:2}}`.
 ///
@@ -148,7 +150,12 @@ impl<'a> Cursor<'a> {
 
     fn count(&mut self) -> Result<usize, String> {
         let digits = self.while_matches(|b| b.is_ascii_digit());
-        digits.parse().map_err(|_| format!("invalid repetition in series values: {}", text::quote(digits)))
+        // The first value comes before its repetitions, so the largest number has no room for it.
+        digits
+            .parse()
+            .ok()
+            .filter(|count| *count < usize::MAX)
+            .ok_or_else(|| format!("invalid repetition in series values: {}", text::quote(digits)))
     }
 
     fn numbers(&mut self, items: &mut Vec<Item>) -> Result<(), String> {
@@ -254,6 +261,9 @@ impl<'a> Cursor<'a> {
                 "error combining histograms: cannot merge from schema {} to {}",
                 first.schema, step.schema
             ));
+        }
+        if times > MAX_HISTOGRAMS {
+            return Err(format!("a sequence has more than {MAX_HISTOGRAMS} different histograms"));
         }
         let mut value = first;
         for i in 0..=times {

@@ -139,6 +139,7 @@ pub fn parse_script(text: &str) -> Vec<Command> {
     let lines: Vec<&str> =
         text.split('\n').map(|line| if line.trim().starts_with('#') { "" } else { line.trim() }).collect();
     let mut commands = Vec::new();
+    let mut room = MAX_VALUES;
     let mut at = 0;
     while at < lines.len() {
         let line = lines[at];
@@ -157,9 +158,9 @@ pub fn parse_script(text: &str) -> Vec<Command> {
         let what = if word == "clear" {
             Ok(Action::Clear)
         } else if word.starts_with("load") {
-            parse_load(line, &body).map(Action::Load)
+            parse_load(line, &body, &mut room).map(Action::Load)
         } else if word.starts_with("eval") {
-            parse_eval(line, &body).map(|eval| Action::Eval(Box::new(eval)))
+            parse_eval(line, &body, &mut room).map(|eval| Action::Eval(Box::new(eval)))
         } else {
             Err(format!("invalid command {}", quote(line)))
         };
@@ -173,7 +174,17 @@ fn duration(text: &str) -> Result<i64, String> {
     parse_duration_ms(text.trim()).map(|ms| sign * ms).map_err(|error| error.to_string())
 }
 
-fn parse_load(line: &str, body: &[(usize, &str)]) -> Result<Load, String> {
+/// A script spells out so many values altogether.
+const MAX_VALUES: usize = 5_000_000;
+
+/// Takes some values out of the room that is left for the script.
+fn take_room(room: &mut usize, values: usize) -> Result<(), String> {
+    *room =
+        room.checked_sub(values).ok_or_else(|| format!("the script has more than {MAX_VALUES} values"))?;
+    Ok(())
+}
+
+fn parse_load(line: &str, body: &[(usize, &str)], room: &mut usize) -> Result<Load, String> {
     let captures = LOAD.captures(line).ok_or("invalid load command. (load[_with_nhcb] <step:duration>)")?;
     let step_ms = duration(&captures[2])?;
     let mut load = Load { step_ms, with_custom: captures.get(1).is_some(), series: Vec::new() };
@@ -183,10 +194,12 @@ fn parse_load(line: &str, body: &[(usize, &str)]) -> Result<Load, String> {
         let (labels, rest) = parse_labels(text).map_err(in_line)?;
         if let Some(offsets) = rest.strip_prefix("@st") {
             let offsets = start_offsets(offsets).map_err(in_line)?;
+            take_room(room, offsets.len()).map_err(in_line)?;
             starts = Some((labels, offsets));
             continue;
         }
         let description = parse_description(text).map_err(in_line)?;
+        take_room(room, description.items.len()).map_err(in_line)?;
         let offsets = match starts.take() {
             None => Vec::new(),
             Some((of, offsets)) if of == description.labels && offsets.len() == description.items.len() => {
@@ -225,6 +238,9 @@ fn start_offsets(text: &str) -> Result<Vec<Option<i64>>, String> {
             Some(i) => (duration(&base[..i])?, duration(base[i..].trim_start_matches('+'))?),
             None => (duration(base.trim_start_matches('+'))?, 0),
         };
+        if offsets.len() > 1_000_000 {
+            return Err("too many start timestamps".to_owned());
+        }
         let mut value = first;
         for _ in 0..=times.unwrap_or(0) {
             offsets.push(Some(value));
@@ -234,7 +250,7 @@ fn start_offsets(text: &str) -> Result<Vec<Option<i64>>, String> {
     Ok(offsets)
 }
 
-fn parse_eval(line: &str, body: &[(usize, &str)]) -> Result<Evaluation, String> {
+fn parse_eval(line: &str, body: &[(usize, &str)], room: &mut usize) -> Result<Evaluation, String> {
     let mut eval = Evaluation {
         when: When::Instant(0),
         expr: String::new(),
@@ -276,7 +292,10 @@ fn parse_eval(line: &str, body: &[(usize, &str)]) -> Result<Evaluation, String> 
     }
     eval.lenient = mode.is_some();
     for (number, text) in body {
-        expectation(&mut eval, text).map_err(|error| format!("line {number}: {error}"))?;
+        let known = eval.series.len();
+        expectation(&mut eval, text)
+            .and_then(|()| eval.series[known..].iter().try_for_each(|new| take_room(room, new.items.len())))
+            .map_err(|error| format!("line {number}: {error}"))?;
     }
     let both = (eval.no_warn && !eval.warn.is_empty()) || (eval.no_info && !eval.info.is_empty());
     if both {

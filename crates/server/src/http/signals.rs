@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use mainstay_api::v1::{LogView, Page, SpanView, TraceView};
 use mainstay_model::{Timestamp, parse_duration};
 use mainstay_observe::{LogEntry, LogQuery, SpanKind, SpanStatus, TraceNode, TraceQuery};
-use mainstay_promql::{Answer, Histogram, SampleValue, Value as Promql, api_number};
+use mainstay_promql::Answer;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -143,17 +143,9 @@ pub async fn range(State(app): State<Arc<App>>, Asked(query): Asked<PromqlQuery>
 fn answer(outcome: Result<Result<Answer, PrometheusError>, tokio::task::JoinError>) -> Response {
     match outcome {
         Ok(Ok(answer)) => {
-            let mut body = json!({ "status": "success", "data": data(&answer.value) });
-            let texts = |list: &[mainstay_promql::Annotation]| {
-                list.iter().map(ToString::to_string).collect::<Vec<_>>()
-            };
-            if !answer.warnings.is_empty() {
-                body["warnings"] = json!(texts(&answer.warnings));
-            }
-            if !answer.infos.is_empty() {
-                body["infos"] = json!(texts(&answer.infos));
-            }
-            Json(body).into_response()
+            let mut body = String::new();
+            mainstay_promql::json::write_answer(&mut body, &answer);
+            ([(header::CONTENT_TYPE, "application/json")], body).into_response()
         }
         Ok(Err(error)) => error.into_response(),
         Err(error) => PrometheusError {
@@ -162,91 +154,6 @@ fn answer(outcome: Result<Result<Answer, PrometheusError>, tokio::task::JoinErro
             text: error.to_string(),
         }
         .into_response(),
-    }
-}
-
-fn seconds(t_ms: i64) -> f64 {
-    t_ms as f64 / 1000.0
-}
-
-fn metric(labels: &mainstay_promql::Labels) -> BTreeMap<String, String> {
-    labels.iter().map(|label| (label.name.to_string(), label.value.to_string())).collect()
-}
-
-/// Under which key a sample stands, and as what.
-fn point(sample: &mainstay_promql::Sample) -> (&'static str, Value) {
-    match &sample.value {
-        SampleValue::Float(value) => ("value", json!([seconds(sample.t_ms), api_number(*value)])),
-        SampleValue::Histogram(histogram) => {
-            ("histogram", json!([seconds(sample.t_ms), histogram_json(histogram)]))
-        }
-    }
-}
-
-/// A native histogram as Prometheus writes it: its non-empty buckets with a number for which ends belong to them
-/// (0 the upper, 1 the lower, 2 none, 3 both).
-fn histogram_json(histogram: &Histogram) -> Value {
-    let buckets: Vec<Value> = histogram
-        .buckets()
-        .iter()
-        .filter(|bucket| bucket.count != 0.0)
-        .map(|bucket| {
-            let rule = match (bucket.lower_inclusive, bucket.upper_inclusive) {
-                (false, true) => 0,
-                (true, false) => 1,
-                (false, false) => 2,
-                (true, true) => 3,
-            };
-            json!([rule, api_number(bucket.lower), api_number(bucket.upper), api_number(bucket.count)])
-        })
-        .collect();
-    let mut body = json!({ "count": api_number(histogram.count), "sum": api_number(histogram.sum) });
-    if !buckets.is_empty() {
-        body["buckets"] = buckets.into();
-    }
-    body
-}
-
-fn data(value: &Promql) -> Value {
-    match value {
-        Promql::Scalar(t_ms, value) => {
-            json!({ "resultType": "scalar", "result": [seconds(*t_ms), api_number(*value)] })
-        }
-        Promql::String(t_ms, text) => json!({ "resultType": "string", "result": [seconds(*t_ms), text] }),
-        Promql::Vector(vector) => {
-            let result: Vec<Value> = vector
-                .iter()
-                .map(|entry| {
-                    let (key, value) = point(&entry.sample);
-                    json!({ "metric": metric(&entry.labels), key: value })
-                })
-                .collect();
-            json!({ "resultType": "vector", "result": result })
-        }
-        Promql::Matrix(matrix) => {
-            let result: Vec<Value> = matrix
-                .iter()
-                .map(|series| {
-                    let mut values = Vec::new();
-                    let mut histograms = Vec::new();
-                    for sample in &series.samples {
-                        match point(sample) {
-                            ("value", point) => values.push(point),
-                            (_, point) => histograms.push(point),
-                        }
-                    }
-                    let mut entry = json!({ "metric": metric(&series.labels) });
-                    if !values.is_empty() {
-                        entry["values"] = values.into();
-                    }
-                    if !histograms.is_empty() {
-                        entry["histograms"] = histograms.into();
-                    }
-                    entry
-                })
-                .collect();
-            json!({ "resultType": "matrix", "result": result })
-        }
     }
 }
 

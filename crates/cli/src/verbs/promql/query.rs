@@ -6,10 +6,10 @@ use std::time::Duration;
 use mainstay_model::Timestamp;
 use mainstay_observe::scrape::{Exposition, Format, parse as parse_page};
 use mainstay_promql::{
-    Answer, Engine, EvalError, Histogram, Labels, MemorySeries, NAME, Sample, SampleValue, Value as Promql,
-    api_number, is_legacy_metric_name,
+    Answer, Engine, EvalError, Labels, MemorySeries, NAME, Sample, SampleValue, Value as Promql, api_number,
+    is_legacy_metric_name,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::args::PromqlQuery;
 use crate::exit::{Exit, Failure};
@@ -100,7 +100,7 @@ fn show(screen: Screen, query: &PromqlQuery, answer: &Answer, at: Timestamp) -> 
         let texts = |remarks: &[mainstay_promql::Annotation]| -> Vec<String> {
             remarks.iter().map(ToString::to_string).collect()
         };
-        let mut body = data(&answer.value);
+        let mut body = data(&answer.value)?;
         body["warnings"] = texts(&answer.warnings).into();
         body["infos"] = texts(&answer.infos).into();
         return screen.json(&body);
@@ -162,62 +162,9 @@ fn render(value: &Promql, style: Style) -> String {
     }
 }
 
-/// The answer as the HTTP API of Prometheus gives it.
-fn data(value: &Promql) -> Value {
-    let seconds = |t_ms: i64| t_ms as f64 / 1000.0;
-    let metric = |labels: &Labels| -> Value {
-        labels.iter().map(|label| (label.name.to_string(), Value::from(&*label.value))).collect()
-    };
-    let point = |sample: &Sample| match &sample.value {
-        SampleValue::Float(value) => ("value", json!([seconds(sample.t_ms), api_number(*value)])),
-        SampleValue::Histogram(histogram) => ("histogram", json!([seconds(sample.t_ms), buckets(histogram)])),
-    };
-    let result: Value = match value {
-        Promql::Scalar(t_ms, value) => json!([seconds(*t_ms), api_number(*value)]),
-        Promql::String(t_ms, text) => json!([seconds(*t_ms), text]),
-        Promql::Vector(vector) => vector
-            .iter()
-            .map(|entry| {
-                let (key, value) = point(&entry.sample);
-                json!({ "metric": metric(&entry.labels), key: value })
-            })
-            .collect(),
-        Promql::Matrix(matrix) => matrix
-            .iter()
-            .map(|entry| {
-                let mut out = json!({ "metric": metric(&entry.labels) });
-                for key in ["value", "histogram"] {
-                    let points: Vec<Value> = entry
-                        .samples
-                        .iter()
-                        .map(point)
-                        .filter(|(of, _)| *of == key)
-                        .map(|(_, p)| p)
-                        .collect();
-                    if !points.is_empty() {
-                        out[format!("{key}s")] = points.into();
-                    }
-                }
-                out
-            })
-            .collect(),
-    };
-    json!({ "resultType": value.value_type().api_name(), "result": result })
-}
-
-fn buckets(histogram: &Histogram) -> Value {
-    let populated = histogram.buckets().into_iter().filter(|bucket| bucket.count != 0.0);
-    let list: Vec<Value> = populated
-        .map(|bucket| {
-            // 0 when the upper border belongs to it, 1 when the lower does, 2 for none, 3 for both.
-            let borders = match (bucket.lower_inclusive, bucket.upper_inclusive) {
-                (false, true) => 0,
-                (true, false) => 1,
-                (false, false) => 2,
-                (true, true) => 3,
-            };
-            json!([borders, api_number(bucket.lower), api_number(bucket.upper), api_number(bucket.count)])
-        })
-        .collect();
-    json!({ "count": api_number(histogram.count), "sum": api_number(histogram.sum), "buckets": list })
+/// The value as the HTTP API of Prometheus gives it.
+fn data(value: &Promql) -> Result<Value, Failure> {
+    let mut body = String::new();
+    mainstay_promql::json::write_value(&mut body, value);
+    serde_json::from_str(&body).map_err(|error| Failure::local("The answer cannot be shown as JSON", &error))
 }

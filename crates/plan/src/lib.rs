@@ -3,21 +3,31 @@
 //!
 //! Pure and without memory: the same values give the same plan, in the same order.
 
+mod affected;
+mod build;
 mod change;
 mod changes;
+mod diff;
+mod drift;
+mod judge;
 mod limits;
 mod observed;
+mod order;
 mod place;
+mod resource;
 mod value;
 
+pub use build::{inverse, plan, removal};
 pub use change::{
     ActionId, ActionState, Change, ChangeEvent, Commit, Decision, End, FoldError, Input, Outcome, Phase,
     Progress, Report, Request, Wanted, WaveState, start, step,
 };
 pub use changes::{ChangeKind, ServiceChange, changes};
+pub use judge::{NotRestored, not_restored};
 pub use limits::{ChangeLimits, Hold, holds};
 pub use observed::{Drift, DriftVerdict, HostSeen, Observed, SeenState, ServiceSeen, Sighting};
 pub use place::{Placed, Placement, Unplaced, place, waves};
+pub use resource::{Version, spec_digest};
 pub use value::{
     Action, Affected, Base, Currency, FORMAT, FieldChange, Format, MAX_NAMED, Plan, PlanError, Resource,
     ResourceKind, Reversal, Shown, Size, Stage, Verb, Wave,

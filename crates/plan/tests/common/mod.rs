@@ -1,0 +1,87 @@
+//! Workloads from text, and hosts.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use mainstay_declare::{
+    Checked, Declared, Languages, ProcedureFacts, RulesFacts, SourceFile, TriggerFacts, declare,
+};
+use mainstay_model::{HostId, Problem, RevisionId, Tags};
+use mainstay_plan::{HostSeen, Observed, Plan, SeenState, ServiceSeen, Verb, Version};
+use serde_json::Value;
+
+/// Languages that accept everything: what files of them mean is no matter of a plan.
+struct Anything;
+
+impl Languages for Anything {
+    fn document(&self, _: &Value) -> Checked<ProcedureFacts> {
+        Checked::ok(ProcedureFacts::default())
+    }
+    fn rules(&self, _: &Value) -> Checked<RulesFacts> {
+        Checked::ok(RulesFacts::default())
+    }
+    fn trigger(&self, _: &Value) -> Checked<TriggerFacts> {
+        Checked::ok(TriggerFacts { name: None, targets: Vec::new() })
+    }
+    fn query(&self, _: &str) -> Vec<Problem> {
+        Vec::new()
+    }
+}
+
+/// A workload of these files, the first of which is `mainstay.yaml` after its first line.
+pub fn files(rest: &str, more: &[(&str, &str)]) -> Declared {
+    let text = format!("workload: shop\n{rest}");
+    let file = |path: &str, text: &str| SourceFile { path: path.to_owned(), bytes: text.as_bytes().to_vec() };
+    let mut files = vec![file("mainstay.yaml", &text)];
+    files.extend(more.iter().map(|(path, text)| file(path, text)));
+    let outcome = declare(&files, &Anything);
+    let errors: Vec<_> = outcome.diagnostics.iter().filter(|one| one.is_error()).collect();
+    assert!(errors.is_empty(), "{errors:?}\n{text}");
+    outcome.declared.expect("a workload without problems is declared")
+}
+
+/// A workload of these components.
+pub fn workload(components: &str) -> Declared {
+    files(&format!("components:\n{components}"), &[])
+}
+
+pub fn host(name: &str) -> HostId {
+    HostId::new(name).expect("a host id")
+}
+
+pub fn revision(name: &str) -> RevisionId {
+    RevisionId::new(name).expect("a revision id")
+}
+
+pub fn version<'a>(declared: &'a Declared, digest: &'a str) -> Version<'a> {
+    Version { declared, directory: "/srv/shop", digest }
+}
+
+/// Hosts by name and role, with nothing on them.
+pub fn hosts(list: &[(&str, &str)]) -> Observed {
+    let seen = |role: &str| HostSeen { tags: Tags::from_iter([("role", role)]), ..HostSeen::default() };
+    Observed { hosts: list.iter().map(|(name, role)| (host(name), seen(role))).collect() }
+}
+
+pub fn seen(state: SeenState, spec: Option<&str>) -> ServiceSeen {
+    ServiceSeen { state, spec: spec.map(str::to_owned), revision: None, reason: None }
+}
+
+/// The plan as lines: the waves, and in each what is done.
+pub fn lines(plan: &Plan) -> Vec<String> {
+    let mut out = Vec::new();
+    for (at, wave) in plan.waves.iter().enumerate() {
+        let actions: Vec<String> = plan
+            .in_wave(at)
+            .map(|(_, action)| {
+                let mark = match action.verb {
+                    Verb::Create => '+',
+                    Verb::Update => '~',
+                    Verb::Replace => '!',
+                    Verb::Remove => '-',
+                };
+                format!("{mark}{}", action.resource.address)
+            })
+            .collect();
+        out.push(format!("{:?}: {}", wave.stage, actions.join(" ")));
+    }
+    out
+}

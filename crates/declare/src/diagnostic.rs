@@ -117,6 +117,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("bad-name", "A name has characters or a length that paths, metric labels or ids cannot carry"),
     ("bad-path", "A path leaves the workload's directory or has the wrong form"),
     ("bad-port", "A port is not a whole number from 1 to 65535"),
+    ("bad-secret", "A secret is not referred to by where it is found, as in `file:/etc/shop/db-password`"),
     ("bad-selector", "A text is not a selector such as `role=app,zone in (a,b)`"),
     ("bad-size", "A text is not a size such as `256MiB`"),
     ("bad-target", "A target is not a comparison with a number such as `>= 0.995`"),
@@ -130,6 +131,8 @@ pub const CODES: &[(&str, &str)] = &[
     ("duplicate-trigger", "Two files declare a trigger of the same name"),
     ("empty-file", "A file that should declare something is empty"),
     ("invalid-utf8", "A file is not UTF-8 text"),
+    ("literal-secret", "A value that looks like a secret is written in a file that many can read"),
+    ("misplaced-variable", "A `${var.NAME}` stands where no variables are filled in"),
     ("missing-key", "A mapping lacks a key that it must have"),
     ("missing-parameter", "A trigger does not give a parameter that its procedure requires"),
     ("no-workload-file", "A workload's directory has no `mainstay.yaml`"),
@@ -152,5 +155,6 @@ pub const CODES: &[(&str, &str)] = &[
     ("unknown-variable", "A `${…}` names no variable, or one without a value"),
     ("unsupported-format", "A folder holds files of a format that is not built yet"),
     ("unsupported-tag", "A YAML tag such as `!Ref` means nothing here"),
+    ("unused-variable", "A variable is declared, or given a value, that nothing uses"),
     ("wrong-type", "A value is of another type than is expected"),
 ];

@@ -16,6 +16,7 @@ pub mod diagnostic;
 pub mod kind;
 pub mod languages;
 mod read;
+mod resolve_fill;
 pub mod schema;
 mod shape;
 mod source;
@@ -30,8 +31,9 @@ pub use languages::{
 };
 pub use source::{MAX_DIRECTORY_BYTES, MAX_FILE_BYTES};
 pub use workload::{
-    Comparison, Component, Environment, Health, HealthCheck, Limits, Priority, Restart, Service, Stop,
-    StopSignal, Target, Telemetry, Template, Variables, Workload,
+    Approval, Changes, Comparison, Component, Environment, Health, HealthCheck, Limits, OnHost, Priority,
+    Restart, SecretRef, Service, Stop, StopSignal, Target, Telemetry, Template, Variables, Workload,
+    looks_secret,
 };
 
 /// One file as it was found.

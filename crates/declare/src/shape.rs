@@ -71,12 +71,20 @@ pub(crate) enum Form {
     Texts,
     /// Any scalar by a key of the author's choice.
     Pairs,
-    /// Environment variables.
+    /// Environment variables: scalars, or references to secrets.
     Env,
+    /// Values of variables by their names.
+    Variables,
+    /// A whole number that is no variable.
+    Limit,
+    /// True or false.
+    Flag,
     Shape(&'static Shape),
     List(&'static Shape),
     /// Mappings by names of the author's choice.
     Named(&'static Shape),
+    /// The same, each over another mapping of this form, so that nothing is required.
+    Overrides(&'static Shape),
 }
 
 impl Shape {
@@ -103,8 +111,14 @@ pub(crate) static WORKLOAD: Shape = Shape {
         key("owner", Form::Text, "Who answers for it."),
         key("tags", Form::Pairs, "Tags that every resource of it carries."),
         key("priorities", Form::List(&PRIORITY), "What matters, the most important first."),
+        key(
+            "variables",
+            Form::Variables,
+            "What `${var.NAME}` stands for where no environment gives another value.",
+        ),
         key("environments", Form::Named(&ENVIRONMENT), "Where it runs. Without any, every host counts."),
         key("components", Form::Named(&COMPONENT), "Its parts."),
+        key("changes", Form::Shape(&CHANGES), "Which changes wait for an approval."),
     ],
     not_built: &[
         ("standards", "Shared standards are not built yet, so `standards` cannot be used"),
@@ -131,7 +145,60 @@ pub(crate) static PRIORITY: Shape = Shape {
 pub(crate) static ENVIRONMENT: Shape = Shape {
     what: "an environment",
     name: "environment",
-    keys: &[required("hosts", Form::Selector, "The hosts that belong to it.")],
+    keys: &[
+        required("hosts", Form::Selector, "The hosts that belong to it."),
+        key("tags", Form::Pairs, "Tags that every resource in it carries, over the workload's."),
+        key("variables", Form::Variables, "Variables that have another value here."),
+        key("components", Form::Overrides(&OVERRIDE), "What components have otherwise here."),
+    ],
+    not_built: &[],
+    rules: &[],
+};
+
+/// What an environment says of a component.
+pub(crate) static OVERRIDE: Shape = Shape {
+    what: "what an environment says of a component",
+    name: "component",
+    keys: &[
+        key("hosts", Form::Selector, "The hosts it runs on here."),
+        key("tags", Form::Pairs, "Tags it has here."),
+        key("service", Form::Shape(&SERVICE), "What its process has otherwise here."),
+        key("telemetry", Form::Shape(&TELEMETRY), "Where its signals come from here."),
+    ],
+    not_built: &[
+        ("depends_on", "Components depend on the same ones in every environment: say so at the component"),
+        ("description", "A component is the same thing in every environment: describe it at the component"),
+    ],
+    rules: &[],
+};
+
+/// `changes`
+pub(crate) static CHANGES: Shape = Shape {
+    what: "changes",
+    name: "changes",
+    keys: &[required("approval", Form::Shape(&APPROVAL), "What a change may do without an approval.")],
+    not_built: &[],
+    rules: &[],
+};
+
+/// `approval` of `changes`.
+pub(crate) static APPROVAL: Shape = Shape {
+    what: "approval",
+    name: "approval",
+    keys: &[
+        key("resources", Form::Limit, "A change of more resources than these waits for an approval."),
+        key("fields", Form::Limit, "A change of more fields than these waits for an approval."),
+        key("irreversible", Form::Flag, "Whether a change waits if a part of it cannot be undone."),
+    ],
+    not_built: &[],
+    rules: &[],
+};
+
+/// `{ secret: … }` of a variable in `env`.
+pub(crate) static SECRET: Shape = Shape {
+    what: "a secret",
+    name: "secret",
+    keys: &[required("secret", Form::Text, "Where the host has it: `file:/absolute/path` or `env:NAME`.")],
     not_built: &[],
     rules: &[],
 };
@@ -143,6 +210,7 @@ pub(crate) static COMPONENT: Shape = Shape {
     keys: &[
         key("description", Form::Text, "What it does."),
         key("hosts", Form::Selector, "The hosts it runs on; required with `service`."),
+        key("tags", Form::Pairs, "Tags of its own, over the environment's and the workload's."),
         key("service", Form::Shape(&SERVICE), "The process to keep running."),
         key("telemetry", Form::Shape(&TELEMETRY), "Where its signals come from."),
         key("depends_on", Form::Texts, "The components that must be ready before it."),
@@ -233,7 +301,7 @@ pub(crate) static STOP: Shape = Shape {
 
 /// What editors show for a command line.
 pub(crate) fn variables() -> String {
-    VARIABLES.map(|name| format!("${{{name}}}")).join(", ")
+    VARIABLES.map(|name| format!("${{{name}}}")).join(", ") + ", and ${var.NAME}"
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ pub(super) fn source_range(
             let line_start = file[..span.start].rfind('\n').map_or(0, |at| at + 1);
             block(text, span.start - line_start, scalar)
         }
+        Style::Filled => None,
         Style::Plain => flow(text, scalar, 0, text.len()),
         Style::SingleQuoted | Style::DoubleQuoted => flow(text, scalar, 1, text.len().saturating_sub(1)),
     }?;

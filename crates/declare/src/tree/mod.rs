@@ -51,6 +51,8 @@ pub(crate) enum Style {
     DoubleQuoted,
     Literal,
     Folded,
+    /// Not written like this: variables were filled in, so no part of it can be found in the file.
+    Filled,
 }
 
 #[derive(Clone, Debug)]

@@ -468,6 +468,8 @@ fn scalar_span(text: &str, span: Range<usize>, style: Style, value: &str) -> Ran
             start..start + inside.trim_end().len()
         }
         Style::Literal | Style::Folded => block_span(text, start, inside),
+        // No parser makes these.
+        Style::Filled => start..start + inside.len(),
     }
 }
 

@@ -50,6 +50,16 @@ impl<'a> Reader<'a> {
         self.out.borrow_mut().push(diagnostic);
     }
 
+    /// How many problems there are.
+    pub fn len(&self) -> usize {
+        self.out.borrow().len()
+    }
+
+    /// Shows the problems from this one on to a function that may add to them.
+    pub fn since(&self, from: usize, change: impl FnOnce(&mut [Diagnostic])) {
+        change(self.out.borrow_mut().get_mut(from..).unwrap_or_default());
+    }
+
     pub fn has_errors(&self) -> bool {
         self.out.borrow().iter().any(Diagnostic::is_error)
     }
@@ -63,7 +73,7 @@ impl<'a> Reader<'a> {
         self.out.borrow().len() > MAX_PROBLEMS
     }
 
-    fn wrong_type<T>(&self, node: &Node, expected: &str) -> Option<T> {
+    pub fn wrong_type<T>(&self, node: &Node, expected: &str) -> Option<T> {
         if self.is_full() {
             return None;
         }

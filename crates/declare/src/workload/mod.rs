@@ -5,13 +5,21 @@ use std::fmt;
 use std::time::Duration;
 
 use mainstay_model::{Selector, Tags};
+use serde_json::Value;
 
+mod changes;
 pub mod command;
+mod environments;
 pub(crate) mod fields;
+mod placed;
 pub(crate) mod read;
 mod references;
+mod secrets;
 
+pub use changes::{Approval, Changes};
 pub use command::{Template, Variables};
+pub use placed::OnHost;
+pub use secrets::{SecretRef, looks_secret};
 
 /// A workload as it is declared.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,10 +34,14 @@ pub struct Workload {
     pub tags: Tags,
     /// What matters, first matters most.
     pub priorities: Vec<Priority>,
+    /// The variables that `${var.NAME}` stands for, with the value they have where no environment gives another.
+    pub variables: BTreeMap<String, Value>,
     /// Where it runs.
     pub environments: BTreeMap<String, Environment>,
-    /// Its parts, by name.
+    /// Its parts, by name, with the values they have where no environment gives others.
     pub components: BTreeMap<String, Component>,
+    /// Which changes wait for an approval.
+    pub changes: Changes,
 }
 
 /// One thing that matters, and how one sees that it is so.
@@ -106,6 +118,13 @@ impl fmt::Display for Target {
 pub struct Environment {
     /// The hosts that belong to it.
     pub hosts: Selector,
+    /// Tags that every resource in it carries, over the workload's.
+    pub tags: Tags,
+    /// The variables it gives another value.
+    pub variables: BTreeMap<String, Value>,
+    /// The components that differ here, whole, with this environment's values. [`Workload::component_in`] looks here
+    /// first.
+    pub components: BTreeMap<String, Component>,
 }
 
 /// A deployable or supervised part.
@@ -117,6 +136,8 @@ pub struct Component {
     pub description: Option<String>,
     /// The hosts it runs on. Every host unless said otherwise; always said where there is a service.
     pub hosts: Selector,
+    /// Tags of its own, over those of the environment and the workload.
+    pub tags: Tags,
     /// The process to supervise, if it is one of ours.
     pub service: Option<Service>,
     /// Where its signals come from.
@@ -140,6 +161,8 @@ pub struct Service {
     pub limits: Limits,
     /// Environment variables, on top of the agent's minimal set.
     pub env: BTreeMap<String, Template>,
+    /// Environment variables whose values are secrets: where the agent finds each when it starts the service.
+    pub secrets: BTreeMap<String, SecretRef>,
     /// The working directory, relative to the workload's directory, which is the default.
     pub directory: Option<String>,
     /// How to stop it.

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
-use mainstay_model::{Problem, Selector};
+use mainstay_model::{Problem, Selector, Tags};
 
 use super::command::Template;
+use super::environments::{self, Layers};
 use super::fields::{Fields, Reader, Spanned};
+use super::secrets::{self, SecretRef};
 use super::{
-    Comparison, Component, Environment, Health, HealthCheck, Limits, Priority, Restart, Service, Stop,
-    StopSignal, Target, Telemetry, Workload,
+    Comparison, Component, Health, HealthCheck, Limits, Priority, Restart, Service, Stop, StopSignal, Target,
+    Telemetry, Workload, changes,
 };
 use crate::diagnostic::Diagnostic;
 use crate::languages::Languages;
@@ -38,6 +40,13 @@ pub(super) struct References {
     pub ports: Vec<(u16, Range<usize>, String, Option<Selector>)>,
 }
 
+impl References {
+    /// Takes over the port of a component that is the same here as there.
+    pub fn add_port(&mut self, component: &str, from: &Self) {
+        self.ports.extend(from.ports.iter().filter(|(_, _, name, _)| name == component).cloned());
+    }
+}
+
 /// Reads `mainstay.yaml`.
 pub(crate) fn read(source: &Source, root: &Node, languages: &dyn Languages) -> Read {
     let reader = Reader::new(source);
@@ -45,7 +54,8 @@ pub(crate) fn read(source: &Source, root: &Node, languages: &dyn Languages) -> R
     let workload = workload(&reader, root, languages, &mut references);
     super::references::check(&reader, &references);
     let workload = workload.filter(|_| !reader.has_errors());
-    Read { workload, diagnostics: reader.into_diagnostics() }
+    // What is wrong with a component is wrong in each environment that has other values for a part of it.
+    Read { workload, diagnostics: crate::diagnostic::in_order(reader.into_diagnostics()) }
 }
 
 fn workload(
@@ -59,29 +69,42 @@ fn workload(
         .required("workload", "NAME")
         .and_then(|node| reader.text(node))
         .and_then(|text| reader.name(&text.text, text.span, "a workload"));
+    let layers = Layers::of(root);
+    let variables =
+        fields.get("variables").map(|node| environments::variables(reader, node)).unwrap_or_default();
+    environments::misplaced(reader, root);
+    environments::unused(reader, &layers, root);
     let priorities = fields.get("priorities").and_then(|node| reader.list(node)).unwrap_or_default();
     let priorities: Vec<_> =
-        priorities.iter().filter_map(|node| priority(reader, node, languages, references)).collect();
-    let mut environments = BTreeMap::new();
-    for (name, node) in named(reader, &fields, "environments", "an environment") {
-        if let Some(environment) = environment(reader, node) {
-            environments.insert(name, environment);
-        }
-    }
+        priorities.iter().filter_map(|node| priority(reader, node, &layers, languages, references)).collect();
+    let filler = layers.filler(None);
     let mut components = BTreeMap::new();
     for (name, node) in named(reader, &fields, "components", "a component") {
-        if let Some(component) = component(reader, &name, node, references) {
+        if let Some(component) = environments::filled(reader, &filler, &name, node, "", references) {
             components.insert(name, component);
         }
     }
+    fields.get("environments").map(|node| reader.entries(node));
+    let environments = environments::read(reader, &layers, references);
+    let changes = fields.get("changes").map(|node| changes::read(reader, node)).unwrap_or_default();
     // A component that could not be read is still declared, so that nothing else is called wrong for it.
     if let Some(Node { kind: NodeKind::Map(entries), .. }) = fields.get("components") {
         references.components = entries.iter().map(|e| (e.key.clone(), e.key_span.clone())).collect();
     }
     let title = fields.text("title");
     let owner = fields.text("owner");
-    let tags = fields.get("tags").map(|node| pairs(reader, node).into_iter().collect()).unwrap_or_default();
-    Some(Workload { name: name?, title, owner, tags, priorities, environments, components })
+    let tags = fields.get("tags").map(|node| tags(reader, node)).unwrap_or_default();
+    Some(Workload {
+        name: name?,
+        title,
+        owner,
+        tags,
+        priorities,
+        variables,
+        environments,
+        components,
+        changes,
+    })
 }
 
 /// The entries of a mapping whose keys are names.
@@ -98,7 +121,7 @@ fn named<'n>(reader: &Reader<'_>, fields: &Fields<'_, 'n>, key: &str, what: &str
 }
 
 /// Tags: texts by texts.
-fn pairs(reader: &Reader<'_>, node: &Node) -> Vec<(String, String)> {
+pub(super) fn tags(reader: &Reader<'_>, node: &Node) -> Tags {
     let entries = reader.entries(node).unwrap_or_default();
     entries.iter().filter_map(|entry| Some((entry.key.clone(), reader.written(&entry.value)?))).collect()
 }
@@ -106,6 +129,7 @@ fn pairs(reader: &Reader<'_>, node: &Node) -> Vec<(String, String)> {
 fn priority(
     reader: &Reader<'_>,
     node: &Node,
+    layers: &Layers<'_>,
     languages: &dyn Languages,
     references: &mut References,
 ) -> Option<Priority> {
@@ -118,7 +142,10 @@ fn priority(
             reader.push(node.diagnostic(Problem { path: Vec::new(), ..problem }, reader.source));
         }
     }
-    let target = fields.required("target", "\">= 0.99\"").and_then(|node| target(reader, node));
+    let target = fields.required("target", "\">= 0.99\"").and_then(|node| {
+        let filled = environments::target(reader, layers, node);
+        target(reader, &filled)
+    });
     let components = fields.get("components").map(|node| reader.texts(node)).unwrap_or_default();
     references.named.extend(components.iter().cloned());
     Some(Priority {
@@ -167,13 +194,12 @@ fn target(reader: &Reader<'_>, node: &Node) -> Option<Target> {
     }
 }
 
-fn environment(reader: &Reader<'_>, node: &Node) -> Option<Environment> {
-    let fields = reader.fields(node, &shape::ENVIRONMENT)?;
-    let hosts = fields.required("hosts", "\"tag:environment=NAME\"")?;
-    Some(Environment { hosts: reader.selector(hosts)? })
-}
-
-fn component(reader: &Reader<'_>, name: &str, node: &Node, references: &mut References) -> Option<Component> {
+pub(super) fn component(
+    reader: &Reader<'_>,
+    name: &str,
+    node: &Node,
+    references: &mut References,
+) -> Option<Component> {
     let fields = reader.fields(node, &shape::COMPONENT)?;
     let service_node = fields.get("service");
     let hosts_node = match service_node {
@@ -195,6 +221,7 @@ fn component(reader: &Reader<'_>, name: &str, node: &Node, references: &mut Refe
         name: name.to_owned(),
         description: fields.text("description"),
         hosts: hosts.flatten().unwrap_or_else(Selector::any),
+        tags: fields.get("tags").map(|node| tags(reader, node)).unwrap_or_default(),
         service: match service {
             Some(ReadService { service, .. }) => Some(service?),
             None => None,
@@ -246,7 +273,7 @@ fn service(reader: &Reader<'_>, node: &Node) -> ReadService {
         reader.one_of(node, &[Restart::Always, Restart::OnFailure, Restart::Never].map(|r| (r.as_str(), r)))
     });
     let limits = fields.get("limits").map(|node| limits(reader, node));
-    let env = fields.get("env").map(|node| env(reader, node, has_port));
+    let (env, secrets) = fields.get("env").map(|node| env(reader, node, has_port)).unwrap_or_default();
     let directory = fields.get("directory").map(|node| reader.relative_path(node));
     let stop = fields.get("stop").map(|node| stop(reader, node));
     out.service = run.map(|run| Service {
@@ -255,7 +282,8 @@ fn service(reader: &Reader<'_>, node: &Node) -> ReadService {
         health: health.flatten(),
         restart: restart.flatten().unwrap_or_default(),
         limits: limits.unwrap_or_default(),
-        env: env.unwrap_or_default(),
+        env,
+        secrets,
         directory: directory.flatten(),
         stop: stop.unwrap_or_default(),
     });
@@ -324,13 +352,14 @@ fn limits(reader: &Reader<'_>, node: &Node) -> Limits {
     Limits { memory_bytes: fields.and_then(|fields| fields.get("memory")).and_then(|node| reader.size(node)) }
 }
 
-fn env(reader: &Reader<'_>, node: &Node, has_port: bool) -> BTreeMap<String, Template> {
+/// The variables of a service: those whose values are written, and those that are secrets.
+type Env = (BTreeMap<String, Template>, BTreeMap<String, SecretRef>);
+
+fn env(reader: &Reader<'_>, node: &Node, has_port: bool) -> Env {
     let entries = reader.entries(node).unwrap_or_default();
-    let mut out = BTreeMap::new();
+    let (mut plain, mut secret) = Env::default();
     for entry in entries {
-        let mut chars = entry.key.chars();
-        let starts = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
-        if !starts || !chars.all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        if !secrets::is_variable(&entry.key) {
             let message = format!("`{}` is not a name for an environment variable", entry.key);
             reader.push(
                 reader
@@ -338,14 +367,17 @@ fn env(reader: &Reader<'_>, node: &Node, has_port: bool) -> BTreeMap<String, Tem
                     .help("such names have letters, digits and `_`, and do not start with a digit"),
             );
         }
+        if matches!(entry.value.kind, NodeKind::Map(_)) {
+            secret.extend(secrets::read(reader, &entry.value).map(|found| (entry.key.clone(), found)));
+            continue;
+        }
+        secrets::warn_of_literal(reader, entry, true);
         let value = reader
             .written(&entry.value)
             .and_then(|text| reader.template(&entry.value, &text, |text| Template::text(text, has_port)));
-        if let Some(value) = value {
-            out.insert(entry.key.clone(), value);
-        }
+        plain.extend(value.map(|value| (entry.key.clone(), value)));
     }
-    out
+    (plain, secret)
 }
 
 fn stop(reader: &Reader<'_>, node: &Node) -> Stop {

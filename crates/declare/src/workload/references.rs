@@ -99,7 +99,7 @@ fn report(
 
 /// Services on the same hosts cannot share a port. Where two selectors differ only the hosts can tell, so that is no
 /// more than a warning.
-fn ports(reader: &Reader<'_>, references: &References) {
+pub(super) fn ports(reader: &Reader<'_>, references: &References) {
     for (index, (port, span, component, hosts)) in references.ports.iter().enumerate() {
         let same = references.ports[..index].iter().find(|(other, ..)| other == port);
         let (Some((_, first, other, other_hosts)), Some(hosts)) = (same, hosts) else { continue };

@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod check;
 pub mod events;
+pub mod explain;
 pub mod help;
 pub mod incidents;
 pub mod journal;

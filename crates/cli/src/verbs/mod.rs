@@ -6,6 +6,7 @@ pub mod events;
 pub mod explain;
 pub mod help;
 pub mod incidents;
+pub mod init;
 pub mod journal;
 pub mod promql;
 pub mod runs;

@@ -158,6 +158,50 @@ impl Client {
         self.post("/v1/workloads", revision).await
     }
 
+    /// What applying a directory's content would do.
+    pub async fn plan(&self, revision: &v1::NewRevision) -> Result<v1::PlanView, ClientError> {
+        self.post("/v1/plans", revision).await
+    }
+
+    /// Changes, newest first; of one workload or of all.
+    pub async fn changes(
+        &self,
+        workload: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<v1::ChangeSummary>, ClientError> {
+        let mut query = vec![("limit", limit.to_string())];
+        query.extend(workload.map(|workload| ("workload", workload.to_owned())));
+        self.get("/v1/changes", &query).await
+    }
+
+    /// One change with what became of each step.
+    pub async fn change(&self, id: &str) -> Result<v1::ChangeDetail, ClientError> {
+        self.get(&format!("/v1/changes/{}", escape(id)), &[]).await
+    }
+
+    /// Lets a change that is held begin.
+    pub async fn approve_change(
+        &self,
+        id: &str,
+        decide: &v1::Decide,
+    ) -> Result<v1::ChangeSummary, ClientError> {
+        self.post(&format!("/v1/changes/{}/approve", escape(id)), decide).await
+    }
+
+    /// Ends a change that is held; stops one that is running, and rolls it back.
+    pub async fn refuse_change(
+        &self,
+        id: &str,
+        decide: &v1::Decide,
+    ) -> Result<v1::ChangeSummary, ClientError> {
+        self.post(&format!("/v1/changes/{}/refuse", escape(id)), decide).await
+    }
+
+    /// One revision with its files.
+    pub async fn revision(&self, id: &str) -> Result<v1::RevisionDetail, ClientError> {
+        self.get(&format!("/v1/revisions/{}", escape(id)), &[]).await
+    }
+
     /// Starts a procedure.
     pub async fn start_run(&self, start: &v1::StartRun) -> Result<v1::RunSummary, ClientError> {
         self.post("/v1/runs", start).await

@@ -47,8 +47,6 @@ pub enum Output {
     Human,
     /// The API's JSON, on stdout only
     Json,
-    /// SARIF 2.1.0, for code hosts and editors; `check` only
-    Sarif,
 }
 
 /// What can be done.
@@ -56,13 +54,6 @@ pub enum Output {
 pub enum Verb {
     /// Check a workload directory or a single file
     Check(Check),
-    /// Write a workload that checks clean, to begin with
-    Init(Init),
-    /// Say what a problem's code means, with an example; lists all codes without one
-    Explain {
-        /// The code, as `mainstay check` shows it in brackets
-        code: Option<String>,
-    },
     /// Print the JSON Schema of a file of ours, for editors
     Schema {
         /// What it describes
@@ -88,8 +79,33 @@ pub enum Verb {
         /// The prepared directory.
         dir: PathBuf,
     },
-    /// Make a directory's content the wanted state of its workload
+    /// Show what applying a directory would do, and where what runs differs from what is wanted
+    Plan(PlanVerb),
+    /// Make a directory's content the wanted state of its workload, wave by wave
     Apply(Apply),
+    /// List what was changed, newest first
+    History(History),
+    /// Show a change with what became of each step, or a revision
+    Show {
+        /// The id of a change or revision
+        #[arg(value_name = "CHANGE|REVISION")]
+        id: String,
+    },
+    /// Show what differs between two revisions: in files, and for hosts and control plane
+    Diff {
+        /// The earlier revision, or the change that led to it
+        #[arg(value_name = "REVISION")]
+        old: String,
+        /// The later one
+        #[arg(value_name = "REVISION")]
+        new: String,
+    },
+    /// Apply the files of an earlier revision as a new change
+    Rollback(Rollback),
+    /// Let a change begin that is held
+    Approve(Approve),
+    /// End a change that is held; stop one that is being carried out, and roll it back
+    Refuse(Refuse),
     /// What is wrong, since when, and what is being done
     Status,
     /// List the services on all hosts
@@ -137,26 +153,6 @@ pub struct Check {
     /// The workload's directory, or one file of any known kind
     #[arg(default_value = ".", value_name = "DIR|FILE")]
     pub path: PathBuf,
-    /// Check again whenever a file changes, and print what that changed, until Ctrl-C
-    #[arg(long)]
-    pub watch: bool,
-}
-
-/// `init`
-#[derive(Debug, Args)]
-pub struct Init {
-    /// The directory to write to; it is made if it is not there
-    #[arg(default_value = ".", value_name = "DIR")]
-    pub dir: PathBuf,
-    /// The workload's name; the directory's by default
-    #[arg(long, value_name = "NAME")]
-    pub name: Option<String>,
-    /// Copy this folder instead, with `{{ init.name }}` and the like replaced
-    #[arg(long, value_name = "FOLDER")]
-    pub template: Option<PathBuf>,
-    /// The value of `{{ init.KEY }}` in a template; may be repeated
-    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
-    pub set: Vec<(String, String)>,
 }
 
 /// What `schema` describes. The other files of a workload are in formats that others publish.
@@ -347,13 +343,97 @@ pub struct ParentArgs {
     pub interrupt: bool,
 }
 
+/// `plan`
+#[derive(Debug, Args)]
+pub struct PlanVerb {
+    /// The workload's directory
+    #[arg(default_value = ".", value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Write the plan to this file, for `mainstay apply FILE`
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
 /// `apply`
 #[derive(Debug, Args)]
 pub struct Apply {
-    /// The workload's directory
-    #[arg(value_name = "DIR")]
-    pub dir: PathBuf,
+    /// The workload's directory, or a file that `mainstay plan --out` wrote
+    #[arg(value_name = "DIR|PLANFILE")]
+    pub path: PathBuf,
     /// Why
+    #[arg(long, short, value_name = "TEXT")]
+    pub message: Option<String>,
+    /// How it is carried out.
+    #[command(flatten)]
+    pub carry: Carry,
+}
+
+/// How a change is carried out.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Carry {
+    /// When something fails, leave what is done instead of rolling it back; the revision is the wanted one all the same
+    #[arg(long)]
+    pub keep: bool,
+    /// Do not ask; without a terminal nobody is asked anyway
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Return as soon as the change is written down
+    #[arg(long)]
+    pub no_wait: bool,
+}
+
+/// `history`
+#[derive(Debug, Args)]
+pub struct History {
+    /// Only of this workload
+    #[arg(value_name = "WORKLOAD")]
+    pub workload: Option<String>,
+    /// So many
+    #[arg(long, short = 'n', default_value_t = 20)]
+    pub lines: usize,
+}
+
+/// `rollback`
+#[derive(Debug, Args)]
+pub struct Rollback {
+    /// The revision, or the change that led to it [default: the one before the wanted one]
+    #[arg(value_name = "REVISION")]
+    pub to: Option<String>,
+    /// The workload, if there are several and no revision is named
+    #[arg(long, value_name = "NAME", conflicts_with = "to")]
+    pub workload: Option<String>,
+    /// Why
+    #[arg(long, short, value_name = "TEXT")]
+    pub message: Option<String>,
+    /// How it is carried out.
+    #[command(flatten)]
+    pub carry: Carry,
+}
+
+/// `approve`
+#[derive(Debug, Args)]
+pub struct Approve {
+    /// The change
+    #[arg(value_name = "CHANGE")]
+    pub id: String,
+    /// Why; part of the record
+    #[arg(long, short, value_name = "TEXT")]
+    pub message: Option<String>,
+    /// Approve it although you asked for it yourself, which becomes part of the record
+    #[arg(long = "self")]
+    pub own: bool,
+    /// Return as soon as the approval is written down
+    #[arg(long)]
+    pub no_wait: bool,
+}
+
+/// `refuse`
+#[derive(Debug, Args)]
+pub struct Refuse {
+    /// The change
+    #[arg(value_name = "CHANGE")]
+    pub id: String,
+    /// Why; part of the record
     #[arg(long, short, value_name = "TEXT")]
     pub message: Option<String>,
 }

@@ -10,12 +10,14 @@ mod diagnostics;
 mod directory;
 mod exit;
 mod feed;
+mod git;
 mod local;
 mod ports;
 mod processes;
 mod screen;
 mod sentence;
 mod time;
+mod unified;
 mod up;
 mod verbs;
 
@@ -70,9 +72,6 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
     if global.output == Output::Json && prints_nothing(&cli.verb) {
         return Err(Failure::new(Exit::Usage, "This verb prints no data, so it has no `--output json`"));
     }
-    if global.output == Output::Sarif && !matches!(cli.verb, Verb::Check(_)) {
-        return Err(Failure::new(Exit::Usage, "Only `mainstay check` has `--output sarif`"));
-    }
     let screen = Screen::new(global.output);
     match &cli.verb {
         Verb::Version => {
@@ -80,9 +79,7 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
             screen.show(&version, |_| format!("mainstay {}\n", env!("CARGO_PKG_VERSION")))
         }
         Verb::Help { topic } => verbs::help::run(screen, topic),
-        Verb::Check(check) => verbs::check::run(screen, check),
-        Verb::Init(init) => verbs::init::run(screen, init),
-        Verb::Explain { code } => verbs::explain::run(screen, code.as_deref()),
+        Verb::Check(check) => verbs::check::run(screen, &check.path),
         Verb::Schema { of } => verbs::schema::run(screen, *of),
         Verb::Test(test) => verbs::test::run(screen, &test.paths),
         Verb::Promql(verb) => verbs::promql::run(screen, verb),
@@ -113,7 +110,26 @@ async fn talk(screen: Screen, cli: &Cli, verb: &Verb) -> Result<(), Failure> {
     }
     let client = connect::client(global)?;
     match verb {
-        Verb::Apply(apply) => verbs::apply::run(screen, &client, &apply.dir, apply.message.clone()).await,
+        Verb::Plan(plan) => verbs::plan::run(screen, &client, &plan.dir, plan.out.as_deref()).await,
+        Verb::Apply(apply) => {
+            verbs::apply::run(screen, &client, &apply.path, apply.message.clone(), &apply.carry).await
+        }
+        Verb::History(history) => {
+            verbs::history::history(screen, &client, history.workload.as_deref(), history.lines).await
+        }
+        Verb::Show { id } => verbs::history::show(screen, &client, id).await,
+        Verb::Diff { old, new } => verbs::history::diff(screen, &client, old, new).await,
+        Verb::Rollback(back) => {
+            let (to, workload) = (back.to.as_deref(), back.workload.as_deref());
+            verbs::history::rollback(screen, &client, to, workload, back.message.clone(), &back.carry).await
+        }
+        Verb::Approve(approve) => {
+            let args::Approve { id, message, own, no_wait } = approve;
+            verbs::history::approve(screen, &client, id, message.clone(), *own, *no_wait).await
+        }
+        Verb::Refuse(refuse) => {
+            verbs::history::refuse(screen, &client, &refuse.id, refuse.message.clone()).await
+        }
         Verb::Status => verbs::status::status(screen, &client).await,
         Verb::Services => verbs::status::services(screen, &client).await,
         Verb::Hosts => verbs::status::hosts(screen, &client).await,
@@ -128,8 +144,6 @@ async fn talk(screen: Screen, cli: &Cli, verb: &Verb) -> Result<(), Failure> {
         Verb::Procedures => verbs::apply::list(screen, &client, What::Procedures).await,
         Verb::Triggers => verbs::apply::list(screen, &client, What::Triggers).await,
         Verb::Check(_)
-        | Verb::Init(_)
-        | Verb::Explain { .. }
         | Verb::Schema { .. }
         | Verb::Test(_)
         | Verb::Promql(_)

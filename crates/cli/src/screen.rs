@@ -42,11 +42,14 @@ pub enum Tone {
 /// The tone of a state's word, whatever it is the state of.
 pub fn tone(state: &str) -> Tone {
     match state {
-        "ready" | "on target" | "Success" | "resolved" | "inactive" | "connected" | "ok" => Tone::Good,
-        "failed" | "unhealthy" | "firing" | "off target" | "Failed" | "TimedOut" | "open" | "error"
-        | "exited" | "OutcomeUnknown" | "lost" | "ERROR" | "FATAL" => Tone::Bad,
-        "starting" | "restarting" | "stopping" | "pending" | "InProgress" | "Waiting" | "Cancelling"
-        | "WARN" | "waiting" => Tone::Busy,
+        "applied" | "ready" | "on target" | "Success" | "resolved" | "inactive" | "connected" | "ok" => {
+            Tone::Good
+        }
+        "rolled back" | "rollback failed" | "kept in part" | "failed" | "unhealthy" | "firing"
+        | "off target" | "Failed" | "TimedOut" | "open" | "error" | "exited" | "OutcomeUnknown" | "lost"
+        | "ERROR" | "FATAL" => Tone::Bad,
+        "held" | "running" | "rolling back" | "started" | "starting" | "restarting" | "stopping"
+        | "pending" | "InProgress" | "Waiting" | "Cancelling" | "WARN" | "waiting" => Tone::Busy,
         "unknown" | "no data" | "no_data" | "not evaluated" => Tone::Unknown,
         _ => Tone::Dim,
     }

@@ -19,6 +19,7 @@ pub fn of(event: &EventView) -> String {
         "run" => say.run(),
         "incident" => say.incident(),
         "measure" => say.measure(),
+        "change" => say.change(),
         _ => say.other(),
     };
     clean(&text.unwrap_or_else(|| say.unknown()))
@@ -216,11 +217,60 @@ impl Said<'_> {
         })
     }
 
+    fn change(&self) -> Option<String> {
+        let data = &self.event.data;
+        let id = self.text("change");
+        let places = |key: &str| data[key].as_array().map_or(0, Vec::len);
+        let wave = || data["wave"].as_u64().unwrap_or_default() + 1;
+        let said_by = || {
+            let message = self.because("message");
+            format!("by {}{message}", self.part("by"))
+        };
+        Some(match self.event.kind.as_str() {
+            "change.started" => {
+                let size = data["plan"]["size"]["resources"].as_u64().unwrap_or_default();
+                let size = crate::screen::count(usize::try_from(size).unwrap_or(usize::MAX), "resource");
+                format!("change {id} to revision {} was asked for, of {size}", self.text("revision"))
+            }
+            "change.held" => format!("change {id} waits for an approval: `mainstay show {id}` says why"),
+            "change.approved" => format!("change {id} was approved {}", said_by()),
+            "change.refused" => format!("change {id} was refused {}", said_by()),
+            "change.cancelled" => format!("change {id} was cancelled {}", said_by()),
+            "change.wave.started" if data["back"] == true => {
+                format!(
+                    "change {id}: the way back of wave {}, {}",
+                    wave(),
+                    crate::screen::count(places("actions"), "step")
+                )
+            }
+            "change.wave.started" => {
+                format!("change {id}: wave {}, {}", wave(), crate::screen::count(places("actions"), "step"))
+            }
+            "change.action.lost" => format!("change {id}: a step is unknown{}", self.because("reason")),
+            "change.action.returned" => format!("change {id}: the host of a step is back"),
+            "change.action.finished" => {
+                let outcome = self.text("outcome").replace('_', " ");
+                let steps = crate::screen::count(places("actions"), "step");
+                format!("change {id}: {steps} {outcome}{}", self.because("reason"))
+            }
+            "change.rolling_back" => format!("change {id} is rolled back{}", self.because("reason")),
+            "change.finished" => {
+                let end = self.text("end").replace('_', " ");
+                let end = if end == "kept part" { "kept in part" } else { &end };
+                format!("change {id} is over: {end}{}", self.because("reason"))
+            }
+            _ => return None,
+        })
+    }
+
     fn other(&self) -> Option<String> {
         let data = &self.event.data;
         Some(match self.event.kind.as_str() {
             "server.started" => "the server started".to_owned(),
             "server.stopping" => "the server is stopping".to_owned(),
+            "revision.proposed" => {
+                format!("revision {} of {} was written down", self.text("revision"), self.named("workload"))
+            }
             "revision.applied" => {
                 let files = data["files"].as_object().map_or(0, serde_json::Map::len);
                 let message = self.because("message");

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use mainstay_api::client::Client;
 use mainstay_api::v1::EventView;
 use mainstay_declare::Declared;
 use mainstay_model::Tags;
@@ -103,7 +104,8 @@ async fn live(
         connected(&client, CONNECT).await?;
         let head = client.status().await?.journal_seq;
         if let Some(checked) = checked {
-            let applied = apply::apply(&client, checked, Some("mainstay up".to_owned()), screen).await?;
+            let asked = first_or_next(&client, checked).await?;
+            let applied = apply::apply(&client, checked, &asked, screen).await?;
             say(apply::render(&applied, crate::screen::Style::default()).trim_end());
         }
         say(&format!("Look with `mainstay status {data}`; Ctrl-C stops everything"));
@@ -135,9 +137,20 @@ async fn live(
     }
 }
 
+/// The first time a workload comes up, what started stays when something fails: people want to look at it. A change of
+/// one that is there already is rolled back like any other.
+async fn first_or_next(client: &Client, checked: &Checked) -> Result<apply::Asked, Failure> {
+    let name = checked.declared.as_ref().map(|declared| declared.workload.name.as_str());
+    let known = client.workloads().await?.items;
+    let keep = !known.iter().any(|workload| Some(workload.workload.as_str()) == name);
+    let git = crate::git::commit_of(&checked.root).await;
+    Ok(apply::Asked { message: Some("mainstay up".to_owned()), git, keep, ..apply::Asked::default() })
+}
+
 /// What someone who leaves `up` running wants to see.
 fn is_told(event: &EventView) -> bool {
     match event.kind.split('.').next().unwrap_or_default() {
+        "change" => !matches!(event.kind.as_str(), "change.started" | "change.action.finished"),
         "service" | "host" | "alarm" | "incident" | "trigger" | "measure" => {
             !matches!(event.kind.as_str(), "alarm.inactive" | "alarm.no_data" | "measure.no_data")
         }

@@ -13,7 +13,6 @@ use source::Source;
 
 mod cross;
 pub mod diagnostic;
-pub mod explain;
 pub mod kind;
 pub mod languages;
 mod read;

@@ -165,8 +165,8 @@ impl std::ops::Deref for Event {
 }
 
 /// Families of kinds that only the control plane itself may say.
-const KINDS_OF_SERVER: [&str; 8] =
-    ["server", "revision", "host", "alarm", "measure", "trigger", "run", "incident"];
+const KINDS_OF_SERVER: [&str; 9] =
+    ["server", "revision", "change", "host", "alarm", "measure", "trigger", "run", "incident"];
 
 /// Families of kinds that only agents may say.
 const KINDS_OF_AGENT: [&str; 1] = ["service"];

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::alarms::Evaluator;
 use crate::apply::Applier;
 use crate::catalogue::Catalogue;
+use crate::changes::Changes;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::hub::Hub;
@@ -34,8 +35,10 @@ pub struct App {
     pub engine: Engine,
     /// The workloads.
     pub catalogue: Arc<Catalogue>,
-    /// Makes revisions.
+    /// Makes plans and changes.
     pub applier: Applier,
+    /// Carries changes out.
+    pub changes: Arc<Changes>,
     /// The alarms.
     pub evaluator: Arc<Evaluator>,
     /// The priorities' measures.

@@ -10,6 +10,7 @@ use mainstay_runbook::Document;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use crate::changes::{Running, Runnings};
 use crate::languages::Spoken;
 use crate::revisions::Revision;
 
@@ -157,11 +158,15 @@ pub type Workloads = Arc<BTreeMap<String, Arc<Active>>>;
 #[derive(Debug)]
 pub struct Catalogue {
     current: watch::Sender<Workloads>,
+    running: watch::Sender<Runnings>,
 }
 
 impl Default for Catalogue {
     fn default() -> Self {
-        Self { current: watch::Sender::new(Workloads::default()) }
+        Self {
+            current: watch::Sender::new(Workloads::default()),
+            running: watch::Sender::new(Runnings::default()),
+        }
     }
 }
 
@@ -188,5 +193,34 @@ impl Catalogue {
     /// Wakes when the workloads change.
     pub fn watch(&self) -> watch::Receiver<Workloads> {
         self.current.subscribe()
+    }
+
+    /// The changes that are being carried out now.
+    pub fn running(&self) -> Runnings {
+        self.running.borrow().clone()
+    }
+
+    /// A workload is being changed, or further than it was.
+    pub fn carry(&self, workload: &str, change: Running) {
+        self.running.send_modify(|running| {
+            let mut next = BTreeMap::clone(running);
+            next.insert(workload.to_owned(), Arc::new(change));
+            *running = Arc::new(next);
+        });
+    }
+
+    /// A workload is no longer being changed.
+    pub fn carried(&self, workload: &str) {
+        self.running.send_if_modified(|running| {
+            let mut next = BTreeMap::clone(running);
+            let there = next.remove(workload).is_some();
+            *running = Arc::new(next);
+            there
+        });
+    }
+
+    /// Wakes when the changes that are being carried out do.
+    pub fn watch_running(&self) -> watch::Receiver<Runnings> {
+        self.running.subscribe()
     }
 }

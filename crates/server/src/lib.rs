@@ -5,6 +5,7 @@ pub mod analysis;
 pub mod app;
 pub mod apply;
 pub mod catalogue;
+pub mod changes;
 pub mod clock;
 pub mod config;
 pub mod hosts;

@@ -9,8 +9,14 @@ use serde_json::{Value, json};
 /// The kind of event that makes a revision the wanted one.
 pub const APPLIED: &str = "revision.applied";
 
+/// The kind of event that writes a revision down before it is carried out. It is not wanted yet, and may never be.
+pub const PROPOSED: &str = "revision.proposed";
+
 /// The table of wanted revisions, by workload.
 pub const WORKLOADS_TABLE: &str = "workloads";
+
+/// The table of all revisions that were ever proposed or applied, by their id.
+pub const REVISIONS_TABLE: &str = "revisions";
 
 /// A workload's files and who wanted them.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -63,6 +69,24 @@ impl Revision {
     /// The event that makes it the wanted one.
     pub fn draft(&self, summary: &Value) -> EventDraft {
         let id = EventId::new(format!("revision:{}", self.revision)).expect("a revision id is an id");
+        self.event(id, APPLIED, summary)
+    }
+
+    /// The same, for the revision that a change leads to.
+    pub fn draft_of(&self, summary: &Value, change: &str) -> EventDraft {
+        let mut draft = self.draft(summary);
+        draft.data["change"] = change.into();
+        draft
+    }
+
+    /// The event that writes it down before it is carried out. Who proposes the same content after the same parent
+    /// again proposes the same revision.
+    pub fn proposal(&self, summary: &Value) -> EventDraft {
+        let id = EventId::new(format!("proposed:{}", self.revision)).expect("a revision id is an id");
+        self.event(id, PROPOSED, summary)
+    }
+
+    fn event(&self, id: EventId, kind: &str, summary: &Value) -> EventDraft {
         let data = json!({
             "workload": self.workload,
             "revision": self.revision,
@@ -73,19 +97,17 @@ impl Revision {
             "summary": summary,
             "files": self.files,
         });
-        EventDraft::new(id, APPLIED, self.applied_at, self.applied_by.clone(), data)
+        EventDraft::new(id, kind, self.applied_at, self.applied_by.clone(), data)
             .subject(format!("workload/{}", self.workload))
             .workload(&self.workload)
     }
 
     /// The revision an event holds.
     fn from_event(event: &Event) -> Option<Self> {
-        if event.kind != APPLIED {
-            return None;
-        }
         let mut data = event.data.clone();
         let fields = data.as_object_mut()?;
         fields.remove("summary");
+        fields.remove("change");
         fields.insert("applied_at".to_owned(), json!(event.time));
         fields.insert("applied_by".to_owned(), json!(event.actor));
         serde_json::from_value(data).ok()
@@ -101,7 +123,8 @@ impl Fold for WorkloadsFold {
     }
 
     fn apply(&self, event: &Event, rows: &mut dyn Rows) {
-        if let Some(revision) = Revision::from_event(event)
+        if event.kind == APPLIED
+            && let Some(revision) = Revision::from_event(event)
             && let Ok(row) = serde_json::to_value(&revision)
         {
             rows.put(&revision.workload, &row);
@@ -109,16 +132,39 @@ impl Fold for WorkloadsFold {
     }
 }
 
+/// Keeps [`REVISIONS_TABLE`].
+pub struct RevisionsFold;
+
+impl Fold for RevisionsFold {
+    fn table(&self) -> &'static str {
+        REVISIONS_TABLE
+    }
+
+    fn apply(&self, event: &Event, rows: &mut dyn Rows) {
+        if (event.kind == APPLIED || event.kind == PROPOSED)
+            && let Some(revision) = Revision::from_event(event)
+            && let Ok(row) = serde_json::to_value(&revision)
+        {
+            rows.put(revision.revision.as_str(), &row);
+        }
+    }
+}
+
+/// One revision, whether it became the wanted one or not.
+pub fn revision(journal: &dyn Journal, id: &str) -> Result<Option<Revision>, StoreError> {
+    journal.row(REVISIONS_TABLE, id)?.map(|row| read(REVISIONS_TABLE, id, row)).transpose()
+}
+
+fn read(table: &str, id: &str, row: Value) -> Result<Revision, StoreError> {
+    serde_json::from_value(row).map_err(|error| StoreError::Fold {
+        table: table.to_owned(),
+        seq: 0,
+        reason: format!("the row `{id}` cannot be read ({error}); run `mainstay journal rebuild`"),
+    })
+}
+
 /// The wanted revision of every workload.
 pub fn all(journal: &dyn Journal) -> Result<Vec<Revision>, StoreError> {
     let rows = journal.rows(WORKLOADS_TABLE, &RowQuery::by_id(10_000))?;
-    rows.into_iter()
-        .map(|(id, row)| {
-            serde_json::from_value(row).map_err(|error| StoreError::Fold {
-                table: WORKLOADS_TABLE.to_owned(),
-                seq: 0,
-                reason: format!("the row `{id}` cannot be read ({error}); run `mainstay journal rebuild`"),
-            })
-        })
-        .collect()
+    rows.into_iter().map(|(id, row)| read(WORKLOADS_TABLE, &id, row)).collect()
 }

@@ -22,6 +22,7 @@ use crate::alarms::{AlarmsFold, Evaluator};
 use crate::app::{App, Health};
 use crate::apply::Applier;
 use crate::catalogue::{Active, Catalogue};
+use crate::changes::{Changes, ChangesFold, OpenFold};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::hosts::{self, HostsFold};
@@ -30,9 +31,9 @@ use crate::hub::Hub;
 use crate::incidents::{DesksFold, IncidentsFold, Responder, UndraftedFold};
 use crate::loops::Loops;
 use crate::measures::{Measures, MeasuresFold};
-use crate::placement::Placer;
+use crate::placement::{Fleet, Placer};
 use crate::query::Querier;
-use crate::revisions::{self, WorkloadsFold};
+use crate::revisions::{self, RevisionsFold, WorkloadsFold};
 use crate::runs::{ActiveFold, Engine, RunError, RunsFold};
 use crate::triggers::Dispatcher;
 
@@ -118,6 +119,9 @@ pub enum ServeError {
 pub fn folds() -> Vec<Arc<dyn Fold>> {
     vec![
         Arc::new(Authentic(WorkloadsFold)),
+        Arc::new(Authentic(RevisionsFold)),
+        Arc::new(Authentic(ChangesFold)),
+        Arc::new(Authentic(OpenFold)),
         Arc::new(Authentic(HostsFold)),
         Arc::new(Authentic(RunsFold)),
         Arc::new(Authentic(ActiveFold)),
@@ -290,11 +294,17 @@ fn wire(
     let measures = Measures::new(journal.clone(), querier.clone(), clock.clone(), catalogue.clone())
         .map_err(ServeError::Journal)?;
     let scraper = Scraper::new(telemetry.clone()).map_err(|error| ServeError::Scraper(Box::new(error)))?;
-    let applier = Applier::new(journal.clone(), catalogue.clone(), hub.clone(), clock.clone());
+    let fleet: Arc<dyn Fleet> = Arc::new(hub.clone());
+    let changes =
+        Changes::new(journal.clone(), catalogue.clone(), fleet.clone(), clock.clone(), health.clone());
+    // Before services are placed: a host must not be told in between what is wanted without the change.
+    changes.recover().map_err(ServeError::Journal)?;
+    let applier =
+        Applier::new(journal.clone(), catalogue.clone(), fleet.clone(), clock.clone(), changes.clone());
     let placer = Placer {
         catalogue: catalogue.clone(),
-        hub: hub.clone(),
-        scraper: Arc::new(scraper),
+        fleet,
+        scraper: Some(Arc::new(scraper)),
         health: health.clone(),
     };
     let stop = loops.stop.clone();
@@ -310,6 +320,7 @@ fn wire(
         engine,
         catalogue,
         applier,
+        changes,
         evaluator,
         measures,
         started_at: clock.now(),
@@ -317,6 +328,8 @@ fn wire(
         health,
         stop,
     });
+    let parts = app.clone();
+    loops.keep("changes", move || parts.changes.clone().run(parts.stop.clone()));
     let parts = app.clone();
     loops.keep("triggers", move || {
         let dispatcher = Dispatcher::new(

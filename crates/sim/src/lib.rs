@@ -4,9 +4,11 @@
 //! idle. So a scenario is deterministic as long as the loops under test are.
 
 mod clock;
+mod fleet;
 mod hosts;
 mod journal;
 
 pub use clock::SimClock;
+pub use fleet::SimFleet;
 pub use hosts::{SimHosts, Work};
 pub use journal::{CrashPoint, CrashingJournal};

@@ -1,6 +1,7 @@
 //! The JSON of the HTTP API, version 1. Field names are snake_case, times RFC 3339 in UTC, durations milliseconds with
 //! the unit in the name. Fields are only ever added; a reader ignores what it does not know.
 
+mod change;
 mod error;
 mod event;
 mod incident;
@@ -9,13 +10,18 @@ mod status;
 mod telemetry;
 mod workload;
 
+pub use change::{
+    ActionView, ChangeDetail, ChangeSummary, Decide, DecisionView, GitView, PlanView, RevisionDetail,
+};
 pub use error::{ErrorBody, ErrorKind};
 pub use event::{EventView, NewEvent};
 pub use incident::{AlarmView, IncidentDetail, IncidentSummary, TimelineEntry, TimesView};
 pub use run::{CommandView, RunDetail, RunSummary, StartRun, StepView};
 pub use status::{HostView, MeasureView, ServiceView, Status, WorkloadStatus};
 pub use telemetry::{LogView, SpanView, TraceView};
-pub use workload::{Applied, ChangeView, DiagnosticView, FileBody, NewRevision, RelatedView, WorkloadDetail};
+pub use workload::{
+    Applied, ChangeView, DiagnosticView, Expect, FileBody, NewRevision, RelatedView, WorkloadDetail,
+};
 
 /// A page of a list, newest or lowest first as the endpoint says.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]

@@ -17,6 +17,9 @@ pub struct Status {
     pub journal_hash: String,
     /// Workloads that have been applied.
     pub workloads: Vec<WorkloadStatus>,
+    /// Changes that are held or being carried out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<super::ChangeSummary>,
     /// Hosts that have ever connected to this server since it started, and whether they are connected.
     pub hosts: Vec<HostView>,
     /// Parts of the control plane that are not working, each with the reason.
@@ -42,6 +45,9 @@ pub struct WorkloadStatus {
     /// Components for which there is no host, with the reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unplaced: Vec<String>,
+    /// Where what runs differs from what is wanted, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drift: Vec<String>,
 }
 
 /// One priority's measure.

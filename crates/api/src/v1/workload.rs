@@ -1,6 +1,9 @@
 //! Workloads, revisions and diagnostics on the wire.
 
 use mainstay_model::Timestamp;
+use serde_json::Value;
+
+use super::{ChangeSummary, GitView};
 
 /// One file of a workload directory. Text only: what Mainstay reads is text.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -13,7 +16,7 @@ pub struct FileBody {
 }
 
 /// A request to make a directory's content the wanted state of its workload.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewRevision {
     /// All its files.
@@ -24,6 +27,33 @@ pub struct NewRevision {
     /// Why, in the words of who applies it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// Where the files came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub git: Option<GitView>,
+    /// When something fails, leave what is done instead of rolling it back; the revision is the wanted one all the same.
+    #[serde(default)]
+    pub keep: bool,
+    /// The earlier revision whose files these are, for a rollback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restores: Option<String>,
+    /// What has to hold still; without it, whatever is wanted now is what the change starts from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expect: Option<Expect>,
+}
+
+/// What somebody has seen and decided upon. If it no longer holds, nothing is applied.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expect {
+    /// The revision that is wanted; null for a workload that is not there yet.
+    #[serde(default)]
+    pub base: Option<String>,
+    /// The digest of the files, as the plan said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// The plan that was read, in its own format: the steps have to be the same still.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Value>,
 }
 
 /// The answer to an apply.
@@ -31,7 +61,7 @@ pub struct NewRevision {
 pub struct Applied {
     /// The workload.
     pub workload: String,
-    /// The revision that is now wanted.
+    /// The revision it leads to. It is the wanted one once its change has ended well.
     pub revision: String,
     /// The one it follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -44,6 +74,9 @@ pub struct Applied {
     pub unplaced: Vec<String>,
     /// Warnings.
     pub warnings: Vec<DiagnosticView>,
+    /// The change that carries it out; none when nothing changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<ChangeSummary>,
 }
 
 /// One change to one host.

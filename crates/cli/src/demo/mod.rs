@@ -105,7 +105,9 @@ async fn tell(
     heading("A web shop of four services starts, and customers buy")?;
     let mut feed = Feed::after(client.clone(), 0).quiet();
     connected(client, CONNECT).await?;
-    let applied = apply::apply(client, &prepared.checked, Some("mainstay demo".to_owned()), screen).await?;
+    let message = Some("mainstay demo".to_owned());
+    let asked = apply::Asked { message, keep: true, ..apply::Asked::default() };
+    let applied = apply::apply(client, &prepared.checked, &asked, screen).await?;
     if !applied.unplaced.is_empty() {
         let failure = Failure::new(Exit::No, "Not every component has a host");
         return Err(Failure { causes: applied.unplaced, ..failure });

@@ -3,11 +3,11 @@
 pub mod apply;
 pub mod check;
 pub mod events;
-pub mod explain;
 pub mod help;
+pub mod history;
 pub mod incidents;
-pub mod init;
 pub mod journal;
+pub mod plan;
 pub mod promql;
 pub mod runs;
 pub mod schema;

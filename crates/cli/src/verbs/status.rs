@@ -61,11 +61,29 @@ pub fn render(overview: &Overview, address: &str, now: Timestamp, style: Style) 
     let mut out = String::new();
     let status = &overview.status;
     trouble(&mut out, overview, now, style);
+    for change in &status.changes {
+        let reason = change.reason.as_deref().map(|reason| format!(": {}", shorten(&clean(reason), 120)));
+        let wave = if change.wave > 0 {
+            format!(", wave {} of {}", change.wave, change.waves)
+        } else {
+            String::new()
+        };
+        let _ = writeln!(
+            out,
+            "\nchange {}  {} {}{wave}, asked for {} ago by {}{}",
+            change.id,
+            clean(&change.workload),
+            style.state(&change.state),
+            age(Some(change.started_at), now),
+            clean(&change.by),
+            reason.unwrap_or_default()
+        );
+    }
     for workload in &status.workloads {
         out.push('\n');
         render_workload(&mut out, workload, now, style);
     }
-    if status.workloads.is_empty() {
+    if status.workloads.is_empty() && status.changes.is_empty() {
         out.push_str("\nNo workload has been applied. `mainstay apply DIR` does.\n");
     }
     out.push('\n');
@@ -174,6 +192,13 @@ fn render_workload(out: &mut String, workload: &WorkloadStatus, now: Timestamp, 
     );
     for reason in &workload.unplaced {
         let _ = writeln!(out, "  not placed: {}", clean(reason));
+    }
+    if !workload.drift.is_empty() {
+        let first: Vec<String> = workload.drift.iter().take(2).map(|one| shorten(&clean(one), 100)).collect();
+        let more = workload.drift.len().saturating_sub(2);
+        let more = if more > 0 { format!("; and {more} more, see `mainstay plan`") } else { String::new() };
+        let drift = style.paint(Tone::Busy, "drift:");
+        let _ = writeln!(out, "  {drift} {}{more}", first.join("; "));
     }
     let rows: Vec<Vec<Field>> = workload
         .measures

@@ -4,6 +4,7 @@
 #![allow(clippy::panic, reason = "a test that cannot go on says why and ends")]
 
 mod bad_input;
+mod changes;
 mod measured;
 mod processes;
 mod recovery;

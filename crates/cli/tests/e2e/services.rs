@@ -56,7 +56,7 @@ fn a_change_touches_only_what_it_changes() {
     assert_eq!(second["parent"], first["revision"]);
     assert_eq!(
         second["changes"],
-        json!([{ "host": "here", "component": "b", "change": "update", "fields": ["service.run"] }])
+        json!([{ "host": "here", "component": "b", "change": "replace", "fields": ["service.run"] }])
     );
     let next = world.ready("b");
     assert!(next != b && !alive(b) && alive(next) && alive(a));
@@ -90,7 +90,7 @@ fn services_that_do_not_work_say_why_and_hinder_no_other() {
 ";
     let port = crate::world::port();
     world.write("mainstay.yaml", &tiny(port, broken));
-    let applied = world.apply();
+    let applied = world.json(&["apply", "work", "--keep", "--no-wait"]);
     let unplaced = applied["unplaced"].to_string();
     assert!(unplaced.contains("elsewhere") && unplaced.contains("role=database"), "{unplaced}");
     world.ready("web");
@@ -113,6 +113,9 @@ fn services_that_do_not_work_say_why_and_hinder_no_other() {
     assert_eq!(world.service("missing")["state"], "failed");
     assert!(world.service("flapping")["restarts"].as_u64() >= Some(2));
     assert_eq!(world.service("web")["state"], "ready");
+    // The workload is there once its first change is over, and stays although not all of it works.
+    let end = world.event("change.finished", |_| true);
+    assert_eq!(end["data"]["end"], "kept_part", "{end:#}");
     let shown = world.mainstay(&["status"]).is(0, &["missing", "doomed", "flapping", "elsewhere", "1 of "]);
     assert!(shown.stdout.contains("does not exist"), "{shown}");
     world.mainstay(&["service", "logs", "doomed"]).is(0, &["counting to three"]);
@@ -125,7 +128,7 @@ fn a_port_in_use_is_said_with_who_has_it() {
     let port = crate::world::port();
     let taken = std::net::TcpListener::bind(("127.0.0.1", port)).expect("free");
     world.write("mainstay.yaml", &tiny(port, ""));
-    world.apply();
+    world.json(&["apply", "work", "--keep", "--no-wait"]);
     let said = world.event("service.failed", |event| event["data"]["component"] == "web");
     let reason = said["data"]["reason"].as_str().unwrap_or_default().to_owned();
     assert!(reason.contains(&port.to_string()) && reason.contains("in use"), "{said}");

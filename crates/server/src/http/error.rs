@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use mainstay_api::v1::{ErrorBody, ErrorKind};
 use mainstay_store::StoreError;
 
+use crate::changes::ChangeError;
 use crate::runs::RunError;
 use crate::views;
 
@@ -88,6 +89,21 @@ impl From<RunError> for Failure {
             RunError::Over(id) => Self::new(ErrorKind::Conflict, format!("Run {id} is over")),
             RunError::Store(error) => error.into(),
             RunError::Unreadable { .. } => Self::internal("The run cannot be read", &error),
+        }
+    }
+}
+
+impl From<ChangeError> for Failure {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Store(error) => error.into(),
+            ChangeError::NoSuch(id) => Self::not_found("change", &id),
+            ChangeError::Refused(reason) => Self::new(ErrorKind::Conflict, reason),
+            ChangeError::Own { ref change, .. } => {
+                Self::new(ErrorKind::Forbidden, error.to_string()).hint(format!(
+                    "`mainstay approve {change} --self` approves it all the same, and the record says so"
+                ))
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 //! answer are the wire types of `mainstay-api`.
 
 mod auth;
+mod changes;
 mod error;
 mod extract;
 mod incidents;
@@ -36,6 +37,12 @@ pub fn router(app: Arc<App>, token: Token, telemetry: Router) -> Router {
         .route("/v1/events/stream", get(journal::stream))
         .route("/v1/workloads", get(workloads::list).post(workloads::apply))
         .route("/v1/workloads/{name}", get(workloads::get))
+        .route("/v1/plans", post(changes::plan))
+        .route("/v1/changes", get(changes::list))
+        .route("/v1/changes/{id}", get(changes::get))
+        .route("/v1/changes/{id}/approve", post(changes::approve))
+        .route("/v1/changes/{id}/refuse", post(changes::refuse))
+        .route("/v1/revisions/{id}", get(changes::revision))
         .route("/v1/runs", get(runs::list).post(runs::start))
         .route("/v1/runs/{id}", get(runs::get))
         .route("/v1/runs/{id}/cancel", post(runs::cancel))

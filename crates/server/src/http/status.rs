@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::error::Failure;
 use crate::app::App;
 use crate::catalogue::Active;
-use crate::views;
+use crate::{changes, views};
 
 /// `GET /v1/health`: that the server answers, and nothing about what it does.
 pub async fn health() -> Json<Value> {
@@ -26,14 +26,12 @@ pub async fn hosts(State(app): State<Arc<App>>) -> Json<Page<HostView>> {
 /// which is not the same as nothing.
 fn host_views(app: &App) -> Vec<HostView> {
     let mut hosts: Vec<HostView> = app.hub.hosts().iter().map(views::host).collect();
-    for active in app.catalogue.now().values() {
-        for placed in app.applier.placement(active).services {
-            let Some(host) = hosts.iter_mut().find(|host| host.id == placed.host.as_str()) else { continue };
-            let is_it =
-                |service: &ServiceView| service.name == placed.component && service.workload == active.name();
-            if !host.services.iter().any(is_it) {
-                host.services.push(views::unreported(host, active.name(), &placed.component));
-            }
+    for duty in app.applier.duties() {
+        let Some(host) = hosts.iter_mut().find(|host| host.id == duty.host.as_str()) else { continue };
+        let workload = duty.from.name();
+        let is_it = |service: &ServiceView| service.name == duty.component && service.workload == workload;
+        if !host.services.iter().any(is_it) {
+            host.services.push(views::unreported(host, workload, &duty.component));
         }
     }
     for host in &mut hosts {
@@ -45,6 +43,7 @@ fn host_views(app: &App) -> Vec<HostView> {
 /// `GET /v1/status`
 pub async fn status(State(app): State<Arc<App>>) -> Result<Json<Status>, Failure> {
     let head = app.journal.head();
+    let open = changes::open(app.journal.as_ref())?;
     let hosts = host_views(&app);
     let workloads = app.catalogue.now();
     let workloads = workloads.values().map(|active| workload(&app, active, &hosts)).collect();
@@ -55,6 +54,7 @@ pub async fn status(State(app): State<Arc<App>>) -> Result<Json<Status>, Failure
         journal_seq: head.seq,
         journal_hash: head.hash,
         workloads,
+        changes: open.iter().map(changes::summary).collect(),
         hosts,
         degraded: app.health.degraded(),
     }))
@@ -85,6 +85,12 @@ fn workload(app: &App, active: &Active, hosts: &[HostView]) -> WorkloadStatus {
             .map(|priority| measure(app, active, priority))
             .collect(),
         unplaced: views::unplaced(&placed),
+        drift: app
+            .applier
+            .drift(active)
+            .into_iter()
+            .map(|drift| format!("{}: {}", drift.address, drift.reason))
+            .collect(),
     }
 }
 

@@ -1,0 +1,91 @@
+//! Plans, changes and revisions.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use mainstay_api::v1::{ChangeDetail, ChangeSummary, Decide, NewRevision, Page, PlanView, RevisionDetail};
+use serde::Deserialize;
+
+use super::error::Failure;
+use super::extract::{Asked, Body};
+use crate::app::App;
+use crate::{changes, revisions};
+
+/// A page of the history.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HistoryQuery {
+    workload: Option<String>,
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+/// `POST /v1/plans`: what applying the files would do. Changes nothing.
+pub async fn plan(
+    State(app): State<Arc<App>>,
+    Body(new): Body<NewRevision>,
+) -> Result<Json<PlanView>, Failure> {
+    app.applier.plan(new).await.map(Json)
+}
+
+/// `GET /v1/changes`: newest first.
+pub async fn list(
+    State(app): State<Arc<App>>,
+    Asked(query): Asked<HistoryQuery>,
+) -> Result<Json<Page<ChangeSummary>>, Failure> {
+    let limit = query.limit.unwrap_or(50).clamp(1, 500);
+    let records = changes::newest(app.journal.as_ref(), query.workload.as_deref(), query.after, limit)?;
+    let last = records.last().map(|record| record.about.change.clone());
+    let next = last.filter(|_| records.len() == limit);
+    Ok(Json(Page { items: records.iter().map(changes::summary).collect(), next }))
+}
+
+/// `GET /v1/changes/{id}`
+pub async fn get(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<ChangeDetail>, Failure> {
+    let record =
+        changes::change(app.journal.as_ref(), &id)?.ok_or_else(|| Failure::not_found("change", &id))?;
+    Ok(Json(changes::detail(&record)))
+}
+
+/// `POST /v1/changes/{id}/approve`
+pub async fn approve(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    Body(decide): Body<Decide>,
+) -> Result<Json<ChangeSummary>, Failure> {
+    let record = app.changes.approve(&id, app.operator(), decide.message, decide.own).await?;
+    Ok(Json(changes::summary(&record)))
+}
+
+/// `POST /v1/changes/{id}/refuse`: ends a change that is held, stops one that is being carried out.
+pub async fn refuse(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    Body(decide): Body<Decide>,
+) -> Result<Json<ChangeSummary>, Failure> {
+    let record = app.changes.refuse(&id, app.operator(), decide.message).await?;
+    Ok(Json(changes::summary(&record)))
+}
+
+/// `GET /v1/revisions/{id}`
+pub async fn revision(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<Json<RevisionDetail>, Failure> {
+    let found = revisions::revision(app.journal.as_ref(), &id)?;
+    let revision = found.ok_or_else(|| Failure::not_found("revision", &id))?;
+    let current = app.catalogue.get(&revision.workload);
+    Ok(Json(RevisionDetail {
+        current: current.is_some_and(|active| active.revision.revision == revision.revision),
+        workload: revision.workload,
+        revision: revision.revision.to_string(),
+        parent: revision.parent.map(|parent| parent.to_string()),
+        digest: revision.digest,
+        directory: revision.directory,
+        at: revision.applied_at,
+        by: revision.applied_by.to_string(),
+        message: revision.message,
+        files: revision.files,
+    }))
+}

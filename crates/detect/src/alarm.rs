@@ -205,7 +205,7 @@ impl GroupState {
 
     /// Forgets rules that the group no longer has, and answers the series they wrote, to be marked stale.
     pub fn retain(&mut self, group: &RuleGroup) -> Vec<Labels> {
-        let keys: Vec<String> = (0..group.rules.len()).map(|index| group.rule_key(index)).collect();
+        let keys = group.rule_keys();
         let mut gone = Vec::new();
         self.alarms.retain(|key, alarm| {
             let kept = keys.contains(key);

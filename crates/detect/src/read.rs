@@ -1,7 +1,9 @@
 //! Reading mappings that people wrote, with every problem found at its place.
 
+use std::time::Duration;
+
 use mainstay_model::problem::nearest;
-use mainstay_model::{Problem, Segment};
+use mainstay_model::{Problem, Segment, parse_duration};
 use serde_json::{Map, Value};
 
 /// A path and one more segment.
@@ -72,6 +74,44 @@ pub(crate) fn string<'a>(
             .label("expected a string"),
     );
     None
+}
+
+/// The text of a scalar: YAML people write `expr: 1` and `severity: 2`, and Prometheus takes it as text.
+pub(crate) fn scalar(
+    map: &Map<String, Value>,
+    path: &[Segment],
+    key: &str,
+    problems: &mut Vec<Problem>,
+) -> Option<String> {
+    match map.get(key)? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(value) => Some(value.to_string()),
+        Value::Null => None,
+        value => {
+            let message = format!("`{key}` must be a string, found {}", kind(value));
+            problems.push(Problem::error("wrong-type", at(path, key), message).label("expected a string"));
+            None
+        }
+    }
+}
+
+/// A length of time in the syntax of Prometheus.
+pub(crate) fn duration(
+    map: &Map<String, Value>,
+    path: &[Segment],
+    key: &str,
+    problems: &mut Vec<Problem>,
+) -> Option<Duration> {
+    let text = scalar(map, path, key, problems)?;
+    match parse_duration(&text) {
+        Ok(duration) => Some(duration),
+        Err(error) => {
+            let problem = Problem::error("bad-duration", at(path, key), error.to_string());
+            problems.push(problem.label("expected a duration"));
+            None
+        }
+    }
 }
 
 /// Keys outside `known`, each a problem on the key with the nearest known one.

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::Labels;
 use crate::expr;
-use crate::read::{at, kind, list, mapping, unknown_keys};
+use crate::read::{self, at, list, mapping, unknown_keys};
 use crate::template::Template;
 
 /// A rule file.
@@ -95,6 +95,23 @@ impl Rule {
         }
     }
 
+    /// Its kind, name and labels.
+    fn key(&self) -> String {
+        let kind = if matches!(self, Self::Alerting(_)) { "alert" } else { "record" };
+        let labels: Vec<String> =
+            self.label_texts().iter().map(|(name, value)| format!("{name}={value:?}")).collect();
+        format!("{kind}:{}{{{}}}", self.name(), labels.join(","))
+    }
+
+    /// Whether another rule is of the same kind, name and labels.
+    fn is_named_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Alerting(a), Self::Alerting(b)) => a.alert == b.alert && a.labels == b.labels,
+            (Self::Recording(a), Self::Recording(b)) => a.record == b.record && a.labels == b.labels,
+            _ => false,
+        }
+    }
+
     /// Its labels as they are written, templates unexpanded.
     pub fn label_texts(&self) -> Labels {
         match self {
@@ -107,22 +124,30 @@ impl Rule {
 }
 
 impl RuleGroup {
-    /// The name under which the state of a rule is kept while files change: its kind, name and labels, and its number
-    /// among equals.
+    /// The names under which the state of the rules is kept while files change, in the order of the rules: kind, name and
+    /// labels, and the number among equals.
+    pub fn rule_keys(&self) -> Vec<String> {
+        let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+        let mut keys = Vec::with_capacity(self.rules.len());
+        for rule in &self.rules {
+            let base = rule.key();
+            let number = seen.entry(base.clone()).or_default();
+            *number += 1;
+            keys.push(numbered(base, *number));
+        }
+        keys
+    }
+
+    /// The name of one rule of [`RuleGroup::rule_keys`]; empty where there is no such rule.
     pub fn rule_key(&self, index: usize) -> String {
         let Some(rule) = self.rules.get(index) else { return String::new() };
-        let base = |rule: &Rule| {
-            let kind = if matches!(rule, Rule::Alerting(_)) { "alert" } else { "record" };
-            let labels: Vec<String> =
-                rule.label_texts().iter().map(|(name, value)| format!("{name}={value:?}")).collect();
-            format!("{kind}:{}{{{}}}", rule.name(), labels.join(","))
-        };
-        let own = base(rule);
-        match self.rules[..index].iter().filter(|earlier| base(earlier) == own).count() {
-            0 => own,
-            number => format!("{own}#{}", number + 1),
-        }
+        let before = self.rules[..index].iter().filter(|earlier| earlier.is_named_as(rule)).count();
+        numbered(rule.key(), before + 1)
     }
+}
+
+fn numbered(key: String, number: usize) -> String {
+    if number == 1 { key } else { format!("{key}#{number}") }
 }
 
 const FILE_KEYS: &[&str] = &["groups"];
@@ -243,8 +268,8 @@ impl Reader {
 
     /// Two rules of one name and labels write over each other's series, which is legal and seldom meant.
     fn duplicates(&mut self, group: &RuleGroup, path: &[Segment]) {
-        for index in 0..group.rules.len() {
-            if group.rule_key(index).contains("}#") {
+        for (index, key) in group.rule_keys().iter().enumerate() {
+            if !key.ends_with('}') {
                 self.warnings.push(Problem::warning(
                     "duplicate-rule",
                     at(path, index),
@@ -362,39 +387,12 @@ impl Reader {
         valid.then_some(text)
     }
 
-    /// The text of a scalar: YAML people write `expr: 1` and `severity: 2`, and Prometheus takes it as text.
     fn scalar(&mut self, map: &Map<String, Value>, path: &[Segment], key: &str) -> Option<String> {
-        match map.get(key)? {
-            Value::String(text) => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            Value::Bool(value) => Some(value.to_string()),
-            Value::Null => None,
-            value => {
-                self.errors.push(
-                    Problem::error(
-                        "wrong-type",
-                        at(path, key),
-                        format!("`{key}` must be a string, found {}", kind(value)),
-                    )
-                    .label("expected a string"),
-                );
-                None
-            }
-        }
+        read::scalar(map, path, key, &mut self.errors)
     }
 
     fn duration(&mut self, map: &Map<String, Value>, path: &[Segment], key: &str) -> Option<Duration> {
-        let text = self.scalar(map, path, key)?;
-        match parse_duration(&text) {
-            Ok(duration) => Some(duration),
-            Err(error) => {
-                self.errors.push(
-                    Problem::error("bad-duration", at(path, key), error.to_string())
-                        .label("expected a duration"),
-                );
-                None
-            }
-        }
+        read::duration(map, path, key, &mut self.errors)
     }
 
     /// A mapping of names to texts, with the names checked.

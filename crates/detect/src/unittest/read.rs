@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use mainstay_model::{Problem, Segment, Timestamp, parse_duration};
+use mainstay_model::{Problem, Segment, Timestamp};
 use mainstay_promql::Expr;
 use mainstay_promql::testscript::{Item, parse_description};
 use serde_json::{Map, Value};
 
 use super::{AlarmCheck, ExpectedSample, Input, QueryCheck, Test, TestFile, histogram};
 use crate::Labels;
-use crate::read::{at, kind, list, mapping, unknown_keys};
+use crate::read::{self, at, kind, list, mapping, unknown_keys};
 
 const FILE_KEYS: &[&str] =
     &["rule_files", "evaluation_interval", "group_eval_order", "fuzzy_compare", "tests"];
@@ -407,33 +407,11 @@ impl Reader {
             .collect()
     }
 
-    /// The text of a scalar: people write `value: 1` where a text is meant.
     fn text(&mut self, map: &Map<String, Value>, path: &[Segment], key: &str) -> Option<String> {
-        match map.get(key)? {
-            Value::String(text) => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            Value::Bool(value) => Some(value.to_string()),
-            Value::Null => None,
-            other => {
-                let message = format!("`{key}` must be a string, found {}", kind(other));
-                self.errors
-                    .push(Problem::error("wrong-type", at(path, key), message).label("expected a string"));
-                None
-            }
-        }
+        read::scalar(map, path, key, &mut self.errors)
     }
 
     fn duration(&mut self, map: &Map<String, Value>, path: &[Segment], key: &str) -> Option<Duration> {
-        let text = self.text(map, path, key)?;
-        match parse_duration(&text) {
-            Ok(duration) => Some(duration),
-            Err(error) => {
-                self.errors.push(
-                    Problem::error("bad-duration", at(path, key), error.to_string())
-                        .label("expected a duration"),
-                );
-                None
-            }
-        }
+        read::duration(map, path, key, &mut self.errors)
     }
 }

@@ -5,6 +5,7 @@
 //! people can say is left to them as a question.
 
 mod case;
+pub mod docs;
 mod draft;
 mod lessons;
 mod markdown;

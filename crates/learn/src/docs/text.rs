@@ -1,0 +1,335 @@
+//! The documentation as one Markdown document.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::html::{body_of, by_hand};
+use super::prose::{is_web, to_markdown};
+use super::subject::{Documentation, Note, NoteState, Procedure, Step};
+use super::words::{code, length};
+use crate::markdown::{escape, table};
+
+/// The document.
+pub(super) fn document(documentation: &Documentation) -> String {
+    let workload = &documentation.workload;
+    let mut out = format!("# {}\n\n", escape(&workload.title));
+    let mut facts = vec![format!("Workload {}", code(&workload.name))];
+    facts.extend(workload.owner.as_deref().map(|owner| format!("owner {}", escape(owner))));
+    if !workload.tags.is_empty() {
+        let tags: Vec<String> =
+            workload.tags.iter().map(|(key, value)| code(&format!("{key}={value}"))).collect();
+        facts.push(format!("tags {}", tags.join(", ")));
+    }
+    let _ = writeln!(out, "{}.\n", facts.join("; "));
+    if let Some(revision) = &documentation.revision {
+        let _ = writeln!(
+            out,
+            "Revision {}, applied {} by {}.\n",
+            code(&revision.revision),
+            escape(&revision.applied_at),
+            escape(&revision.applied_by)
+        );
+    }
+    notes(&mut out, &workload.notes);
+    priorities(&mut out, documentation);
+    environments(&mut out, documentation);
+    components(&mut out, documentation);
+    alarms(&mut out, documentation);
+    triggers(&mut out, documentation);
+    for (name, one) in &documentation.procedures {
+        procedure(&mut out, name, one);
+    }
+    history(&mut out, documentation);
+    out.truncate(out.trim_end().len());
+    out.push('\n');
+    out
+}
+
+fn notes(out: &mut String, notes: &[Note]) {
+    for note in notes {
+        let mut text = String::new();
+        if note.state == NoteState::Earlier {
+            text.push_str("**Written for an earlier version.**");
+            if !note.changed.is_empty() {
+                let names: Vec<String> = note.changed.iter().map(|name| code(name)).collect();
+                let _ = write!(text, " Changed since: {}.", names.join(", "));
+            }
+            text.push_str("\n\n");
+        }
+        text.push_str(to_markdown(&note.text).trim());
+        let _ = write!(text, "\n\nFrom {}", code(&note.file));
+        for line in text.lines() {
+            let _ = writeln!(out, "{}", format!("> {line}").trim_end());
+        }
+        out.push('\n');
+    }
+}
+
+fn fenced(out: &mut String, language: &str, text: &str) {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
+    let _ = writeln!(out, "{fence}{language}\n{}\n{fence}\n", text.trim_end());
+}
+
+fn rows(out: &mut String, heads: &[&str], rows: &[Vec<String>]) {
+    if !rows.is_empty() {
+        out.push_str(&table(heads, rows));
+        out.push('\n');
+    }
+}
+
+/// Code within a table's cell.
+fn cell(text: &str) -> String {
+    if text.is_empty() { "-".to_owned() } else { code(text).replace('|', "\\|") }
+}
+
+fn priorities(out: &mut String, documentation: &Documentation) {
+    if documentation.priorities.is_empty() {
+        return;
+    }
+    out.push_str("## What matters\n\n");
+    for (index, priority) in documentation.priorities.iter().enumerate() {
+        let needs: Vec<String> = priority.components.iter().map(|name| code(name)).collect();
+        let needs = if needs.is_empty() { "every component".to_owned() } else { needs.join(", ") };
+        let _ = writeln!(
+            out,
+            "{}. **{}**: {} should be {}. Needs {needs}.",
+            index + 1,
+            escape(&priority.goal),
+            code(&priority.measure),
+            code(&priority.target)
+        );
+    }
+    out.push('\n');
+}
+
+fn environments(out: &mut String, documentation: &Documentation) {
+    if documentation.environments.is_empty() {
+        return;
+    }
+    out.push_str("## Environments\n\n");
+    let all: Vec<Vec<String>> = documentation
+        .environments
+        .iter()
+        .map(|(name, environment)| vec![escape(name), cell(&environment.hosts)])
+        .collect();
+    rows(out, &["Environment", "Hosts"], &all);
+}
+
+fn components(out: &mut String, documentation: &Documentation) {
+    if documentation.components.is_empty() {
+        return;
+    }
+    out.push_str("## Components\n\n![Components and what they depend on](components.svg)\n\n");
+    for (name, component) in &documentation.components {
+        let _ = writeln!(out, "### Component {}\n", escape(name));
+        if let Some(description) = &component.description {
+            let _ = writeln!(out, "{}\n", escape(description));
+        }
+        notes(out, &component.notes);
+        let list = |names: &[String]| {
+            if names.is_empty() {
+                "nothing".to_owned()
+            } else {
+                names.iter().map(|name| code(name)).collect::<Vec<_>>().join(", ")
+            }
+        };
+        let mut fact = |name: &str, text: Option<String>| {
+            if let Some(text) = text.filter(|text| !text.is_empty()) {
+                let _ = writeln!(out, "- {name}: {text}");
+            }
+        };
+        fact("Endpoint", component.endpoint.as_deref().map(code));
+        fact("Metrics", component.metrics.as_deref().map(code));
+        fact(
+            "Runs on hosts",
+            Some(if component.hosts.is_empty() { "every host".to_owned() } else { code(&component.hosts) }),
+        );
+        fact("Needs", Some(list(&component.depends_on)));
+        fact("Needed by", Some(list(&component.dependents)));
+        fact(
+            "Matters for",
+            Some(component.priorities.iter().map(|goal| escape(goal)).collect::<Vec<_>>().join("; ")),
+        );
+        if let Some(service) = &component.service {
+            fact("Command", Some(code(&service.run)));
+            fact("Health", service.health.clone());
+            fact("Restart", Some(escape(&service.restart)));
+            fact("Stop", Some(escape(&service.stop)));
+            fact("Memory limit", service.memory_limit_bytes.map(|bytes| format!("{bytes} bytes")));
+        }
+        out.push('\n');
+        let settings: Vec<Vec<String>> = component
+            .configuration
+            .iter()
+            .map(|(key, setting)| {
+                let value = match (&setting.secret, &setting.value) {
+                    (Some(secret), _) => format!("secret {}", cell(secret)),
+                    (None, Some(value)) => cell(value),
+                    (None, None) => "not shown".to_owned(),
+                };
+                vec![cell(key), value]
+            })
+            .collect();
+        rows(out, &["Variable", "Value"], &settings);
+    }
+}
+
+fn alarms(out: &mut String, documentation: &Documentation) {
+    if documentation.alarms.is_empty() && documentation.recordings.is_empty() {
+        return;
+    }
+    out.push_str("## Alarms\n\n");
+    for (name, alarm) in &documentation.alarms {
+        let _ = writeln!(out, "### Alarm {}\n", escape(name));
+        if let Some(summary) = &alarm.summary {
+            let _ = writeln!(out, "{}\n", escape(summary));
+        }
+        let _ = writeln!(out, "{}\n", to_markdown(&alarm.words));
+        notes(out, &alarm.notes);
+        for rule in &alarm.rules {
+            fenced(out, "promql", &rule.expr);
+            let labels: Vec<String> =
+                rule.labels.iter().map(|(key, value)| code(&format!("{key}={value}"))).collect();
+            let labels =
+                if labels.is_empty() { String::new() } else { format!("; labels {}", labels.join(", ")) };
+            let _ = writeln!(out, "Holds for {}{labels}; in {}.\n", length(&rule.r#for), code(&rule.file));
+        }
+        if let Some(runbook) = alarm.runbook.as_deref().filter(|runbook| is_web(runbook)) {
+            let _ = writeln!(out, "Runbook: {}\n", code(runbook));
+        }
+    }
+    let all: Vec<Vec<String>> = documentation
+        .recordings
+        .iter()
+        .map(|(name, recording)| {
+            vec![
+                cell(name),
+                format!(
+                    "`{}`",
+                    crate::sentence::plain(&recording.expr).replace('|', "\\|").replace('`', "'")
+                ),
+            ]
+        })
+        .collect();
+    if !all.is_empty() {
+        out.push_str("### Recorded series\n\n");
+        rows(out, &["Series", "Expression"], &all);
+    }
+}
+
+fn triggers(out: &mut String, documentation: &Documentation) {
+    if documentation.triggers.is_empty() {
+        return;
+    }
+    out.push_str("## Triggers\n\n");
+    for (name, trigger) in &documentation.triggers {
+        let _ = writeln!(out, "### Trigger {}\n\n{}\n", escape(name), to_markdown(&trigger.words));
+        notes(out, &trigger.notes);
+    }
+}
+
+fn procedure(out: &mut String, name: &str, procedure: &Procedure) {
+    let _ = writeln!(out, "## Procedure {}\n", escape(name));
+    if let Some(description) = &procedure.description {
+        let _ = writeln!(out, "{}\n", to_markdown(description).trim());
+    }
+    notes(out, &procedure.notes);
+    let by = procedure.started_by.iter().map(|trigger| code(trigger)).collect::<Vec<_>>().join(", ");
+    if !by.is_empty() {
+        let _ = writeln!(out, "- Started by trigger {by}");
+    }
+    if !procedure.alarms.is_empty() {
+        let _ = writeln!(
+            out,
+            "- Answers alarm {}",
+            procedure.alarms.iter().map(|alarm| code(alarm)).collect::<Vec<_>>().join(", ")
+        );
+    }
+    let _ = writeln!(out, "- By hand: {}\n", code(&by_hand(name, procedure)));
+    let parameters: Vec<Vec<String>> = procedure
+        .parameters
+        .iter()
+        .map(|(key, parameter)| {
+            let default = parameter.default.as_ref().map_or("required".to_owned(), |value| {
+                cell(&match value {
+                    Value::String(text) => text.clone(),
+                    other => other.to_string(),
+                })
+            });
+            vec![
+                cell(key),
+                escape(&parameter.r#type),
+                default,
+                escape(parameter.description.as_deref().unwrap_or("-")),
+            ]
+        })
+        .collect();
+    rows(out, &["Parameter", "Type", "Default", "What for"], &parameters);
+    for (index, step) in procedure.steps.iter().enumerate() {
+        one_step(out, index, step);
+    }
+    if !procedure.outputs.is_empty() {
+        let _ = writeln!(
+            out,
+            "Outputs: {}\n",
+            procedure.outputs.iter().map(|output| code(output)).collect::<Vec<_>>().join(", ")
+        );
+    }
+}
+
+fn one_step(out: &mut String, index: usize, step: &Step) {
+    let _ = writeln!(out, "### {}. {}\n", index + 1, escape(&step.name));
+    if let Some(description) = &step.description {
+        let _ = writeln!(out, "{}\n", to_markdown(description).trim());
+    }
+    let _ = writeln!(out, "{} {}\n", to_markdown(&step.words), to_markdown(&step.then));
+    if let Some(text) = body_of(step) {
+        let language = match step.inputs["Runtime"].as_str().unwrap_or("sh") {
+            runtime if runtime.starts_with("python") => "python",
+            _ => "sh",
+        };
+        fenced(out, language, &text);
+    }
+}
+
+fn history(out: &mut String, documentation: &Documentation) {
+    let Some(history) = &documentation.history else { return };
+    out.push_str("## What happened\n\n");
+    for incident in &history.incidents {
+        let until = incident.resolved_at.as_deref().map(|at| format!(", resolved {at}")).unwrap_or_default();
+        let _ = writeln!(
+            out,
+            "### Incident: {}\n\nOpened {}{until}; {}.\n",
+            escape(&incident.title),
+            incident.opened_at,
+            escape(&incident.status)
+        );
+        for lesson in &incident.lessons {
+            let _ = writeln!(out, "- {lesson}");
+        }
+        out.push('\n');
+    }
+    let changes: Vec<Vec<String>> = history
+        .changes
+        .iter()
+        .map(|change| {
+            vec![
+                change.applied_at.clone(),
+                cell(&change.revision),
+                escape(&change.applied_by),
+                escape(change.message.as_deref().unwrap_or("-")),
+            ]
+        })
+        .collect();
+    rows(out, &["Applied", "Revision", "By", "Why"], &changes);
+    let runs: Vec<Vec<String>> = history
+        .runs
+        .iter()
+        .map(|run| {
+            vec![run.started_at.clone(), cell(&run.procedure), escape(&run.status), escape(&run.started_by)]
+        })
+        .collect();
+    rows(out, &["Started", "Procedure", "How it stands", "Started by"], &runs);
+}

@@ -114,7 +114,7 @@ struct Walk<'a> {
 fn matters(path: &str) -> bool {
     match path.split_once('/') {
         None => path == "mainstay.yaml",
-        Some((folder, _)) => READ.contains(&folder),
+        Some((folder, _)) => READ.contains(&folder) || mainstay_declare::notes::may_be(path),
     }
 }
 

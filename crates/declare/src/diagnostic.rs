@@ -152,6 +152,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("unknown-parameter", "A trigger gives a parameter that its procedure does not have"),
     ("unknown-procedure", "A procedure is named that the workload does not have"),
     ("unknown-recording", "A measure reads a recorded series that no rule file records"),
+    ("unknown-subject", "A note is about something that the workload does not have"),
     ("unknown-variable", "A `${…}` names no variable, or one without a value"),
     ("unsupported-format", "A folder holds files of a format that is not built yet"),
     ("unsupported-tag", "A YAML tag such as `!Ref` means nothing here"),

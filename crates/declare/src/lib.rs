@@ -15,6 +15,7 @@ mod cross;
 pub mod diagnostic;
 pub mod kind;
 pub mod languages;
+pub mod notes;
 mod read;
 mod resolve_fill;
 pub mod schema;
@@ -29,6 +30,7 @@ pub use languages::{
     AlertFacts, Checked, Languages, Named, ParameterFacts, ProcedureFacts, RulesFacts, StepFacts,
     TargetFacts, TriggerFacts,
 };
+pub use notes::Note;
 pub use source::{MAX_DIRECTORY_BYTES, MAX_FILE_BYTES};
 pub use workload::{
     Approval, Changes, Comparison, Component, Environment, Health, HealthCheck, Limits, OnHost, Priority,
@@ -68,6 +70,8 @@ pub struct Declared {
     pub triggers: BTreeMap<String, Trigger>,
     /// Rule files, in path order.
     pub rules: Vec<Rules>,
+    /// What people wrote about it, in path order.
+    pub notes: Vec<Note>,
 }
 
 /// A runbook or playbook.
@@ -149,11 +153,14 @@ pub fn declare(files: &[SourceFile], languages: &dyn Languages) -> Outcome {
     let (mut read, mut diagnostics) = read_all(&by_path, languages);
     diagnostics.extend(layout(&paths));
     diagnostics.extend(cross::check(&read, &paths));
+    let mut notes = notes::read(&by_path, &read);
+    diagnostics.append(&mut notes.diagnostics);
     diagnostics.extend(read.iter_mut().flat_map(|file| std::mem::take(&mut file.diagnostics)));
     let diagnostics = diagnostic::in_order(diagnostics);
-    let sources = read.iter().map(|file| (file.source.path.clone(), file.source.text.clone())).collect();
+    let texts = read.iter().map(|file| (file.source.path.clone(), file.source.text.clone()));
+    let sources = texts.chain(notes.sources).collect();
     let clean = !diagnostics.iter().any(Diagnostic::is_error);
-    Outcome { declared: if clean { assemble(read) } else { None }, diagnostics, sources }
+    Outcome { declared: if clean { assemble(read, notes.notes) } else { None }, diagnostics, sources }
 }
 
 /// Reads the files that are to be read, as far as the directory's limit allows.
@@ -228,7 +235,7 @@ fn layout(paths: &BTreeSet<&str>) -> Vec<Diagnostic> {
 }
 
 /// Everything that was declared. `None` if a part is missing, which has been said.
-fn assemble(files: Vec<File>) -> Option<Declared> {
+fn assemble(files: Vec<File>, notes: Vec<Note>) -> Option<Declared> {
     let mut workload = None;
     let mut procedures = BTreeMap::new();
     let mut triggers = BTreeMap::new();
@@ -241,7 +248,7 @@ fn assemble(files: Vec<File>) -> Option<Declared> {
             FileContent::Trigger(trigger) => drop(triggers.insert(trigger.name.clone(), trigger)),
         }
     }
-    Some(Declared { workload: workload?, procedures, triggers, rules })
+    Some(Declared { workload: workload?, procedures, triggers, rules, notes })
 }
 
 fn content(file: File) -> Option<FileContent> {

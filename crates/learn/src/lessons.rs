@@ -5,14 +5,19 @@ use std::time::Duration;
 use mainstay_model::{Actor, Event, format_duration};
 
 use crate::case::{Case, text};
-use crate::draft::{RunStory, off_target};
+use crate::draft::{RunStory, off_target, runs};
 use crate::markdown::{escape, seen};
-use crate::times::Times;
+use crate::times::{Times, times};
 
 /// A detection slower than this is worth a thought.
 const SLOW_DETECTION: Duration = Duration::from_secs(60);
 
-pub(crate) fn lessons(events: &[Event], case: &Case, times: &Times, stories: &[RunStory<'_>]) -> String {
+/// What an incident suggests, each in a sentence of Markdown. Empty if the journal suggests nothing.
+pub fn suggestions(case: &Case, events: &[Event]) -> Vec<String> {
+    found(events, case, &times(case, events), &runs(events, case))
+}
+
+fn found(events: &[Event], case: &Case, times: &Times, stories: &[RunStory<'_>]) -> Vec<String> {
     let mut found = Vec::new();
     noticing(events, case, times, &mut found);
     answering(stories, &mut found);
@@ -29,6 +34,11 @@ pub(crate) fn lessons(events: &[Event], case: &Case, times: &Times, stories: &[R
             seen(fault.seq)
         ));
     }
+    found
+}
+
+pub(crate) fn lessons(events: &[Event], case: &Case, times: &Times, stories: &[RunStory<'_>]) -> String {
+    let mut found = found(events, case, times, stories);
     if found.is_empty() {
         found.push("The journal suggests none.".to_owned());
     }

@@ -16,5 +16,6 @@ mod times;
 
 pub use case::{Case, Entry, timeline};
 pub use draft::{Context, draft};
+pub use lessons::suggestions;
 pub use sentence::sentence;
 pub use times::{Moment, Times, times};

@@ -51,6 +51,11 @@ impl Story {
         Ok(Self { entries, times, case, events })
     }
 
+    /// What it suggests to learn, each in a sentence of Markdown.
+    pub fn suggestions(&self) -> Vec<String> {
+        self.case.as_ref().map(|case| mainstay_learn::suggestions(case, &self.events)).unwrap_or_default()
+    }
+
     /// The post-incident draft.
     pub fn draft(&self, active: Option<&Active>) -> String {
         let workload = active.map(|active| &active.declared.workload);

@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod check;
+pub mod docs;
 pub mod events;
 pub mod help;
 pub mod history;

@@ -21,6 +21,7 @@ pub use subject::{
     Incident, LeadsTo, Note, NoteState, Parameter, Priority, Procedure, Recording, Run, Service, Setting,
     Step, Target, Trigger, VERSION,
 };
+pub use words::length;
 
 /// Every file of the documentation by its path: pages, `style.css`, `components.svg`, `docs.md` and `docs.json`. The
 /// same documentation gives the same bytes.

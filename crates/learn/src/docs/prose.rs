@@ -22,12 +22,15 @@ pub(super) fn is_web(address: &str) -> bool {
     known && !address.chars().any(|c| c.is_control() || c.is_whitespace())
 }
 
-fn bounded(text: &str) -> &str {
+/// As much of a text as is rendered, without control characters and without those that turn the direction of writing.
+fn bounded(text: &str) -> String {
     let mut end = text.len().min(MAX_TEXT);
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    &text[..end]
+    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let odd = |c: char| turns(c) || (c.is_control() && !matches!(c, '\n' | '\t' | '\r'));
+    text[..end].chars().map(|c| if odd(c) { ' ' } else { c }).collect()
 }
 
 /// A text as HTML. HTML within it is shown, not obeyed; pictures become their descriptions, because a page loads
@@ -35,13 +38,20 @@ fn bounded(text: &str) -> &str {
 pub(super) fn to_html(text: &str, resolve: &Resolve<'_>) -> String {
     let mut depth = 0_usize;
     let mut links: Vec<bool> = Vec::new();
-    let events = Parser::new_ext(bounded(text), options()).filter_map(|event| {
-        match &event {
-            Event::Start(_) => depth += 1,
-            Event::End(_) => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth > MAX_NESTING && matches!(event, Event::Start(_) | Event::End(_)) {
+    let text = bounded(text);
+    let events = Parser::new_ext(&text, options()).filter_map(|event| {
+        let level = match &event {
+            Event::Start(_) => {
+                depth += 1;
+                depth
+            }
+            Event::End(_) => {
+                depth = depth.saturating_sub(1);
+                depth + 1
+            }
+            _ => 0,
+        };
+        if level > MAX_NESTING {
             return None;
         }
         Some(match event {
@@ -102,7 +112,7 @@ pub(super) fn line_to_html(text: &str) -> String {
 /// A text as Markdown that can stand in another document: HTML is escaped, pictures and links that do not lead to the
 /// web show as they are written.
 pub(super) fn to_markdown(text: &str) -> String {
-    let text = bounded(text);
+    let text = &*bounded(text);
     let mut marks: Vec<(usize, usize, &str)> = Vec::new();
     for (event, range) in Parser::new_ext(text, options()).into_offset_iter() {
         match event {

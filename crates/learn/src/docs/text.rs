@@ -154,7 +154,7 @@ fn components(out: &mut String, documentation: &Documentation) {
         );
         if let Some(service) = &component.service {
             fact("Command", Some(code(&service.run)));
-            fact("Health", service.health.clone());
+            fact("Health", service.health.as_deref().map(to_markdown));
             fact("Restart", Some(escape(&service.restart)));
             fact("Stop", Some(escape(&service.stop)));
             fact("Memory limit", service.memory_limit_bytes.map(|bytes| format!("{bytes} bytes")));
@@ -298,7 +298,11 @@ fn history(out: &mut String, documentation: &Documentation) {
     let Some(history) = &documentation.history else { return };
     out.push_str("## What happened\n\n");
     for incident in &history.incidents {
-        let until = incident.resolved_at.as_deref().map(|at| format!(", resolved {at}")).unwrap_or_default();
+        let until = incident
+            .resolved_at
+            .as_deref()
+            .map(|at| format!(", resolved {}", escape(at)))
+            .unwrap_or_default();
         let _ = writeln!(
             out,
             "### Incident: {}\n\nOpened {}{until}; {}.\n",
@@ -307,7 +311,7 @@ fn history(out: &mut String, documentation: &Documentation) {
             escape(&incident.status)
         );
         for lesson in &incident.lessons {
-            let _ = writeln!(out, "- {lesson}");
+            let _ = writeln!(out, "- {}", to_markdown(&crate::sentence::plain(lesson)));
         }
         out.push('\n');
     }
@@ -316,7 +320,7 @@ fn history(out: &mut String, documentation: &Documentation) {
         .iter()
         .map(|change| {
             vec![
-                change.applied_at.clone(),
+                escape(&change.applied_at),
                 cell(&change.revision),
                 escape(&change.applied_by),
                 escape(change.message.as_deref().unwrap_or("-")),
@@ -328,7 +332,7 @@ fn history(out: &mut String, documentation: &Documentation) {
         .runs
         .iter()
         .map(|run| {
-            vec![run.started_at.clone(), cell(&run.procedure), escape(&run.status), escape(&run.started_by)]
+            vec![escape(&run.started_at), cell(&run.procedure), escape(&run.status), escape(&run.started_by)]
         })
         .collect();
     rows(out, &["Started", "Procedure", "How it stands", "Started by"], &runs);

@@ -76,7 +76,7 @@ fn sentence(text: &str) -> String {
 }
 
 /// A Prometheus duration for people: `2 s`, `1 h 30 min`.
-pub(super) fn length(text: &str) -> String {
+pub fn length(text: &str) -> String {
     let mut out = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {

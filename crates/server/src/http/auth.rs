@@ -13,6 +13,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use mainstay_api::v1::ErrorKind;
 
+use super::docs;
 use super::error::Failure;
 
 /// The secret that clients show.
@@ -38,6 +39,17 @@ impl Token {
         Ok(Self(secret.into()))
     }
 
+    /// What opens the documentation to a browser and nothing else: derived from the secret, which it does not tell.
+    pub(super) fn docs_key(&self) -> String {
+        let key = blake3::derive_key("mainstay documentation cookie v1", self.0.as_bytes());
+        blake3::Hash::from_bytes(key).to_hex().to_string()
+    }
+
+    /// Whether a cookie is the one that opens the documentation.
+    fn opens_docs(&self, shown: &str) -> bool {
+        blake3::hash(self.docs_key().as_bytes()) == blake3::hash(shown.as_bytes())
+    }
+
     /// Compares in a time that does not tell how much is right.
     fn is(&self, shown: &str) -> bool {
         let (a, b) = (blake3::hash(self.0.as_bytes()), blake3::hash(shown.as_bytes()));
@@ -47,7 +59,7 @@ impl Token {
 
 /// Names under which a loopback server may be called. A page in a browser that was led here by a name of its own
 /// (DNS rebinding) shows another one.
-fn is_local_name(host: &str) -> bool {
+pub(super) fn is_local_name(host: &str) -> bool {
     let name = host
         .rsplit_once(':')
         .map_or(host, |(name, port)| if port.bytes().all(|b| b.is_ascii_digit()) { name } else { host });
@@ -73,6 +85,13 @@ pub async fn require(State(token): State<Token>, request: Request, next: Next) -
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.strip_prefix("Bearer "));
+    let is_docs = *request.method() == Method::GET && request.uri().path().starts_with("/docs/");
+    if is_docs && shown.is_none() {
+        return match docs::shown(request.headers()) {
+            Some(cookie) if token.opens_docs(cookie) => next.run(request).await,
+            _ => docs::closed("This browser may not read the documentation yet."),
+        };
+    }
     match shown {
         Some(shown) if token.is(shown.trim()) => next.run(request).await,
         Some(_) => Failure::new(ErrorKind::Unauthenticated, "The token is not the one of this server")
@@ -84,10 +103,12 @@ pub async fn require(State(token): State<Token>, request: Request, next: Next) -
     }
 }
 
-/// What needs no token: being seen to be alive, and telemetry coming in.
+/// What needs no token: being seen to be alive, telemetry coming in, and opening a link that is a secret itself.
 fn is_open(method: &Method, path: &str) -> bool {
     match path {
         "/v1/health" => *method == Method::GET,
+        // What is shown there is a code that works once.
+        path if path.starts_with("/enter/") => *method == Method::GET,
         "/v1/traces" | "/v1/metrics" | "/v1/logs" => *method == Method::POST,
         _ => false,
     }
@@ -126,5 +147,16 @@ mod tests {
         assert!(is_open(&Method::POST, "/v1/logs"));
         assert!(!is_open(&Method::GET, "/v1/logs"));
         assert!(!is_open(&Method::POST, "/v1/workloads"));
+        assert!(!is_open(&Method::GET, "/docs/shop/"));
+    }
+
+    #[test]
+    fn the_cookie_of_the_documentation_is_not_the_token() {
+        let token = Token("mst_0123456789abcdef0123456789abcdef".into());
+        let key = token.docs_key();
+        assert!(
+            token.opens_docs(&key) && !token.opens_docs(&token.0) && !token.opens_docs("") && !token.is(&key)
+        );
+        assert_ne!(Token("another".into()).docs_key(), key);
     }
 }

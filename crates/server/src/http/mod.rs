@@ -3,6 +3,7 @@
 
 mod auth;
 mod changes;
+pub mod docs;
 mod error;
 mod extract;
 mod incidents;
@@ -29,6 +30,14 @@ const MAX_BODY: usize = 40 << 20;
 
 /// All routes. Telemetry's own routes are merged in, because DESIGN wants OTLP on this port too.
 pub fn router(app: Arc<App>, token: Token, telemetry: Router) -> Router {
+    let documentation = Router::new()
+        .route("/v1/workloads/{name}/docs.json", get(docs::data))
+        .route("/v1/workloads/{name}/docs/link", post(docs::link))
+        .route("/enter/{code}", get(docs::enter))
+        .route("/docs/{name}", get(docs::folder))
+        .route("/docs/{name}/", get(docs::first))
+        .route("/docs/{name}/{*path}", get(docs::page))
+        .with_state(docs::Docs::new(app.clone(), token.clone()));
     Router::new()
         .route("/v1/health", get(status::health))
         .route("/v1/status", get(status::status))
@@ -58,6 +67,7 @@ pub fn router(app: Arc<App>, token: Token, telemetry: Router) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(app)
         .merge(telemetry)
+        .merge(documentation)
         .fallback(no_such_path)
         .layer(middleware::from_fn_with_state(token, auth::require))
 }

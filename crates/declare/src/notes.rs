@@ -60,7 +60,11 @@ pub(crate) fn read(by_path: &BTreeMap<&str, &SourceFile>, files: &[File]) -> Not
             continue;
         }
         let (source, broken) = Source::read(file);
-        let Some(front) = Front::read(&source, &mut out.diagnostics) else { continue };
+        let before = out.diagnostics.len();
+        let front = Front::read(&source, &mut out.diagnostics);
+        if front.is_none() && out.diagnostics.len() == before {
+            continue;
+        }
         total += source.text.len();
         if total > MAX_DIRECTORY_BYTES {
             let message = format!(
@@ -74,7 +78,7 @@ pub(crate) fn read(by_path: &BTreeMap<&str, &SourceFile>, files: &[File]) -> Not
             out.diagnostics.push(broken);
             continue;
         }
-        if let Some(note) = front.note(&source, &known, &mut out.diagnostics) {
+        if let Some(note) = front.and_then(|front| front.note(&source, &known, &mut out.diagnostics)) {
             out.notes.push(note);
         }
     }
@@ -185,15 +189,15 @@ impl Front {
             }
             return None;
         }
-        for range in odd {
-            let message = "In the front matter of a note, each line is a key, a colon and a text";
-            diagnostics.push(source.error("syntax", range, message));
-        }
         let Some(text) = closed else {
             let message = "The front matter of this note is never closed";
             diagnostics.push(source.error("syntax", 0..3, message).help("put a line `---` behind it"));
             return None;
         };
+        for range in odd {
+            let message = "In the front matter of a note, each line is a key, a colon and a text";
+            diagnostics.push(source.error("syntax", range, message));
+        }
         Some(Self { entries, text })
     }
 

@@ -156,7 +156,7 @@ fn facts(component: &Component) -> Value {
 impl Resources {
     /// All resources of a version, where it is placed so.
     pub(crate) fn of(version: Version<'_>, placement: &Placement) -> Self {
-        let Declared { workload, procedures, triggers, rules } = version.declared;
+        let Declared { workload, procedures, triggers, rules, .. } = version.declared;
         let mut out = Self::default();
         for placed in &placement.services {
             out.placed.insert((placed.component.clone(), placed.host.clone()), ());

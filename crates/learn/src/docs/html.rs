@@ -429,6 +429,16 @@ impl Site<'_> {
             });
             body.push_str(&table(&["Variable", "Value"], rows));
         }
+        for (place, there) in &component.environments {
+            let rows = there.differences(component);
+            if !rows.is_empty() {
+                let _ = write!(body, "<h2>In {}</h2>\n", escape(place));
+                body.push_str(&table(
+                    &["What differs", "Value there"],
+                    rows.iter().map(|(name, value)| vec![escape(name), code(value)]),
+                ));
+            }
+        }
         self.page(&path, name, "Component", &body)
     }
 

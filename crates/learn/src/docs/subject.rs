@@ -110,10 +110,71 @@ pub struct Component {
     pub service: Option<Service>,
     /// The environment variables it is given, by name.
     pub configuration: BTreeMap<String, Setting>,
+    /// What it is in the environments that give it other values, by environment.
+    pub environments: BTreeMap<String, Variant>,
     /// The digest of what is declared, as annotations cite it; written by `complete`.
     pub digest: String,
     /// What people wrote about it; written by `complete`.
     pub notes: Vec<Note>,
+}
+
+/// A component in one environment, with every value it has there.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Variant {
+    /// Where it answers, as seen from its own host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// Where its metrics are read, as seen from its own host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<String>,
+    /// The process that is kept running, if it is one of ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<Service>,
+    /// The environment variables it is given, by name.
+    pub configuration: BTreeMap<String, Setting>,
+}
+
+impl Variant {
+    /// What differs from the component elsewhere: names and values as people read them.
+    pub(super) fn differences(&self, elsewhere: &Component) -> Vec<(String, String)> {
+        let rows = |endpoint: &Option<String>,
+                    metrics: &Option<String>,
+                    service: &Option<Service>,
+                    configuration: &BTreeMap<String, Setting>| {
+            let mut rows: BTreeMap<String, String> = BTreeMap::new();
+            let mut row = |name: &str, value: Option<String>| {
+                rows.extend(value.map(|value| (name.to_owned(), value)));
+            };
+            row("Endpoint", endpoint.clone());
+            row("Metrics", metrics.clone());
+            if let Some(service) = service {
+                row("Command", Some(service.run.clone()));
+                row("Working directory", service.directory.clone());
+                row("Health", service.health.clone());
+                row("Restart", Some(service.restart.clone()));
+                row("Stop", Some(service.stop.clone()));
+                row("Memory limit", service.memory_limit_bytes.map(|bytes| format!("{bytes} bytes")));
+            }
+            for (name, setting) in configuration {
+                let value = match (&setting.secret, &setting.value) {
+                    (Some(secret), _) => format!("secret {secret}"),
+                    (None, Some(value)) => value.clone(),
+                    (None, None) => "not shown".to_owned(),
+                };
+                row(name, Some(value));
+            }
+            rows
+        };
+        let there = rows(&self.endpoint, &self.metrics, &self.service, &self.configuration);
+        let here =
+            rows(&elsewhere.endpoint, &elsewhere.metrics, &elsewhere.service, &elsewhere.configuration);
+        let gone = here
+            .keys()
+            .filter(|name| !there.contains_key(*name))
+            .map(|name| (name.clone(), "none".to_owned()));
+        let gone: Vec<_> = gone.collect();
+        there.into_iter().filter(|(name, value)| here.get(name) != Some(value)).chain(gone).collect()
+    }
 }
 
 /// A process that is kept running.

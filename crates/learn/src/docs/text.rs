@@ -173,6 +173,17 @@ fn components(out: &mut String, documentation: &Documentation) {
             })
             .collect();
         rows(out, &["Variable", "Value"], &settings);
+        for (place, there) in &component.environments {
+            let differs: Vec<Vec<String>> = there
+                .differences(component)
+                .iter()
+                .map(|(name, value)| vec![escape(name), cell(value)])
+                .collect();
+            if !differs.is_empty() {
+                let _ = writeln!(out, "In {}:\n", escape(place));
+                rows(out, &["What differs", "Value there"], &differs);
+            }
+        }
     }
 }
 

@@ -47,7 +47,19 @@ pub(super) fn subject(declared: &Declared) -> Result<docs::Documentation, Unread
         out.environments.insert(name.clone(), docs::Environment { hosts: environment.hosts.to_string() });
     }
     for (name, component) in &workload.components {
-        out.components.insert(name.clone(), of_component(component));
+        let mut documented = of_component(component);
+        for (place, environment) in &workload.environments {
+            if let Some(there) = environment.components.get(name).map(of_component) {
+                let there = docs::Variant {
+                    endpoint: there.endpoint,
+                    metrics: there.metrics,
+                    service: there.service,
+                    configuration: there.configuration,
+                };
+                documented.environments.insert(place.clone(), there);
+            }
+        }
+        out.components.insert(name.clone(), documented);
     }
     for procedure in declared.procedures.values() {
         let document = Document::parse(&procedure.value).map_err(unreadable(&procedure.path))?;
@@ -120,15 +132,7 @@ fn of_component(component: &mainstay_declare::Component) -> docs::Component {
             .map(|(port, path)| format!("http://127.0.0.1:{port}{path}")),
         depends_on: component.depends_on.clone(),
         service: service.map(of_service),
-        configuration: service
-            .map(|service| {
-                service
-                    .env
-                    .iter()
-                    .map(|(name, value)| (name.clone(), setting(name, value.as_str())))
-                    .collect()
-            })
-            .unwrap_or_default(),
+        configuration: service.map(configuration).unwrap_or_default(),
         ..docs::Component::default()
     }
 }
@@ -168,24 +172,16 @@ fn health(health: &Health) -> String {
     )
 }
 
-/// A value of the environment. A reference to a secret is shown, a value under a name that promises one is not.
-fn setting(name: &str, value: &str) -> docs::Setting {
-    let reference = value.strip_prefix("${secret:").and_then(|rest| rest.strip_suffix('}'));
-    match reference {
-        Some(reference) => docs::Setting { value: None, secret: Some(reference.to_owned()) },
-        None if looks_secret(name) => docs::Setting::default(),
-        None => docs::Setting { value: Some(value.to_owned()), secret: None },
-    }
-}
-
-/// Whether a variable of this name usually holds a secret.
-fn looks_secret(name: &str) -> bool {
-    let name = name.to_ascii_uppercase();
-    let parts = ["PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "TOKEN", "CREDENTIAL", "PRIVATE", "APIKEY"];
-    parts.iter().any(|part| name.contains(part))
-        || name == "KEY"
-        || name.ends_with("_KEY")
-        || name.ends_with("_PW")
+/// The variables of a service. A reference to a secret is shown, a value under a name that promises one is not.
+fn configuration(service: &Service) -> BTreeMap<String, docs::Setting> {
+    let plain = service.env.iter().map(|(name, value)| {
+        let value = (!mainstay_declare::workload::looks_secret(name)).then(|| value.as_str().to_owned());
+        (name.clone(), docs::Setting { value, secret: None })
+    });
+    let secrets = service.secrets.iter().map(|(name, reference)| {
+        (name.clone(), docs::Setting { value: None, secret: Some(reference.to_string()) })
+    });
+    plain.chain(secrets).collect()
 }
 
 // ---- alarms ----

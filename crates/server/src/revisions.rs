@@ -103,7 +103,7 @@ impl Revision {
     }
 
     /// The revision an event holds.
-    pub(crate) fn from_event(event: &Event) -> Option<Self> {
+    fn from_event(event: &Event) -> Option<Self> {
         let mut data = event.data.clone();
         let fields = data.as_object_mut()?;
         fields.remove("summary");

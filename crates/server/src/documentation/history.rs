@@ -1,11 +1,11 @@
 //! What happened to a workload, from the journal's tables.
 
 use mainstay_learn::docs::{Change, History, Incident, Run};
-use mainstay_model::{EventId, RevisionId, Timestamp};
+use mainstay_model::{RevisionId, Timestamp};
 use mainstay_store::{Journal, StoreError};
 
 use crate::analysis::Story;
-use crate::revisions::Revision;
+use crate::revisions::{Revision, revision};
 use crate::{incidents, runs};
 
 /// How many of each kind are told.
@@ -74,9 +74,7 @@ fn changes(journal: &dyn Journal, current: &Revision) -> Result<Vec<Change>, Sto
     let mut out = vec![change(current)];
     let mut parent: Option<RevisionId> = current.parent.clone();
     while let Some(id) = parent.take().filter(|_| out.len() < RECENT) {
-        let Ok(event) = EventId::new(format!("revision:{id}")) else { break };
-        let Some(event) = journal.read_by_id(mainstay_model::event::SOURCE_SERVER, &event)? else { break };
-        let Some(revision) = Revision::from_event(&event) else { break };
+        let Some(revision) = revision(journal, id.as_str())? else { break };
         out.push(change(&revision));
         parent = revision.parent;
     }

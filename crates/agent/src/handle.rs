@@ -88,13 +88,16 @@ async fn closed(pipe: &mut pipe::Receiver) {
 impl Shim {
     /// Starts a shim on a prepared directory. Must be called inside a tokio runtime. If another shim has begun the
     /// directory, this one ends at once and the directory tells the story of the other.
-    pub fn launch(binary: &Path, dir: &Path) -> io::Result<Self> {
+    ///
+    /// Its environment is empty but for `env`: the variables of the agent's own that it is to hand on as secrets.
+    pub fn launch(binary: &Path, dir: &Path, env: &[(String, String)]) -> io::Result<Self> {
         let errors = OpenOptions::new().create(true).append(true).mode(0o600).open(dir.join("shim.err"))?;
         let alive = pipe::OpenOptions::new().open_receiver(dir.join("alive"))?;
         let mut child = Command::new(binary)
             .arg("shim")
             .arg(dir)
             .env_clear()
+            .envs(env.iter().map(|(name, value)| (name, value)))
             .current_dir("/")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::files;
 use crate::handle;
 use crate::procfs;
+use crate::secrets;
 use crate::shim::spec::{Purpose, Spec, VERSION};
 use crate::supervisor::spec::{ServiceSpec, split_words, substitute};
 
@@ -118,7 +119,14 @@ pub fn service(place: &Place, spec: &ServiceSpec) -> Result<Spec, String> {
     if let Some(port) = spec.port {
         env.insert("PORT".to_owned(), port.to_string());
     }
-    env.extend(spec.env.clone());
+    for (name, value) in &spec.env {
+        env.insert(name.clone(), substitute(value, &values)?);
+    }
+    // The values are read again by the shim, which is the only one to need them: what it is given is kept in a file.
+    for (name, reference) in &spec.secrets {
+        secrets::read(reference).map_err(|reason| format!("its secret {name} cannot be had: {reason}"))?;
+        env.remove(name);
+    }
     argv[0] =
         resolve(&argv[0], &spec.directory, env.get("PATH").map_or("", String::as_str))?.display().to_string();
     if let Some(port) = spec.port
@@ -131,6 +139,7 @@ pub fn service(place: &Place, spec: &ServiceSpec) -> Result<Spec, String> {
         purpose: Purpose::Service { log: place.log(&name), rotate_bytes: LOG.0, rotate_keep: LOG.1 },
         argv,
         env,
+        secrets: spec.secrets.clone(),
         directory: spec.directory.clone(),
         timeout_ms: None,
         memory_bytes: spec.memory_limit,

@@ -222,6 +222,7 @@ impl Ledger {
             purpose: Purpose::Command { output_bytes: u64::from(limit.saturating_sub(NOTE_BYTES)) },
             argv,
             env,
+            secrets: BTreeMap::new(),
             directory,
             timeout_ms: Some(if command.timeout_ms == 0 { DEFAULT_TIMEOUT_MS } else { command.timeout_ms }),
             memory_bytes: (command.memory_limit > 0).then_some(command.memory_limit),
@@ -240,7 +241,7 @@ impl Ledger {
         while inner.tasks.try_join_next().is_some() {}
         inner.tasks.spawn(async move {
             let entry = ledger.entry(&id);
-            let status = match shim.map_or_else(|| Shim::launch(&ledger.place.binary, &entry), Ok) {
+            let status = match shim.map_or_else(|| Shim::launch(&ledger.place.binary, &entry, &[]), Ok) {
                 Ok(mut shim) => {
                     let status = shim.started().await;
                     if let (State::Running, Some(pid)) = (status.state, status.pid) {

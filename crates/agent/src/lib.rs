@@ -25,6 +25,7 @@ mod launch;
 mod ledger;
 mod outbox;
 mod procfs;
+mod secrets;
 pub mod shim;
 mod supervisor;
 

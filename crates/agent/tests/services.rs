@@ -326,3 +326,45 @@ async fn an_agent_that_cannot_run_says_why() {
     let said = fails(&mut agent(&host.path("file").display().to_string(), "/s"));
     assert!(said.starts_with("the agent cannot use `"), "{said}");
 }
+
+/// Every file below a directory that holds a text.
+fn holding(at: &std::path::Path, text: &str) -> Vec<std::path::PathBuf> {
+    let mut out = Vec::new();
+    for entry in std::fs::read_dir(at).into_iter().flatten().flatten() {
+        let path = entry.path();
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => out.extend(holding(&path, text)),
+            Ok(kind) if kind.is_file() => {
+                let bytes = std::fs::read(&path).unwrap_or_default();
+                if bytes.windows(text.len()).any(|window| window == text.as_bytes()) {
+                    out.push(path);
+                }
+            }
+            _ => {}
+        }
+    }
+    out
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_reaches_the_service_and_no_file_of_the_agent() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut host = Host::up().await;
+    let secret = host.path("password");
+    std::fs::write(&secret, "hunter2 and more\n").expect("written");
+    let readable =
+        |mode| std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(mode)).expect("set");
+    let secrets = || [("DB_PASSWORD".to_owned(), format!("file:{}", secret.display()))].into();
+    readable(0o644);
+    host.desire("r1", vec![link::Service { secrets: secrets(), ..host.shell("a", "sleep 1000") }]);
+    let failed = reason(&host.event("service.failed", "a").await).to_owned();
+    assert!(failed.contains("DB_PASSWORD") && failed.contains("mode 0644"), "{failed}");
+    readable(0o600);
+    let script = "[ \"$DB_PASSWORD\" = \"hunter2 and more\" ] && [ \"$GREETING\" = \"a $ b\" ] && exec sleep 1000; exit 7";
+    // What is looked for must not be found in the script.
+    let script = script.replace("hunter2", "hunt\"\"er2");
+    let env = [("GREETING".to_owned(), "a $$ b".to_owned())].into();
+    host.desire("r2", vec![link::Service { secrets: secrets(), env, ..host.shell("b", &script) }]);
+    host.event("service.ready", "b").await;
+    assert_eq!(holding(&host.data(), "hunter2"), Vec::<std::path::PathBuf>::new());
+}

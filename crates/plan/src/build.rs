@@ -161,8 +161,7 @@ impl<'a> Maker<'a> {
     }
 
     fn spec(side: Option<&'a Side<'a>>, key: &ServiceKey) -> Option<&'a ServiceSpec> {
-        let resources = &side?.resources;
-        resources.placed.get(key).and_then(|()| resources.services.get(&key.0))
+        side?.resources.service(key)
     }
 
     fn actions(&'a self) -> (Vec<Action>, Vec<Wave>) {

@@ -1,6 +1,6 @@
 //! What differs between two placements of a workload.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mainstay_declare::{Component, Declared, Service};
 use mainstay_model::HostId;
@@ -39,10 +39,18 @@ pub fn changes(
     next: (&Declared, &Placement),
 ) -> Vec<ServiceChange> {
     let (declared, placement) = next;
-    let before: BTreeSet<&Placed> = current.iter().flat_map(|(_, placement)| &placement.services).collect();
-    let after: BTreeSet<&Placed> = placement.services.iter().collect();
-    let service = |declared: &Declared, name: &str| -> Option<(Service, Vec<String>)> {
-        let Component { service, depends_on, .. } = declared.workload.components.get(name)?;
+    // A host that moves to another environment keeps its services, with other values.
+    let key = |placed: &'_ Placed| (placed.host.clone(), placed.component.clone());
+    let before: BTreeMap<_, &Placed> = current
+        .iter()
+        .flat_map(|(_, placement)| &placement.services)
+        .map(|placed| (key(placed), placed))
+        .collect();
+    let after: BTreeSet<_> = placement.services.iter().map(key).collect();
+    let service = |declared: &Declared, placed: &Placed| -> Option<(Service, Vec<String>)> {
+        let environment = placed.environment.as_deref();
+        let Component { service, depends_on, .. } =
+            declared.workload.component_in(environment, &placed.component)?;
         Some((service.clone()?, depends_on.clone()))
     };
     let change = |placed: &Placed, kind| ServiceChange {
@@ -52,12 +60,12 @@ pub fn changes(
     };
     let mut out = Vec::new();
     for placed in &placement.services {
-        if !before.contains(placed) {
+        let Some(was) = before.get(&key(placed)) else {
             out.push(change(placed, ChangeKind::Create));
             continue;
-        }
-        let old = current.and_then(|(declared, _)| service(declared, &placed.component));
-        if let (Some(old), Some(new)) = (old, service(declared, &placed.component)) {
+        };
+        let old = current.and_then(|(declared, _)| service(declared, was));
+        if let (Some(old), Some(new)) = (old, service(declared, placed)) {
             let fields = differing(&old, &new);
             if !fields.is_empty() {
                 out.push(change(placed, ChangeKind::Update { fields }));
@@ -66,7 +74,7 @@ pub fn changes(
     }
     let gone = current.iter().flat_map(|(_, placement)| placement.services.iter().rev());
     out.extend(
-        gone.filter(|placed| !after.contains(placed)).map(|placed| change(placed, ChangeKind::Remove)),
+        gone.filter(|placed| !after.contains(&key(placed))).map(|placed| change(placed, ChangeKind::Remove)),
     );
     out
 }
@@ -79,7 +87,7 @@ fn differing(old: &(Service, Vec<String>), new: &(Service, Vec<String>)) -> Vec<
         ("service.health", a.health != b.health),
         ("service.restart", a.restart != b.restart),
         ("service.limits", a.limits != b.limits),
-        ("service.env", a.env != b.env),
+        ("service.env", (&a.env, &a.secrets) != (&b.env, &b.secrets)),
         ("service.directory", a.directory != b.directory),
         ("service.stop", a.stop != b.stop),
         ("depends_on", a_on != b_on),

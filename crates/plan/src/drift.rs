@@ -28,9 +28,10 @@ pub(crate) fn drift(
         out.insert((host.clone(), component.to_owned()), drift);
     };
     if let Some((revision, resources)) = current {
-        for (component, host) in resources.placed.keys() {
+        for key in resources.placed.keys() {
+            let (component, host) = key;
             let Some(seen) = observed.hosts.get(host) else { continue };
-            let declared = resources.services.get(component).map(|spec| spec.digest.as_str());
+            let declared = resources.service(key).map(|spec| spec.digest.as_str());
             if let Some((verdict, reason)) = declared_one(seen, component, declared, revision) {
                 say(host, component, verdict, reason);
             }

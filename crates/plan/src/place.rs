@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mainstay_declare::{Component, Declared};
+use mainstay_declare::{Component, Declared, OnHost};
 use mainstay_model::{HostId, Tags};
 
 /// One service on one host.
@@ -12,6 +12,8 @@ pub struct Placed {
     pub host: HostId,
     /// The component.
     pub component: String,
+    /// The environment whose values it has there (see `Workload::component_in`); none if the workload has none.
+    pub environment: Option<String>,
 }
 
 /// A component that should run somewhere and does not.
@@ -43,7 +45,8 @@ impl Placement {
 }
 
 /// Places every component that has a service on every host its selector selects, among the hosts of the workload's
-/// environments. A workload that declares no environment runs on any host.
+/// environments. A workload that declares no environment runs on any host. On a host of several environments that give
+/// a component different values it is not placed: nobody can say which are meant.
 pub fn place(declared: &Declared, hosts: &[(HostId, Tags)]) -> Placement {
     let mut placement = Placement::default();
     let environments = &declared.workload.environments;
@@ -56,11 +59,26 @@ pub fn place(declared: &Declared, hosts: &[(HostId, Tags)]) -> Placement {
         let Some(component) = declared.workload.components.get(name).filter(|c| c.service.is_some()) else {
             continue;
         };
-        let before = placement.services.len();
-        for (host, _) in hosts.iter().filter(|(_, tags)| component.hosts.matches(tags)) {
-            placement.services.push(Placed { host: host.clone(), component: name.to_owned() });
+        let before = (placement.services.len(), placement.unplaced.len());
+        for (host, tags) in &hosts {
+            match declared.workload.on_host(name, tags) {
+                OnHost::No => {}
+                OnHost::Yes { environment, .. } => placement.services.push(Placed {
+                    host: host.clone(),
+                    component: name.to_owned(),
+                    environment: environment.map(str::to_owned),
+                }),
+                OnHost::Ambiguous { environments } => {
+                    let names = environments.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>();
+                    let reason = format!(
+                        "{host} belongs to the environments {}, which give it different values",
+                        names.join(" and ")
+                    );
+                    placement.unplaced.push(Unplaced { component: name.to_owned(), reason });
+                }
+            }
         }
-        if placement.services.len() == before {
+        if (placement.services.len(), placement.unplaced.len()) == before {
             placement
                 .unplaced
                 .push(Unplaced { component: name.to_owned(), reason: why_not(component, &hosts, all) });

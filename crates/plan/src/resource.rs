@@ -1,6 +1,7 @@
 //! The resources of a declaration: every service on every host, and what the control plane itself takes up.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use mainstay_declare::{Component, Declared, HealthCheck, Service};
@@ -27,10 +28,10 @@ pub(crate) type ServiceKey = (String, HostId);
 /// The resources of one version.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Resources {
-    /// By component; a component's service is the same on every host.
-    pub services: BTreeMap<String, ServiceSpec>,
-    /// Where they run.
-    pub placed: BTreeMap<ServiceKey, ()>,
+    /// By component and environment; a component's service is the same on every host of an environment.
+    services: BTreeMap<(String, Option<String>), ServiceSpec>,
+    /// Where they run, with the environment whose values they have.
+    pub placed: BTreeMap<ServiceKey, Option<String>>,
     /// What the control plane takes up, by kind and name.
     pub declared: BTreeMap<(ResourceKind, String), Value>,
     /// The components that only their services stand for.
@@ -106,9 +107,12 @@ fn started_with(component: &Component, service: &Service, directory: &str) -> Va
     if let Some(bytes) = service.limits.memory_bytes {
         out.insert("limits".to_owned(), json!({ "memory": bytes }));
     }
-    if !service.env.is_empty() {
-        let env: Map<String, Value> =
-            service.env.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+    let mut env: Map<String, Value> =
+        service.env.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+    for (name, reference) in &service.secrets {
+        env.insert(name.clone(), json!({ "secret": reference.to_string() }));
+    }
+    if !env.is_empty() {
         out.insert("env".to_owned(), env.into());
     }
     let stop =
@@ -159,11 +163,14 @@ impl Resources {
         let Declared { workload, procedures, triggers, rules, .. } = version.declared;
         let mut out = Self::default();
         for placed in &placement.services {
-            out.placed.insert((placed.component.clone(), placed.host.clone()), ());
-        }
-        for (name, component) in &workload.components {
-            if let Some(service) = &component.service {
-                out.services.insert(name.clone(), spec(component, service, version.directory));
+            out.placed.insert((placed.component.clone(), placed.host.clone()), placed.environment.clone());
+            let key = (placed.component.clone(), placed.environment.clone());
+            if let Entry::Vacant(place) = out.services.entry(key)
+                && let Some(component) =
+                    workload.component_in(placed.environment.as_deref(), &placed.component)
+                && let Some(service) = &component.service
+            {
+                place.insert(spec(component, service, version.directory));
             }
         }
         let running: BTreeMap<&str, ()> =
@@ -178,7 +185,8 @@ impl Resources {
         let own = json!({ "title": workload.title, "owner": workload.owner, "tags": workload.tags });
         out.put(ResourceKind::Workload, &workload.name, without_nulls(own));
         for (name, environment) in &workload.environments {
-            out.put(ResourceKind::Environment, name, json!({ "hosts": environment.hosts.to_string() }));
+            let own = json!({ "hosts": environment.hosts.to_string(), "tags": environment.tags });
+            out.put(ResourceKind::Environment, name, without_nulls(own));
         }
         for (at, priority) in workload.priorities.iter().enumerate() {
             let mut value = json!({
@@ -201,6 +209,12 @@ impl Resources {
             out.put(ResourceKind::Procedure, &procedure.name, procedure.value.clone());
         }
         out
+    }
+
+    /// The service of a component on a host, if it is placed there.
+    pub(crate) fn service(&self, key: &ServiceKey) -> Option<&ServiceSpec> {
+        let environment = self.placed.get(key)?;
+        self.services.get(&(key.0.clone(), environment.clone()))
     }
 
     /// Every rule of a rule file; what its group says of all its rules counts as each rule's own.

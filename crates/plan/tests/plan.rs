@@ -110,3 +110,62 @@ fn changes_name_the_fields_and_remove_dependents_first() {
     assert!(changes(Some((&new, &after)), (&new, &after)).is_empty(), "nothing changes twice");
     assert_eq!(changes(None, (&new, &after)).len(), 2);
 }
+
+#[test]
+fn each_host_gets_the_values_of_its_environment() {
+    let text = "workload: shop
+variables: { memory: 256MiB }
+environments:
+  local: { hosts: \"env=local\" }
+  prod:
+    hosts: \"env=prod\"
+    variables: { memory: 2GiB }
+    components: { web: { hosts: \"role=web,zone=a\" } }
+  shadow: { hosts: \"env=prod,role=web\" }
+components:
+  web: { hosts: \"role=web\", service: { run: ./web, limits: { memory: \"${var.memory}\" } } }
+  db: { hosts: \"role=db\", service: { run: ./db } }
+";
+    let file = SourceFile { path: "mainstay.yaml".to_owned(), bytes: text.as_bytes().to_vec() };
+    let declared = declare(&[file], &NoLanguages).declared.expect("clean");
+    let host = |id: &str, tags: &[(&str, &str)]| {
+        (HostId::new(id).expect("a host id"), tags.iter().copied().collect::<Tags>())
+    };
+    let hosts = [
+        host("l1", &[("env", "local"), ("role", "web")]),
+        host("p1", &[("env", "prod"), ("role", "web"), ("zone", "a")]),
+        host("p2", &[("env", "prod"), ("role", "web"), ("zone", "b")]),
+        host("d1", &[("env", "prod"), ("role", "db")]),
+        host("none", &[("role", "web")]),
+    ];
+    let placement = place(&declared, &hosts);
+    let memory = |environment: Option<&str>, component: &str| {
+        let component = declared.workload.component_in(environment, component).expect("declared");
+        component.service.as_ref().expect("a service").limits.memory_bytes
+    };
+    let placed: Vec<_> = placement
+        .services
+        .iter()
+        .map(|placed| {
+            let environment = placed.environment.as_deref();
+            (
+                placed.host.as_str(),
+                placed.component.as_str(),
+                environment,
+                memory(environment, &placed.component),
+            )
+        })
+        .collect();
+    assert_eq!(
+        placed,
+        [
+            ("d1", "db", Some("prod"), None),
+            ("l1", "web", Some("local"), Some(256 << 20)),
+            // Only `shadow` wants it here: `prod` has it in another zone.
+            ("p2", "web", Some("shadow"), Some(256 << 20)),
+        ]
+    );
+    // Two environments want it with different values, so it runs with neither.
+    assert_eq!(placement.unplaced.len(), 1);
+    assert!(placement.unplaced[0].reason.contains("p1 belongs to the environments `prod` and `shadow`"));
+}

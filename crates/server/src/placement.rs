@@ -68,6 +68,8 @@ pub struct Duty {
     pub host: HostId,
     /// The component.
     pub component: String,
+    /// The environment whose values it has there.
+    pub environment: Option<String>,
     /// Where its declaration stands.
     pub from: Arc<Active>,
 }
@@ -84,6 +86,7 @@ pub fn duties(workloads: &Workloads, running: &Runnings, hosts: &[(HostId, Tags)
                 duties.extend(placed.into_iter().map(|placed| Duty {
                     host: placed.host,
                     component: placed.component,
+                    environment: placed.environment,
                     from: active.clone(),
                 }));
             }
@@ -106,7 +109,12 @@ fn within(change: &Running, hosts: &[(HostId, Tags)]) -> Vec<Duty> {
                 Side::Current if before.contains(&placed) => change.base.clone()?,
                 Side::Next | Side::Current | Side::Absent => return None,
             };
-            Some(Duty { host: placed.host, component: placed.component, from })
+            Some(Duty {
+                host: placed.host,
+                component: placed.component,
+                environment: placed.environment,
+                from,
+            })
         })
         .collect()
 }
@@ -142,7 +150,8 @@ pub fn desired(
 
 /// What a duty's revision says of its component.
 pub fn declaration(duty: &Duty) -> Option<(&Component, &Service)> {
-    let component = duty.from.declared.workload.components.get(&duty.component)?;
+    let workload = &duty.from.declared.workload;
+    let component = workload.component_in(duty.environment.as_deref(), &duty.component)?;
     Some((component, component.service.as_ref()?))
 }
 
@@ -238,6 +247,7 @@ fn wire_service(active: &Active, component: &Component, service: &Service) -> li
         directory,
         port: u32::from(service.port.unwrap_or(0)),
         env: service.env.iter().map(|(name, value)| (name.clone(), value.as_str().to_owned())).collect(),
+        secrets: service.secrets.iter().map(|(name, found)| (name.clone(), found.to_string())).collect(),
         health: service.health.as_ref().map(|health| link::Health {
             check: Some(match &health.check {
                 HealthCheck::Http { path } => link::health::Check::Http(path.clone()),

@@ -26,6 +26,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, WaitStatus};
 use crate::clock;
 use crate::files::Lock;
 use crate::procfs;
+use crate::secrets;
 use limit::Limiter;
 use output::{Output, Stream};
 use spec::{End, Purpose, Spec, State, Status, VERSION};
@@ -218,6 +219,11 @@ impl Shim {
         let mut limiter = Limiter::set_up(spec.memory_bytes, spec.memory_by_polling);
         let mut command = Command::new(program);
         command.args(arguments).env_clear().envs(&spec.env).current_dir(&spec.directory).process_group(0);
+        for (name, reference) in &spec.secrets {
+            let value = secrets::read(reference)
+                .map_err(|reason| format!("its secret {name} cannot be had: {reason}"))?;
+            command.env(name, value);
+        }
         command.stdin(stdin).stdout(child_stdout).stderr(child_stderr);
         let spawned = limiter.around(spec.memory_bytes, || command.spawn());
         // Its copies of the write ends would keep the pipes from ever ending.

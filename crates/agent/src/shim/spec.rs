@@ -40,6 +40,9 @@ pub struct Spec {
     pub argv: Vec<String>,
     /// The whole environment: nothing else is inherited.
     pub env: BTreeMap<String, String>,
+    /// Variables whose values are read when it starts and are nowhere else (see [`crate::secrets`]).
+    #[serde(default)]
+    pub secrets: BTreeMap<String, String>,
     /// The directory it runs in.
     pub directory: PathBuf,
     /// It is ended after this time.

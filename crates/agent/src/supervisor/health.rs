@@ -11,6 +11,7 @@ use tokio::process::Command;
 
 use super::spec::{Check, HealthSpec, ServiceSpec, split_words};
 use crate::launch::{self, Place};
+use crate::secrets;
 
 /// How often a service that was not yet ready is checked, so that those that wait for it need not wait much longer.
 const EAGER: Duration = Duration::from_millis(200);
@@ -88,6 +89,11 @@ async fn exec(place: &Place, spec: &ServiceSpec, run: &str, limit: Duration) -> 
         env.insert("PORT".to_owned(), port.to_string());
     }
     env.extend(spec.env.clone());
+    for (name, reference) in &spec.secrets {
+        let value = secrets::read(reference)
+            .map_err(|reason| format!("the secret {name} cannot be had: {reason}"))?;
+        env.insert(name.clone(), value);
+    }
     let words = split_words(run)?;
     let path = env.get("PATH").cloned().unwrap_or_default();
     let program = launch::resolve(&words[0], Path::new(&spec.directory), &path)?;

@@ -27,6 +27,7 @@ use crate::files;
 use crate::handle::{self, Found, Shim};
 use crate::launch::{self, Place};
 use crate::outbox::Outbox;
+use crate::secrets;
 use crate::shim::spec::{End, Status};
 use decide::{Effect, Observation, Phase, Said, Service, State, decide, outcome};
 use spec::{Desired, ServiceSpec, Times};
@@ -440,7 +441,7 @@ fn begin(place: &Place, service: &str, instance: &str, spec: &ServiceSpec) -> Re
         .map_or(Ok(()), files::make_dir)
         .and_then(|()| handle::prepare(&dir, &run, &[("service.json", &kept)]))
         .map_err(|error| format!("`{}` cannot be written: {error}", dir.display()))?;
-    Shim::launch(&place.binary, &dir).map_err(|error| {
+    Shim::launch(&place.binary, &dir, &secrets::handed_on(spec.secrets.values())).map_err(|error| {
         handle::abandon(&dir);
         format!("its supervisor `{}` cannot be started: {error}", place.binary.display())
     })

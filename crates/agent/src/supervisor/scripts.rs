@@ -17,6 +17,7 @@ fn service(component: &str, depends_on: &[&str]) -> ServiceSpec {
         directory: "/".into(),
         port: None,
         env: Default::default(),
+        secrets: Default::default(),
         health: Some(HealthSpec {
             check: Check::Tcp { port: 1 },
             every_ms: 1000,

@@ -24,6 +24,9 @@ pub struct ServiceSpec {
     pub port: Option<u16>,
     /// Variables of its own.
     pub env: BTreeMap<String, String>,
+    /// Variables whose values are secrets, with where each is found (see [`crate::secrets`]).
+    #[serde(default)]
+    pub secrets: BTreeMap<String, String>,
     /// How its health is checked, if at all.
     pub health: Option<HealthSpec>,
     /// Whether it is started again after it ended.
@@ -136,6 +139,9 @@ impl ServiceSpec {
             return Err(format!("its directory `{}` is not an absolute path", wire.directory));
         }
         split_words(&wire.run)?;
+        for reference in wire.secrets.values() {
+            crate::secrets::parse(reference)?;
+        }
         let health = wire.health.and_then(|health| health_from_wire(health, port).transpose()).transpose()?;
         let restart = match link::Restart::try_from(wire.restart) {
             Ok(link::Restart::Always) => Restart::Always,
@@ -152,6 +158,7 @@ impl ServiceSpec {
             directory,
             port,
             env: wire.env,
+            secrets: wire.secrets,
             health,
             memory_limit: (wire.memory_limit > 0).then_some(wire.memory_limit),
             stop_signal: StopSignal::parse(&stop.signal)?,
@@ -264,18 +271,25 @@ pub fn split_words(text: &str) -> Result<Vec<String>, String> {
 pub fn substitute(word: &str, values: &BTreeMap<&str, String>) -> Result<String, String> {
     let mut out = String::new();
     let mut rest = word;
-    while let Some((before, after)) = rest.split_once("${") {
-        let Some((name, after)) = after.split_once('}') else { break };
-        let value = values.get(name).ok_or_else(|| {
-            let known: Vec<&str> = values.keys().copied().collect();
-            format!(
-                "its command line names `${{{name}}}`, which is not known here: expected one of {}",
-                known.join(", ")
-            )
-        })?;
+    while let Some((before, after)) = rest.split_once('$') {
         out.push_str(before);
-        out.push_str(value);
-        rest = after;
+        if let Some(after) = after.strip_prefix('$') {
+            out.push('$');
+            rest = after;
+        } else if let Some((name, after)) = after.strip_prefix('{').and_then(|name| name.split_once('}')) {
+            let value = values.get(name).ok_or_else(|| {
+                let known: Vec<&str> = values.keys().copied().collect();
+                format!(
+                    "it names `${{{name}}}`, which is not known here: expected one of {}",
+                    known.join(", ")
+                )
+            })?;
+            out.push_str(value);
+            rest = after;
+        } else {
+            out.push('$');
+            rest = after;
+        }
     }
     out.push_str(rest);
     Ok(out)
@@ -340,6 +354,7 @@ mod tests {
         }
         let values = BTreeMap::from([("port", "80".to_owned())]);
         assert_eq!(substitute("--p=${port}${x", &values), Ok("--p=80${x".to_owned()));
+        assert_eq!(substitute("$$${port} $$x $y$", &values), Ok("$80 $x $y$".to_owned()));
         assert!(substitute("${prot}", &values).is_err());
     }
 

@@ -609,7 +609,12 @@ fn every_kind_of_event_is_listed() {
         ("trigger", "matched failed"),
         ("host", "connected lost"),
         ("server", "started stopping"),
-        ("revision", "applied"),
+        ("revision", "applied proposed"),
+        (
+            "change",
+            "started held approved refused cancelled wave.started action.lost action.returned action.finished \
+             rolling_back finished",
+        ),
         ("fault", "injected"),
     ] {
         kinds.extend(states.split(' ').map(|state| format!("{stage}.{state}")));

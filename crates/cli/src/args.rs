@@ -54,6 +54,11 @@ pub enum Output {
 pub enum Verb {
     /// Check a workload directory or a single file
     Check(Check),
+    /// Say what a problem's code means, with an example; lists all codes without one
+    Explain {
+        /// The code, as `mainstay check` shows it in brackets
+        code: Option<String>,
+    },
     /// Print the JSON Schema of a file of ours, for editors
     Schema {
         /// What it describes

@@ -81,6 +81,7 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Verb::Help { topic } => verbs::help::run(screen, topic),
         Verb::Check(check) => verbs::check::run(screen, &check.path),
         Verb::Docs(verb) => verbs::docs::run(screen, global, verb),
+        Verb::Explain { code } => verbs::explain::run(screen, code.as_deref()),
         Verb::Schema { of } => verbs::schema::run(screen, *of),
         Verb::Test(test) => verbs::test::run(screen, &test.paths),
         Verb::Promql(verb) => verbs::promql::run(screen, verb),
@@ -146,6 +147,7 @@ async fn talk(screen: Screen, cli: &Cli, verb: &Verb) -> Result<(), Failure> {
         Verb::Triggers => verbs::apply::list(screen, &client, What::Triggers).await,
         Verb::Check(_)
         | Verb::Docs(_)
+        | Verb::Explain { .. }
         | Verb::Schema { .. }
         | Verb::Test(_)
         | Verb::Promql(_)

@@ -13,6 +13,7 @@ use source::Source;
 
 mod cross;
 pub mod diagnostic;
+pub mod explain;
 pub mod kind;
 pub mod languages;
 pub mod notes;

@@ -4,6 +4,7 @@ pub mod apply;
 pub mod check;
 pub mod docs;
 pub mod events;
+pub mod explain;
 pub mod help;
 pub mod history;
 pub mod incidents;

@@ -1,0 +1,160 @@
+//! Codes about how the parts of a directory fit together.
+
+use super::{Example, RESTORE, SETTLE, SHOP, Text};
+
+macro_rules! shop {
+    ($text:literal) => {
+        Example::Directory(&[("mainstay.yaml", concat!("workload: shop\n", $text))])
+    };
+}
+
+macro_rules! trigger {
+    ($target:literal) => {
+        (
+            "triggers/on-alarm.yaml",
+            concat!(
+                "Name: on-alarm\nEventPattern: { source: [alarm] }\nTargets:\n  - Id: restore\n    ",
+                $target,
+                "\n"
+            ),
+        )
+    };
+}
+
+const ALARM: &str = "groups:
+  - name: web
+    rules:
+      - alert: WebDown
+        expr: up == 0
+";
+
+const RECORDING: (&str, &str) = (
+    "alarms/pay.yaml",
+    "groups:
+  - name: pay
+    rules:
+      - record: shop:pay:ratio
+        expr: sum(paid) / sum(tried)
+",
+);
+
+pub(super) const TEXTS: &[Text] = &[
+    Text {
+        code: "dependency-cycle",
+        why: "A component is started after those it depends on. In a circle each waits for the other, so none can be first. The message shows the whole way round.",
+        wrong: shop!("components:\n  web: { depends_on: [api] }\n  api: { depends_on: [web] }\n"),
+        right: shop!("components:\n  web: { depends_on: [api] }\n  api: {}\n"),
+    },
+    Text {
+        code: "duplicate-alarm",
+        why: "Who is woken by an alarm must find one rule of its name. Several rules of one file may share a name, which is how severities are written.",
+        wrong: Example::Directory(&[SHOP, ("alarms/a.yaml", ALARM), ("alarms/b.yaml", ALARM)]),
+        right: Example::Directory(&[SHOP, ("alarms/a.yaml", ALARM)]),
+    },
+    Text {
+        code: "duplicate-procedure",
+        why: "A procedure is named by its file, in `runbooks/` and `playbooks/` together and in all folders below. Of two with one name, nobody could say which is started.",
+        wrong: Example::Directory(&[SHOP, SETTLE, ("playbooks/settle.yaml", SETTLE.1)]),
+        right: Example::Directory(&[SHOP, SETTLE, ("playbooks/look.yaml", SETTLE.1)]),
+    },
+    Text {
+        code: "duplicate-trigger",
+        why: "A trigger's `Name` names it in events and on screens, so no two have the same.",
+        wrong: Example::Directory(&[
+            SHOP,
+            SETTLE,
+            trigger!("Arn: procedure/settle"),
+            (
+                "triggers/again.yaml",
+                "Name: on-alarm\nEventPattern: { source: [alarm] }\nTargets: [{ Id: a, Arn: procedure/settle }]\n",
+            ),
+        ]),
+        right: Example::Directory(&[
+            SHOP,
+            SETTLE,
+            trigger!("Arn: procedure/settle"),
+            (
+                "triggers/again.yaml",
+                "Name: again\nEventPattern: { source: [alarm] }\nTargets: [{ Id: a, Arn: procedure/settle }]\n",
+            ),
+        ]),
+    },
+    Text {
+        code: "missing-parameter",
+        why: "The procedure has a parameter without a default, so a run that is not given it would fail at once, in the middle of an incident.",
+        wrong: Example::Directory(&[SHOP, RESTORE, trigger!("Arn: procedure/restore")]),
+        right: Example::Directory(&[
+            SHOP,
+            RESTORE,
+            trigger!("Arn: procedure/restore\n    Input: '{\"Reason\": \"alarm\"}'"),
+        ]),
+    },
+    Text {
+        code: "shared-port",
+        why: "One of two services that want the same port of one host cannot start. Where only some hosts may be chosen by both it is a warning.",
+        wrong: shop!(
+            "components:\n  web: { hosts: \"*\", service: { run: ./web, port: 80 } }\n  api: { hosts: \"*\", service: { run: ./api, port: 80 } }\n"
+        ),
+        right: shop!(
+            "components:\n  web: { hosts: \"*\", service: { run: ./web, port: 80 } }\n  api: { hosts: \"*\", service: { run: ./api, port: 81 } }\n"
+        ),
+    },
+    Text {
+        code: "unknown-component",
+        why: "What depends on a component, or matters for one, can only be followed if the workload declares it.",
+        wrong: shop!("components:\n  database: {}\n  web: { depends_on: [databse] }\n"),
+        right: shop!("components:\n  database: {}\n  web: { depends_on: [database] }\n"),
+    },
+    Text {
+        code: "unknown-folder",
+        why: "A folder of YAML files that is not one of a workload's is mostly misspelt, and its files would never be read. Folders such as `config/`, `docs/` and `src/` are left alone.",
+        wrong: Example::Directory(&[SHOP, ("runboks/settle.yaml", SETTLE.1)]),
+        right: Example::Directory(&[SHOP, SETTLE]),
+    },
+    Text {
+        code: "unknown-kind",
+        why: "A single file is told by its name, by the folder it is in, and by its keys. None of them says what this one is.",
+        wrong: Example::File("notes.yaml", "remember: the milk\n"),
+        right: Example::File("mainstay.yaml", "workload: shop\n"),
+    },
+    Text {
+        code: "unknown-parameter",
+        why: "The procedure would be started without what the trigger means to tell it. Parameters are listed in the document's `parameters`.",
+        wrong: Example::Directory(&[
+            SHOP,
+            RESTORE,
+            trigger!("Arn: procedure/restore\n    Input: '{\"Reason\": \"alarm\", \"Colour\": \"red\"}'"),
+        ]),
+        right: Example::Directory(&[
+            SHOP,
+            RESTORE,
+            trigger!("Arn: procedure/restore\n    Input: '{\"Reason\": \"alarm\"}'"),
+        ]),
+    },
+    Text {
+        code: "unknown-procedure",
+        why: "A trigger or an alarm leads to a procedure or file that is not there, which would be found out when it is needed. Procedures are the files of `runbooks/` and `playbooks/`, named by their file names.",
+        wrong: Example::Directory(&[SHOP, SETTLE, trigger!("Arn: procedure/setle")]),
+        right: Example::Directory(&[SHOP, SETTLE, trigger!("Arn: procedure/settle")]),
+    },
+    Text {
+        code: "unknown-recording",
+        why: "By convention a metric with a colon in its name is recorded by a rule. If no rule of the directory records it, the measure has no data, and an incident that waits for it never ends.",
+        wrong: shop!(
+            "priorities:\n  - { goal: Customers can pay, measure: \"shop:pay:ratio\", target: \">= 0.99\" }\n"
+        ),
+        right: Example::Directory(&[
+            (
+                "mainstay.yaml",
+                "workload: shop\npriorities:\n  - { goal: Customers can pay, measure: \"shop:pay:ratio\", target: \">= 0.99\" }\n",
+            ),
+            RECORDING,
+        ]),
+    },
+    Text {
+        code: "unsupported-format",
+        why: "The folder is one that a workload may have one day, but this version does not read its files. They are refused instead of ignored, so that nobody relies on them.",
+        wrong: Example::Directory(&[SHOP, ("slos/pay.yaml", "apiVersion: openslo/v1\nkind: SLO\n")]),
+        right: Example::Directory(&[SHOP, ("docs/pay.yaml", "apiVersion: openslo/v1\nkind: SLO\n")]),
+    },
+];

@@ -47,6 +47,8 @@ pub enum Output {
     Human,
     /// The API's JSON, on stdout only
     Json,
+    /// SARIF 2.1.0, for code hosts and editors; `check` only
+    Sarif,
 }
 
 /// What can be done.
@@ -54,6 +56,8 @@ pub enum Output {
 pub enum Verb {
     /// Check a workload directory or a single file
     Check(Check),
+    /// Write a workload that checks clean, to begin with
+    Init(Init),
     /// Say what a problem's code means, with an example; lists all codes without one
     Explain {
         /// The code, as `mainstay check` shows it in brackets
@@ -161,6 +165,26 @@ pub struct Check {
     /// The workload's directory, or one file of any known kind
     #[arg(default_value = ".", value_name = "DIR|FILE")]
     pub path: PathBuf,
+    /// Check again whenever a file changes, and print what that changed, until Ctrl-C
+    #[arg(long)]
+    pub watch: bool,
+}
+
+/// `init`
+#[derive(Debug, Args)]
+pub struct Init {
+    /// The directory to write to; it is made if it is not there
+    #[arg(default_value = ".", value_name = "DIR")]
+    pub dir: PathBuf,
+    /// The workload's name; the directory's by default
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Copy this folder instead, with `{{ init.name }}` and the like replaced
+    #[arg(long, value_name = "FOLDER")]
+    pub template: Option<PathBuf>,
+    /// The value of `{{ init.KEY }}` in a template; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    pub set: Vec<(String, String)>,
 }
 
 /// What `schema` describes. The other files of a workload are in formats that others publish.

@@ -173,6 +173,10 @@ fn window(text: &str, marks: &[Mark]) -> Option<(String, usize, usize)> {
     for _ in 0..CONTEXT_LINES {
         start = line_start(text, start.saturating_sub(1));
     }
+    if start == 0 && text.starts_with('\u{feff}') {
+        // A byte order mark is no character of the line, and would be counted as one.
+        start = '\u{feff}'.len_utf8().min(first);
+    }
     let mut end = line_end(text, last);
     for _ in 0..CONTEXT_LINES {
         end = line_end(text, (end + 1).min(text.len()));

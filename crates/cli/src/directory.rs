@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use mainstay_declare::{Declared, Diagnostic, LineCol, MAX_FILE_BYTES, SourceFile};
+use mainstay_declare::{Declared, Diagnostic, LineCol, MAX_FILE_BYTES, SourceFile, kind};
 use mainstay_model::Severity;
 
 use crate::exit::{Exit, Failure};
@@ -20,9 +20,6 @@ const MAX_DEPTH: usize = 16;
 
 /// Folders that are never looked into, besides hidden ones: they hold what is built, written or fetched.
 const SKIPPED: [&str; 5] = ["target", "bin", "data", "log", "node_modules"];
-
-/// The folders whose files are read.
-const READ: [&str; 4] = ["runbooks", "playbooks", "triggers", "alarms"];
 
 /// A directory as it was found.
 #[derive(Debug, Default)]
@@ -110,12 +107,33 @@ struct Walk<'a> {
     seen: usize,
 }
 
-/// Whether a file is read, by its path.
+/// Whether a file or folder that cannot be looked at would have been read.
 fn matters(path: &str) -> bool {
     match path.split_once('/') {
-        None => path == "mainstay.yaml",
-        Some((folder, _)) => READ.contains(&folder) || mainstay_declare::notes::may_be(path),
+        None => path == kind::WORKLOAD_FILE,
+        Some((folder, _)) => kind::is_read_folder(folder) || mainstay_declare::notes::may_be(path),
     }
+}
+
+/// Every folder of a directory that is looked into, itself included. What cannot be read is left out.
+pub fn folders(root: &Path) -> Vec<PathBuf> {
+    let mut out = Vec::new();
+    let mut stack = vec![(root.to_owned(), 0)];
+    while let Some((folder, depth)) = stack.pop() {
+        let entries = std::fs::read_dir(&folder).map(|entries| entries.filter_map(Result::ok));
+        let is_skipped = |name: &str| name.starts_with('.') || (depth == 0 && SKIPPED.contains(&name));
+        for entry in entries.into_iter().flatten().take(MAX_FILES) {
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            if is_folder && depth + 1 < MAX_DEPTH && !is_skipped(&entry.file_name().to_string_lossy()) {
+                stack.push((entry.path(), depth + 1));
+            }
+        }
+        out.push(folder);
+        if out.len() >= MAX_FILES {
+            break;
+        }
+    }
+    out
 }
 
 impl Walk<'_> {
@@ -182,7 +200,7 @@ impl Walk<'_> {
             }
             match std::fs::read_dir(&on_disk) {
                 Ok(entries) => self.folder(entries, &format!("{path}/"), depth + 1),
-                Err(error) if READ.contains(&path.split('/').next().unwrap_or_default()) => {
+                Err(error) if kind::is_read_folder(path.split('/').next().unwrap_or_default()) => {
                     let message = format!("This folder cannot be read: {error}");
                     self.problem(Severity::Error, "unreadable-file", &path, message, "");
                 }
@@ -215,7 +233,7 @@ impl Walk<'_> {
     }
 
     fn file(&mut self, on_disk: &Path, path: String) {
-        if !matters(&path) {
+        if !kind::is_read(&path) && !mainstay_declare::notes::may_be(&path) {
             self.found.files.push(SourceFile { path, bytes: Vec::new() });
             return;
         }

@@ -72,6 +72,9 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
     if global.output == Output::Json && prints_nothing(&cli.verb) {
         return Err(Failure::new(Exit::Usage, "This verb prints no data, so it has no `--output json`"));
     }
+    if global.output == Output::Sarif && !matches!(cli.verb, Verb::Check(_)) {
+        return Err(Failure::new(Exit::Usage, "Only `mainstay check` has `--output sarif`"));
+    }
     let screen = Screen::new(global.output);
     match &cli.verb {
         Verb::Version => {
@@ -79,8 +82,9 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
             screen.show(&version, |_| format!("mainstay {}\n", env!("CARGO_PKG_VERSION")))
         }
         Verb::Help { topic } => verbs::help::run(screen, topic),
-        Verb::Check(check) => verbs::check::run(screen, &check.path),
         Verb::Docs(verb) => verbs::docs::run(screen, global, verb),
+        Verb::Check(check) => verbs::check::run(screen, check),
+        Verb::Init(init) => verbs::init::run(screen, init),
         Verb::Explain { code } => verbs::explain::run(screen, code.as_deref()),
         Verb::Schema { of } => verbs::schema::run(screen, *of),
         Verb::Test(test) => verbs::test::run(screen, &test.paths),
@@ -147,6 +151,7 @@ async fn talk(screen: Screen, cli: &Cli, verb: &Verb) -> Result<(), Failure> {
         Verb::Triggers => verbs::apply::list(screen, &client, What::Triggers).await,
         Verb::Check(_)
         | Verb::Docs(_)
+        | Verb::Init(_)
         | Verb::Explain { .. }
         | Verb::Schema { .. }
         | Verb::Test(_)

@@ -27,7 +27,8 @@ fn problems_are_the_answer_and_all_of_them() {
         ("alarms/a.yaml", "groups:\n  - name: g\n    rules:\n      - alert: A\n        expr: rate(x\n"),
     ]);
     let (code, stdout, stderr) = mainstay(folder.path(), &["check", "."]);
-    assert_eq!((code, stderr.as_str()), (1, ""));
+    assert_eq!(code, 1);
+    assert!(stderr.starts_with("`mainstay explain "), "{stderr}");
     for part in ["--> mainstay.yaml:6:", "`port`", "--> alarms/a.yaml:5:", "problems in 2 files"] {
         assert!(stdout.contains(part), "{part} is missing in\n{stdout}");
     }
@@ -129,4 +130,98 @@ fn a_reader_that_has_enough_is_no_failure() {
     let output =
         Command::new("bash").args(["-c", &script]).current_dir(folder.path()).output().expect("bash");
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "0");
+}
+
+#[test]
+fn tests_of_rules_are_checked_by_themselves() {
+    let rules = "groups: [{ name: g, rules: [{ alert: A, expr: up == 0 }] }]\n";
+    let tests =
+        "rule_files: [a.yaml]\ntests:\n  - interval: 1m\n    input_series: [{ series: up, values: 1x3 }]\n";
+    let folder = folder(&[("alarms/a.yaml", rules), ("alarms/a.test.yaml", tests)]);
+    let (code, stdout, stderr) = mainstay(folder.path(), &["check", "alarms/a.test.yaml"]);
+    assert_eq!((code, stdout.as_str()), (0, ""), "{stderr}");
+    assert!(stderr.contains("no problems in 1 test of rules"), "{stderr}");
+    std::fs::write(folder.path().join("alarms/a.test.yaml"), tests.replace("interval", "intervall"))
+        .expect("written");
+    let (code, stdout, _) = mainstay(folder.path(), &["check", "alarms/a.test.yaml"]);
+    assert_eq!(code, 1);
+    assert!(stdout.contains("intervall") && stdout.contains("alarms/a.test.yaml:3:"), "{stdout}");
+}
+
+#[test]
+fn sarif_has_what_its_readers_need() {
+    let folder =
+        folder(&[("shop/mainstay.yaml", "workload: x\nownr: a\n"), ("shop/slos/a b.yaml", "a: 1\n")]);
+    let (code, stdout, _) = mainstay(folder.path(), &["check", "shop", "--output", "sarif"]);
+    let log: Value = serde_json::from_str(&stdout).expect("JSON");
+    assert_eq!((code, log["version"].as_str()), (1, Some("2.1.0")));
+    let run = &log["runs"][0];
+    let rules = run["tool"]["driver"]["rules"].as_array().expect("rules");
+    assert_eq!(run["tool"]["driver"]["name"], "mainstay");
+    let results = run["results"].as_array().expect("results");
+    assert_eq!(results.len(), 2);
+    for result in results {
+        let index = usize::try_from(result["ruleIndex"].as_u64().expect("an index")).expect("small");
+        assert_eq!(rules[index]["id"], result["ruleId"]);
+        assert!(rules[index]["help"]["text"].as_str().is_some_and(|text| text.contains("Wrong:")));
+        assert!(result["message"]["text"].is_string() && result["level"] == "error");
+    }
+    let region = &results[0]["locations"][0]["physicalLocation"];
+    assert_eq!(region["artifactLocation"]["uri"], "shop/mainstay.yaml");
+    assert_eq!((&region["region"]["startLine"], &region["region"]["endColumn"]), (&2.into(), &5.into()));
+    let whole = &results[1]["locations"][0]["physicalLocation"];
+    assert_eq!(
+        (whole["artifactLocation"]["uri"].as_str(), whole.get("region")),
+        (Some("shop/slos/a%20b.yaml"), None)
+    );
+    let (code, _, stderr) = mainstay(folder.path(), &["explain", "--output", "sarif"]);
+    assert_eq!(code, 2, "{stderr}");
+}
+
+#[test]
+fn watching_answers_each_change() {
+    use std::io::{BufRead as _, BufReader};
+    let folder = folder(&[("mainstay.yaml", GOOD)]);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mainstay"))
+        .args(["check", "--watch", "--output", "json"])
+        .current_dir(folder.path())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("started");
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let mut next = || -> Value {
+        let line = lines.next().expect("goes on").expect("text");
+        serde_json::from_str(&line).expect("JSON")
+    };
+    assert_eq!(next()["problems"], 0);
+    std::fs::write(folder.path().join("mainstay.yaml"), GOOD.replace("port", "prot")).expect("written");
+    assert_eq!(next()["problems"], 1);
+    // A folder that was not there when it began.
+    std::fs::create_dir(folder.path().join("alarms")).expect("made");
+    std::fs::write(folder.path().join("alarms/a.yaml"), "groups: 1\n").expect("written");
+    assert_eq!(next()["problems"], 2);
+    // As editors save: another file takes the name.
+    std::fs::write(folder.path().join("new"), GOOD).expect("written");
+    std::fs::rename(folder.path().join("new"), folder.path().join("mainstay.yaml")).expect("renamed");
+    assert_eq!(next()["problems"], 1);
+    std::fs::remove_file(folder.path().join("alarms/a.yaml")).expect("removed");
+    assert_eq!(next()["clean"], true);
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+}
+
+#[test]
+fn what_init_writes_checks_clean_and_its_tests_pass() {
+    let folder = folder(&[]);
+    let (code, stdout, stderr) = mainstay(folder.path(), &["init", "shop"]);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(stdout.contains("shop/mainstay.yaml\n"), "{stdout}");
+    let (code, stdout, stderr) = mainstay(folder.path(), &["check", "shop"]);
+    assert_eq!((code, stdout.as_str()), (0, ""), "{stderr}");
+    let (code, stdout, stderr) = mainstay(folder.path(), &["test", "shop"]);
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    assert!(stdout.contains("1 passed, 0 failed"), "{stdout}");
+    let (code, stdout, stderr) = mainstay(folder.path(), &["init", "shop"]);
+    assert_eq!((code, stdout.as_str()), (1, ""));
+    assert!(stderr.contains("so nothing was written"), "{stderr}");
 }

@@ -4,6 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use mainstay_model::selector::contradiction;
+
 use crate::diagnostic::Diagnostic;
 use crate::kind::{Kind, stem};
 use crate::languages::{Named, ProcedureFacts, TargetFacts};
@@ -24,6 +26,7 @@ pub(crate) fn check(files: &[File], paths: &BTreeSet<&str>) -> Vec<Diagnostic> {
     triggers(files, &procedures, &mut out);
     alarms(files, &procedures, paths, &mut out);
     measures(files, &mut out);
+    hosts(files, &mut out);
     out
 }
 
@@ -185,9 +188,15 @@ fn alarms(
                         seen.insert(&alert.name.name, (&file.source.path, place));
                     }
                 }
-                let Some(runbook) = &alert.runbook else { continue };
-                if !leads_somewhere(&runbook.name, procedures, paths) {
-                    let named = Named { name: procedure_name(&runbook.name).to_owned(), ..runbook.clone() };
+                for lead in alert.runbook.iter().chain(&alert.playbook) {
+                    if leads_somewhere(&lead.name, procedures, paths) {
+                        continue;
+                    }
+                    if is_words(&lead.name) {
+                        out.push(unknown_words(&file.source, node, lead, paths));
+                        continue;
+                    }
+                    let named = Named { name: procedure_name(&lead.name).to_owned(), ..lead.clone() };
                     out.push(unknown_procedure(&file.source, node, &named, procedures));
                 }
             }
@@ -203,12 +212,31 @@ fn procedure_name(text: &str) -> &str {
     if is_file { stem(last) } else { last }
 }
 
-/// A runbook may also be words: a file of the directory.
-fn leads_somewhere(text: &str, procedures: &BTreeMap<&str, Known<'_>>, paths: &BTreeSet<&str>) -> bool {
+/// A runbook may also be words: a Markdown file of the directory.
+fn is_words(text: &str) -> bool {
+    inside(text).ends_with(".md")
+}
+
+/// The path in the directory that a text leads to.
+fn inside(text: &str) -> &str {
     let path = text.split('#').next().unwrap_or(text);
-    let path = path.trim_start_matches("../").trim_start_matches("./");
-    let is_words = path.ends_with(".md");
-    if is_words { paths.contains(path) } else { procedures.contains_key(procedure_name(text)) }
+    path.trim_start_matches("../").trim_start_matches("./")
+}
+
+fn unknown_words(source: &Source, node: &Node, lead: &Named, paths: &BTreeSet<&str>) -> Diagnostic {
+    let span = node.locate(&lead.path, &lead.spot, source);
+    let path = inside(&lead.name);
+    let message = format!("There is no file `{path}` in this directory");
+    let words = paths.iter().copied().filter(|path| path.ends_with(".md"));
+    let diagnostic = source.error("unknown-procedure", span, message).nearest(path, words);
+    match diagnostic.help {
+        Some(_) => diagnostic,
+        None => diagnostic.help("name a procedure, or a Markdown file by its path in the directory"),
+    }
+}
+
+fn leads_somewhere(text: &str, procedures: &BTreeMap<&str, Known<'_>>, paths: &BTreeSet<&str>) -> bool {
+    if is_words(text) { paths.contains(inside(text)) } else { procedures.contains_key(procedure_name(text)) }
 }
 
 /// A measure that reads a recorded series needs a rule that records it.
@@ -242,6 +270,52 @@ fn measures(files: &[File], out: &mut Vec<Diagnostic>) {
                     });
                 }
             }
+        }
+    }
+}
+
+/// Whether each service can run anywhere. Which hosts there are is not known here, but some selectors choose none
+/// whatever their tags.
+fn hosts(files: &[File], out: &mut Vec<Diagnostic>) {
+    for file in files {
+        let Content::Workload(root, Some(workload)) = &file.content else { continue };
+        let place = |section: &str, name: &str| {
+            let path = [section.into(), name.into(), "hosts".into()];
+            root.locate(&path, &mainstay_model::Spot::Value, &file.source)
+        };
+        let mut possible = Vec::new();
+        for (name, environment) in &workload.environments {
+            match contradiction(&[&environment.hosts]) {
+                Some(key) => {
+                    let message = format!("No host can belong to `{name}`: no `{key}` fits all of this");
+                    let span = place("environments", name);
+                    out.push(file.source.warning("no-host", span, message));
+                }
+                None => possible.push((name, &environment.hosts)),
+            }
+        }
+        for (name, component) in workload.components.iter().filter(|(_, c)| c.service.is_some()) {
+            let span = place("components", name);
+            if let Some(key) = contradiction(&[&component.hosts]) {
+                let message = format!("No host can run `{name}`: no `{key}` fits all of this");
+                out.push(file.source.warning("no-host", span, message));
+                continue;
+            }
+            let conflicts: Option<Vec<_>> = possible
+                .iter()
+                .map(|(name, hosts)| Some((*name, contradiction(&[&component.hosts, hosts])?)))
+                .collect();
+            let Some(conflicts) = conflicts.filter(|conflicts| !conflicts.is_empty()) else { continue };
+            let message = format!("No host of any environment can run `{name}`");
+            let mut diagnostic = file
+                .source
+                .warning("no-host", span, message)
+                .help("a service runs on hosts that both its own `hosts` and those of an environment choose");
+            for (environment, key) in conflicts {
+                let words = format!("`{environment}` asks for another `{key}`");
+                diagnostic = diagnostic.related(file.source.place(place("environments", environment), words));
+            }
+            out.push(diagnostic);
         }
     }
 }

@@ -135,6 +135,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("misplaced-variable", "A `${var.NAME}` stands where no variables are filled in"),
     ("missing-key", "A mapping lacks a key that it must have"),
     ("missing-parameter", "A trigger does not give a parameter that its procedure requires"),
+    ("no-host", "A selector chooses no host, whatever tags hosts have"),
     ("no-workload-file", "A workload's directory has no `mainstay.yaml`"),
     ("not-built", "The file is right, but this version of Mainstay cannot do what it asks for"),
     ("several-documents", "A file holds several YAML documents where one is expected"),

@@ -123,8 +123,18 @@ fn is_yaml(path: &str) -> bool {
     matches!(extension(path).as_str(), "yaml" | "yml")
 }
 
-/// Tests of rules stand beside the rules.
-pub(crate) fn is_rule_test(path: &str) -> bool {
+/// Whether a file of this path is read; all others are of interest by their names only.
+pub fn is_read(path: &str) -> bool {
+    matches!(role(path), Role::Read(_))
+}
+
+/// Whether files of this folder, which lies in a workload's directory, are read.
+pub fn is_read_folder(folder: &str) -> bool {
+    FOLDERS.iter().any(|(name, _)| *name == folder)
+}
+
+/// Whether a file holds tests of rules, by its name. They stand beside the rules.
+pub fn is_rule_test(path: &str) -> bool {
     let path = path.to_lowercase();
     let stem = path.strip_suffix(".yaml").or_else(|| path.strip_suffix(".yml"));
     stem.is_some_and(|stem| [".test", "_test", "-test"].iter().any(|suffix| stem.ends_with(suffix)))

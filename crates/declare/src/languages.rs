@@ -103,6 +103,8 @@ pub struct AlertFacts {
     /// The procedure its annotations lead to: the value of `runbook`, or of `runbook_url` where that is not a URL.
     /// A value that holds a template (`{{`) is left out, as it is not known before the alarm fires.
     pub runbook: Option<Named>,
+    /// The same of its annotation `playbook`: how to find out what is behind it.
+    pub playbook: Option<Named>,
 }
 
 /// What others may know of a trigger.

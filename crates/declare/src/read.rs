@@ -12,6 +12,9 @@ use crate::workload::{self, Workload};
 /// The most problems that are shown of one file. Who sees a thousand has another problem than the thousand and first.
 pub(crate) const MAX_PROBLEMS: usize = 1000;
 
+/// What Prometheus takes as a text however it is written: a label `version: 1.10` is not `1.1`.
+const RULE_TEXTS: [&str; 6] = ["labels", "annotations", "alert", "record", "expr", "name"];
+
 /// A value, its nodes, and what its language says of it.
 pub(crate) struct Read<F> {
     pub node: Node,
@@ -105,7 +108,7 @@ fn content(
     }
     if kind == Kind::Rules {
         let rules = documents.into_iter().map(|node| {
-            let value = node.to_value();
+            let value = node.to_value_with_texts(&RULE_TEXTS);
             let checked = languages.rules(&value);
             finish(source, node, value, checked, diagnostics)
         });

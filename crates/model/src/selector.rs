@@ -76,6 +76,47 @@ impl Selector {
     }
 }
 
+/// A key by which no resource can be selected by all of these, whatever its tags (`role=app` and `role=db`). `None`
+/// where one may be.
+pub fn contradiction<'a>(selectors: &[&'a Selector]) -> Option<&'a str> {
+    let all: Vec<&'a Requirement> = selectors.iter().flat_map(|selector| &selector.requirements).collect();
+    all.iter().map(|requirement| requirement.key()).find(|key| {
+        let mut values: Option<BTreeSet<&str>> = None;
+        let (mut exists, mut absent) = (false, false);
+        for requirement in all.iter().filter(|requirement| requirement.key() == *key) {
+            match requirement {
+                Requirement::In(_, some) => {
+                    let some: BTreeSet<&str> = some.iter().map(String::as_str).collect();
+                    values = Some(match values {
+                        Some(known) => known.intersection(&some).copied().collect(),
+                        None => some,
+                    });
+                }
+                Requirement::NotIn(..) => {}
+                Requirement::Exists(_) => exists = true,
+                Requirement::Absent(_) => absent = true,
+            }
+        }
+        let refused = |value: &str| {
+            let refuses = |requirement: &&&Requirement| match requirement {
+                Requirement::NotIn(of, some) => of == key && some.contains(value),
+                _ => false,
+            };
+            all.iter().any(|requirement| refuses(&requirement))
+        };
+        let none_left = values.as_ref().is_some_and(|values| values.iter().all(|value| refused(value)));
+        none_left || absent && (exists || values.is_some())
+    })
+}
+
+impl Requirement {
+    fn key(&self) -> &str {
+        match self {
+            Self::In(key, _) | Self::NotIn(key, _) | Self::Exists(key) | Self::Absent(key) => key,
+        }
+    }
+}
+
 struct Parser<'a> {
     text: &'a str,
     at: usize,
@@ -295,6 +336,34 @@ mod tests {
         ] {
             let error = text.parse::<Selector>().expect_err(text);
             assert_eq!((error.message.as_str(), error.span), (message, span), "{text}");
+        }
+    }
+
+    #[test]
+    fn selectors_that_exclude_each_other_are_told_by_a_key() {
+        let key = |texts: &[&str]| {
+            let selectors: Vec<Selector> =
+                texts.iter().map(|text| text.parse().expect("a selector")).collect();
+            let all: Vec<&Selector> = selectors.iter().collect();
+            super::contradiction(&all).map(str::to_owned)
+        };
+        for texts in [
+            &["role=app", "role=db"][..],
+            &["role in (a,b)", "role in (b,c)", "role!=b"],
+            &["x,role,!role"],
+            &["role=app,!role"],
+            &["x=1", "role not in (a,b)", "role in (a,b)"],
+        ] {
+            assert_eq!(key(texts).as_deref(), Some("role"), "{texts:?}");
+        }
+        for texts in [
+            &["*"][..],
+            &["role=app", "zone=b"],
+            &["role in (a,b)", "role!=a"],
+            &["!role", "role!=a"],
+            &["role", "role=a"],
+        ] {
+            assert_eq!(key(texts), None, "{texts:?}");
         }
     }
 }

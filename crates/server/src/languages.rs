@@ -92,15 +92,15 @@ fn rules_facts(value: &Value, file: &RuleFile) -> RulesFacts {
             match rule {
                 Rule::Recording(rule) => facts.records.push(rule.record.clone()),
                 Rule::Alerting(rule) => {
-                    let runbook = ["runbook", "runbook_url"].into_iter().find_map(|key| {
+                    let lead = |key: &'static str| {
                         let text = rule.annotations.get(key)?.text();
                         let names_procedure =
                             !text.contains("{{") && !text.contains("://") && !text.is_empty();
                         names_procedure.then(|| Named::new(text, path(&["annotations", key])))
-                    });
-                    facts
-                        .alerts
-                        .push(AlertFacts { name: Named::new(&rule.alert, path(&["alert"])), runbook });
+                    };
+                    let runbook = lead("runbook").or_else(|| lead("runbook_url"));
+                    let name = Named::new(&rule.alert, path(&["alert"]));
+                    facts.alerts.push(AlertFacts { name, runbook, playbook: lead("playbook") });
                 }
             }
         }

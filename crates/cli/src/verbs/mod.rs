@@ -8,6 +8,7 @@ pub mod explain;
 pub mod help;
 pub mod history;
 pub mod incidents;
+pub mod init;
 pub mod journal;
 pub mod plan;
 pub mod promql;

@@ -6,6 +6,7 @@ mod glob;
 use std::path::{Path, PathBuf};
 
 use mainstay_declare::Diagnostic;
+use mainstay_declare::kind::is_rule_test;
 use mainstay_detect::unittest::{Suite, TestOutcome};
 use serde_json::{Value, json};
 
@@ -56,11 +57,9 @@ pub fn run(screen: Screen, paths: &[PathBuf]) -> Result<(), Failure> {
     if sum.failed == 0 { Ok(()) } else { Err(Failure::said(Exit::No)) }
 }
 
-/// Whether a file holds tests, by its name.
-fn is_test(name: &str) -> bool {
-    let name = name.to_lowercase();
-    let stem = name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".yml"));
-    stem.is_some_and(|stem| [".test", "_test", "-test"].iter().any(|end| stem.ends_with(end)))
+/// A test file and what it tests, read and checked but not run.
+pub fn load(path: &Path) -> Result<Loaded, Failure> {
+    file::load(path, None)
 }
 
 /// The files to run, each once.
@@ -105,7 +104,7 @@ fn walk(folder: &Path, depth: usize, seen: &mut usize, found: &mut Vec<PathBuf>)
         let path = if folder == Path::new(".") { PathBuf::from(&name) } else { entry.path() };
         if kind.is_dir() && depth < MAX_DEPTH && !(depth == 0 && SKIPPED.contains(&name.as_str())) {
             walk(&path, depth + 1, seen, found)?;
-        } else if kind.is_file() && is_test(&name) {
+        } else if kind.is_file() && is_rule_test(&name) {
             found.push(path);
         }
     }

@@ -90,6 +90,16 @@ pub(super) const TEXTS: &[Text] = &[
         ]),
     },
     Text {
+        code: "no-host",
+        why: "A service runs on hosts that its own `hosts` choose, among those of the environments. These exclude each other, so it would run nowhere and nobody would be told.",
+        wrong: shop!(
+            "environments:\n  live: { hosts: \"stage=live\" }\ncomponents:\n  web: { hosts: \"role=app,stage=test\", service: { run: ./web } }\n"
+        ),
+        right: shop!(
+            "environments:\n  live: { hosts: \"stage=live\" }\ncomponents:\n  web: { hosts: \"role=app\", service: { run: ./web } }\n"
+        ),
+    },
+    Text {
         code: "shared-port",
         why: "One of two services that want the same port of one host cannot start. Where only some hosts may be chosen by both it is a warning.",
         wrong: shop!(

@@ -126,18 +126,33 @@ impl Node {
 
     /// The plain value. Numbers that JSON cannot write become their text.
     pub fn to_value(&self) -> Value {
+        self.value(&[], false)
+    }
+
+    /// The same, where these keys hold texts however they are written, also further inside: `1.10` stays `1.10`.
+    pub fn to_value_with_texts(&self, keys: &[&str]) -> Value {
+        self.value(keys, false)
+    }
+
+    fn value(&self, keys: &[&str], is_text: bool) -> Value {
         match &self.kind {
             NodeKind::Scalar(scalar) => match &scalar.typed {
                 Typed::Null => Value::Null,
+                _ if is_text => Value::String(scalar.text.clone()),
                 Typed::Bool(value) => Value::Bool(*value),
                 Typed::Number(number) => Value::Number(number.clone()),
                 Typed::NotFinite | Typed::Text => Value::String(scalar.text.clone()),
             },
-            NodeKind::List(items) => Value::Array(items.iter().map(Self::to_value).collect()),
+            NodeKind::List(items) => {
+                Value::Array(items.iter().map(|item| item.value(keys, is_text)).collect())
+            }
             NodeKind::Map(entries) => Value::Object(
                 entries
                     .iter()
-                    .map(|entry| (entry.key.clone(), entry.value.to_value()))
+                    .map(|entry| {
+                        let is_text = is_text || keys.contains(&entry.key.as_str());
+                        (entry.key.clone(), entry.value.value(keys, is_text))
+                    })
                     .collect::<Map<_, _>>(),
             ),
         }

@@ -238,9 +238,16 @@ impl<'a> Builder<'a> {
 
     fn alias(&mut self, id: usize, span: Range<usize>) -> Result<(), Stop> {
         let Some(anchored) = self.anchors.get(&id) else {
-            let message = "This alias stands inside the value that it repeats";
-            let diagnostic = self.source.error("bad-alias", span, message);
-            return Err(Box::new(diagnostic.help("a value cannot contain itself")));
+            let is_inside = self.frames.iter().any(|frame| frame.anchor == id);
+            let (message, help) = if is_inside {
+                ("This alias stands inside the value that it repeats", "a value cannot contain itself")
+            } else {
+                (
+                    "The anchor of this alias stands in another document",
+                    "anchors end with their document at `---`: write the value out, or mark it again",
+                )
+            };
+            return Err(Box::new(self.source.error("bad-alias", span, message).help(help)));
         };
         self.aliased += anchored.size;
         if self.aliased > MAX_ALIASED {

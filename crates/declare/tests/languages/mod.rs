@@ -84,12 +84,18 @@ impl Languages for Few {
                     facts.records.push(name.to_owned());
                 }
                 if let Some(name) = rule["alert"].as_str() {
-                    let runbook = ["runbook", "runbook_url"].into_iter().find_map(|key| {
+                    let lead = |key: &'static str| {
                         let text = rule["annotations"][key].as_str()?;
                         let is_ours = !text.contains("://") && !text.contains("{{");
                         is_ours.then(|| Named::new(text, at(&["annotations", key])))
+                    };
+                    let runbook = lead("runbook").or_else(|| lead("runbook_url"));
+                    let playbook = lead("playbook");
+                    facts.alerts.push(AlertFacts {
+                        name: Named::new(name, at(&["alert"])),
+                        runbook,
+                        playbook,
                     });
-                    facts.alerts.push(AlertFacts { name: Named::new(name, at(&["alert"])), runbook });
                 }
             }
         }

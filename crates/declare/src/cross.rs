@@ -296,14 +296,19 @@ fn hosts(files: &[File], out: &mut Vec<Diagnostic>) {
         }
         for (name, component) in workload.components.iter().filter(|(_, c)| c.service.is_some()) {
             let span = place("components", name);
-            if let Some(key) = contradiction(&[&component.hosts]) {
+            // An environment may choose other hosts for a component.
+            let in_environment = |environment: &str| {
+                workload.component_in(Some(environment), name).map_or(&component.hosts, |one| &one.hosts)
+            };
+            let is_same = possible.iter().all(|(name, _)| *in_environment(name) == component.hosts);
+            if is_same && let Some(key) = contradiction(&[&component.hosts]) {
                 let message = format!("No host can run `{name}`: no `{key}` fits all of this");
                 out.push(file.source.warning("no-host", span, message));
                 continue;
             }
             let conflicts: Option<Vec<_>> = possible
                 .iter()
-                .map(|(name, hosts)| Some((*name, contradiction(&[&component.hosts, hosts])?)))
+                .map(|(name, hosts)| Some((*name, contradiction(&[in_environment(name), hosts])?)))
                 .collect();
             let Some(conflicts) = conflicts.filter(|conflicts| !conflicts.is_empty()) else { continue };
             let message = format!("No host of any environment can run `{name}`");

@@ -237,3 +237,44 @@ fn order_of_files_says_nothing() {
     files.reverse();
     assert_eq!(declare(&files, &Few), forward);
 }
+
+/// The samples, mutated for as many seconds as `DECLARE_FUZZ_SECONDS` says (none by default), and how many that were.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "how long it runs is what is asked for")]
+fn for_a_time() {
+    let seconds = std::env::var("DECLARE_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+    let seed: u64 = std::env::var("DECLARE_FUZZ_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(seconds);
+    let samples = samples();
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % below.max(1) as u64).expect("below a usize")
+    };
+    let mut rounds = 0;
+    // A few always, so that the loop itself is known to work.
+    while rounds < 50 || std::time::Instant::now() < end {
+        let sample = &samples[next(samples.len())];
+        let other = &samples[next(samples.len())];
+        let mut bytes = sample.bytes.clone();
+        for _ in 0..=next(6) {
+            let at = next(bytes.len() + 1);
+            let remove = (at + next(6)).min(bytes.len());
+            let insert = match next(3) {
+                0 => PIECES[next(PIECES.len())].as_bytes().to_vec(),
+                1 => vec![u8::try_from(next(256)).expect("a byte")],
+                // A part of another file, which is how two mistakes meet.
+                _ => {
+                    let from = next(other.bytes.len() + 1);
+                    other.bytes[from..(from + next(80)).min(other.bytes.len())].to_vec()
+                }
+            };
+            bytes.splice(at..remove, insert);
+        }
+        answer(&[file(&sample.path, bytes), file("mainstay.yaml", "workload: shop\n")]);
+        rounds += 1;
+    }
+    println!("{rounds} mutated files in {seconds} s, seed {seed}");
+}

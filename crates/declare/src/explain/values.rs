@@ -50,6 +50,14 @@ pub(super) const TEXTS: &[Text] = &[
         right: web!("      run: ./web\n      port: 8080\n"),
     },
     Text {
+        code: "bad-secret",
+        why: "A secret is named by where its host has it, `file:/absolute/path` or `env:NAME`, so that it stands in no file that is shared, no event and no revision.",
+        wrong: web!("      run: ./web\n      env: { DB_PASSWORD: { secret: db-password } }\n"),
+        right: web!(
+            "      run: ./web\n      env: { DB_PASSWORD: { secret: \"file:/etc/shop/db-password\" } }\n"
+        ),
+    },
+    Text {
         code: "bad-selector",
         why: "A selector is a list of requirements on tags, separated by commas, that must all hold: `role=app`, `role!=db`, `role in (app,web)`, `role`, `!role`. `*` is every host.",
         wrong: Example::Directory(&[(
@@ -90,6 +98,20 @@ pub(super) const TEXTS: &[Text] = &[
         right: shop!("components:\n  db: {}\n  web: { depends_on: [db] }\n"),
     },
     Text {
+        code: "literal-secret",
+        why: "What stands in `mainstay.yaml` is in version control and in every revision, where many can read it. Say where the host has the secret instead. The name of the variable is what makes it look like one.",
+        wrong: web!("      run: ./web\n      env: { DB_PASSWORD: hunter2 }\n"),
+        right: web!(
+            "      run: ./web\n      env: { DB_PASSWORD: { secret: \"file:/etc/shop/db-password\" } }\n"
+        ),
+    },
+    Text {
+        code: "misplaced-variable",
+        why: "Variables are filled in where components and the targets of priorities have values. Names and selectors decide what is where, so they are the same in every environment.",
+        wrong: shop!("title: A ${var.size} shop\nvariables: { size: large }\n"),
+        right: shop!("title: A large shop\n"),
+    },
+    Text {
         code: "missing-key",
         why: "Without this key it is not known what to do. The message names it and the help shows how it looks.",
         wrong: shop!("components:\n  web:\n    service: { run: ./web }\n"),
@@ -112,6 +134,14 @@ pub(super) const TEXTS: &[Text] = &[
         why: "A key that means nothing is mostly misspelt or indented wrongly, and what it should do would silently not happen.",
         wrong: shop!("ownr: team-web\n"),
         right: shop!("owner: team-web\n"),
+    },
+    Text {
+        code: "unused-variable",
+        why: "A variable that nothing names is mostly misspelt where it should be used, so that changing it changes nothing.",
+        wrong: shop!("variables: { level: info }\n"),
+        right: shop!(
+            "variables: { level: info }\ncomponents:\n  web:\n    hosts: role=app\n    service:\n      run: ./web\n      env: { LEVEL: \"${var.level}\" }\n"
+        ),
     },
     Text {
         code: "unknown-variable",

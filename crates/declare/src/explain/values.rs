@@ -108,8 +108,12 @@ pub(super) const TEXTS: &[Text] = &[
     Text {
         code: "misplaced-variable",
         why: "Variables are filled in where components and the targets of priorities have values. Names and selectors decide what is where, so they are the same in every environment.",
-        wrong: shop!("title: A ${var.size} shop\nvariables: { size: large }\n"),
-        right: shop!("title: A large shop\n"),
+        wrong: shop!(
+            "title: A ${var.size} shop\nvariables: { size: large }\ncomponents:\n  web: { hosts: role=app, service: { run: \"./web ${var.size}\" } }\n"
+        ),
+        right: shop!(
+            "title: A large shop\nvariables: { size: large }\ncomponents:\n  web: { hosts: role=app, service: { run: \"./web ${var.size}\" } }\n"
+        ),
     },
     Text {
         code: "missing-key",

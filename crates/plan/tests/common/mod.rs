@@ -51,8 +51,11 @@ pub fn revision(name: &str) -> RevisionId {
     RevisionId::new(name).expect("a revision id")
 }
 
+/// Where the workload lies on the hosts.
+pub const DIRECTORY: &str = "/srv/shop";
+
 pub fn version<'a>(declared: &'a Declared, digest: &'a str) -> Version<'a> {
-    Version { declared, directory: "/srv/shop", digest }
+    Version { declared, directory: DIRECTORY, digest }
 }
 
 /// Hosts by name and role, with nothing on them.

@@ -52,7 +52,10 @@ fn workload(mode: &str) -> Declared {
 fn observed(declared: &Declared) -> Observed {
     let services = declared.workload.components.values().map(|component| {
         let spec = spec_digest(component, "/srv/large");
-        (component.name.clone(), ServiceSeen { state: SeenState::Healthy, spec, revision: None, reason: None })
+        (
+            component.name.clone(),
+            ServiceSeen { state: SeenState::Healthy, spec, revision: None, reason: None },
+        )
     });
     let seen = HostSeen {
         tags: Tags::from_iter([("role", "app")]),

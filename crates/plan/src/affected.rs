@@ -23,9 +23,13 @@ impl<'a> Dependents<'a> {
         let names: Vec<&str> = names.into_iter().collect();
         let place = |name: &str| names.binary_search(&name).ok();
         let mut edges = BTreeSet::new();
-        for (name, component) in versions.iter().flat_map(|one| &one.workload.components) {
+        let everywhere = versions.iter().flat_map(|one| {
+            let environments = one.workload.environments.values();
+            one.workload.components.values().chain(environments.flat_map(|one| one.components.values()))
+        });
+        for component in everywhere {
             for on in &component.depends_on {
-                if let (Some(on), Some(dependent)) = (place(on), place(name)) {
+                if let (Some(on), Some(dependent)) = (place(on), place(&component.name)) {
                     edges.insert((on, dependent));
                 }
             }

@@ -146,7 +146,7 @@ struct Maker<'a> {
     environments: BTreeMap<HostId, String>,
 }
 
-/// What happens to a component wherever it was and is, was not and is, was and is not: the same on every host.
+/// What happens to a component: the same on every host where it was in one environment, or not there, and is in one.
 struct Difference {
     verb: Verb,
     fields: Vec<FieldChange>,
@@ -175,7 +175,9 @@ impl<'a> Maker<'a> {
         let removal_level = |name: &str| depth - old_levels.get(name).copied().unwrap_or(depth);
 
         let keys: BTreeSet<&ServiceKey> = Self::placed(old).chain(Self::placed(new)).collect();
-        let mut differences: BTreeMap<(&str, bool, bool), Option<Difference>> = BTreeMap::new();
+        let mut differences: BTreeMap<_, Option<Difference>> = BTreeMap::new();
+        let environment =
+            |side: Option<&'a Side<'a>>, key| side.and_then(|side| side.resources.placed.get(key));
         let mut replaced: BTreeMap<&str, usize> = BTreeMap::new();
         let mut running: BTreeMap<&str, usize> = BTreeMap::new();
         for (component, _) in Self::placed(new) {
@@ -185,7 +187,7 @@ impl<'a> Maker<'a> {
         for key in keys {
             let (before, after) = (Self::spec(old, key), Self::spec(new, key));
             let difference = differences
-                .entry((&key.0, before.is_some(), after.is_some()))
+                .entry((&key.0, environment(old, key), environment(new, key)))
                 .or_insert_with(|| difference(before, after));
             let Some(difference) = difference else { continue };
             let hosts = running.get(key.0.as_str()).copied().unwrap_or_default();

@@ -150,6 +150,13 @@ pub(crate) fn looks_secret(name: &str) -> bool {
         "privatekey",
         "accesskey",
     ];
+    // What only points at a secret is none: `TOKEN_FILE`, `SECRET_TTL`.
+    const POINTERS: [&str; 8] = ["file", "path", "dir", "ttl", "timeout", "count", "size", "id"];
+    let lower = name.to_lowercase();
+    if lower.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().is_some_and(|last| POINTERS.contains(&last))
+    {
+        return false;
+    }
     let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
     let ends_in_key = name.to_lowercase().trim_end_matches(|c: char| c.is_ascii_digit()).ends_with("_key");
     ends_in_key || plain == "key" || WORDS.iter().any(|word| plain.contains(word))
@@ -249,7 +256,7 @@ mod tests {
         for name in ["API_KEY", "apiKey", "auth-token", "SIGNING_KEY2", "client_secret"] {
             assert!(looks_secret(name), "{name}");
         }
-        for name in ["MODE", "KEYBOARD", "monkey", "PORT"] {
+        for name in ["MODE", "KEYBOARD", "monkey", "PORT", "TOKEN_FILE"] {
             assert!(!looks_secret(name), "{name}");
         }
     }

@@ -1,5 +1,6 @@
 //! What holds a change for an approval.
 
+use mainstay_declare::{Approval, Changes};
 use serde::{Deserialize, Serialize};
 
 use crate::value::Plan;
@@ -31,6 +32,14 @@ impl ChangeLimits {
             fields: least(self.fields, other.fields),
             irreversible: self.irreversible || other.irreversible,
         }
+    }
+}
+
+impl From<Changes> for ChangeLimits {
+    fn from(declared: Changes) -> Self {
+        let count = |limit: Option<u32>| limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        let Approval { resources, fields, irreversible } = declared.approval;
+        Self { resources: count(resources), fields: count(fields), irreversible }
     }
 }
 

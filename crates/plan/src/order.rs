@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mainstay_declare::Declared;
+use mainstay_declare::{Component, Declared};
 
 /// What comes before what, as levels: everything of a level depends on earlier levels only.
 pub(crate) type Levels<'a> = BTreeMap<&'a str, usize>;
@@ -11,16 +11,25 @@ pub(crate) type Levels<'a> = BTreeMap<&'a str, usize>;
 /// as they lead to no circle. A circle of dependencies, which `declare` refuses, would share one level.
 pub(crate) fn levels<'a>(declared: &'a Declared, more: &BTreeSet<(&'a str, &'a str)>) -> Levels<'a> {
     let components = &declared.workload.components;
-    let mut firm: BTreeSet<(&str, &str)> = BTreeSet::new();
-    for (name, component) in components {
-        for on in component.depends_on.iter().filter(|on| components.contains_key(*on)) {
-            firm.insert((on.as_str(), name.as_str()));
+    let edges = |all: &mut dyn Iterator<Item = &'a Component>| {
+        let mut out: BTreeSet<(&str, &str)> = BTreeSet::new();
+        for component in all {
+            for on in component.depends_on.iter().filter(|on| components.contains_key(*on)) {
+                out.insert((on.as_str(), component.name.as_str()));
+            }
         }
-    }
+        out
+    };
+    let plain = edges(&mut components.values());
+    let environments = declared.workload.environments.values();
+    let theirs = edges(&mut environments.flat_map(|environment| environment.components.values()));
+    let firm: BTreeSet<(&str, &str)> = plain.union(&theirs).copied().collect();
     let names: Vec<&str> = components.keys().map(String::as_str).collect();
     let with: BTreeSet<(&str, &str)> = firm.union(more).copied().collect();
+    // Environments may each have an order of their own that together are none.
     sorted(&names, &with)
         .or_else(|| sorted(&names, &firm))
+        .or_else(|| sorted(&names, &plain))
         .unwrap_or_else(|| names.iter().map(|name| (*name, 0)).collect())
 }
 

@@ -16,7 +16,7 @@ pub struct Placed {
     pub environment: Option<String>,
 }
 
-/// A component that should run somewhere and does not.
+/// A component that should run somewhere and does not, or not everywhere.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Unplaced {
     /// The component.
@@ -49,19 +49,19 @@ impl Placement {
 /// a component different values it is not placed: nobody can say which are meant.
 pub fn place(declared: &Declared, hosts: &[(HostId, Tags)]) -> Placement {
     let mut placement = Placement::default();
-    let environments = &declared.workload.environments;
+    let workload = &declared.workload;
     let all = hosts;
     let in_an_environment =
-        |tags: &Tags| environments.is_empty() || environments.values().any(|one| one.hosts.matches(tags));
+        |tags: &Tags| workload.environments.is_empty() || workload.environments_of(tags).next().is_some();
     let mut hosts: Vec<&(HostId, Tags)> = hosts.iter().filter(|(_, tags)| in_an_environment(tags)).collect();
     hosts.sort_by(|a, b| a.0.cmp(&b.0));
     for name in waves(declared).into_iter().flatten() {
-        let Some(component) = declared.workload.components.get(name).filter(|c| c.service.is_some()) else {
+        let Some(component) = workload.components.get(name).filter(|c| c.service.is_some()) else {
             continue;
         };
         let before = (placement.services.len(), placement.unplaced.len());
         for (host, tags) in &hosts {
-            match declared.workload.on_host(name, tags) {
+            match workload.on_host(name, tags) {
                 OnHost::No => {}
                 OnHost::Yes { environment, .. } => placement.services.push(Placed {
                     host: host.clone(),
@@ -121,7 +121,7 @@ pub fn waves(declared: &Declared) -> Vec<Vec<&str>> {
             waiting.remove(name);
         }
         for on in waiting.values_mut() {
-            on.retain(|other| !wave.contains(other));
+            on.retain(|other| wave.binary_search(other).is_err());
         }
         waves.push(wave);
     }

@@ -146,6 +146,9 @@ fn facts(component: &Component) -> Value {
         out.insert("description".to_owned(), text.as_str().into());
     }
     out.insert("hosts".to_owned(), component.hosts.to_string().into());
+    if !component.tags.is_empty() {
+        out.insert("tags".to_owned(), json!(component.tags));
+    }
     if component.service.is_none() {
         if !component.depends_on.is_empty() {
             out.insert("depends_on".to_owned(), json!(component.depends_on));
@@ -182,11 +185,26 @@ impl Resources {
                 out.put(ResourceKind::Component, name, facts(component));
             }
         }
-        let own = json!({ "title": workload.title, "owner": workload.owner, "tags": workload.tags });
+        let approval = workload.changes.approval;
+        let own = json!({
+            "title": workload.title,
+            "owner": workload.owner,
+            "tags": workload.tags,
+            "variables": workload.variables,
+            "changes": without_nulls(json!({
+                "resources": approval.resources,
+                "fields": approval.fields,
+                "irreversible": approval.irreversible.then_some(true),
+            })),
+        });
         out.put(ResourceKind::Workload, &workload.name, without_nulls(own));
         for (name, environment) in &workload.environments {
-            let own = json!({ "hosts": environment.hosts.to_string(), "tags": environment.tags });
-            out.put(ResourceKind::Environment, name, without_nulls(own));
+            let value = json!({
+                "hosts": environment.hosts.to_string(),
+                "tags": environment.tags,
+                "variables": environment.variables,
+            });
+            out.put(ResourceKind::Environment, name, without_nulls(value));
         }
         for (at, priority) in workload.priorities.iter().enumerate() {
             let mut value = json!({

@@ -273,3 +273,34 @@ fn what_is_no_plan_is_refused_with_the_reason() {
     let error = Plan::from_json(&broken.to_json()).expect_err("a host is missing");
     assert!(error.to_string().contains("says its host wrongly"), "{error}");
 }
+
+#[test]
+fn each_environment_has_its_own_values_and_a_host_of_two_is_said() {
+    let text = |memory: &str| {
+        format!(
+            "changes: {{ approval: {{ resources: 1, irreversible: true }} }}
+environments:
+  live: {{ hosts: 'role in (live,both)', components: {{ a: {{ service: {{ limits: {{ memory: {memory} }} }} }} }} }}
+  test: {{ hosts: 'role in (test,both)' }}
+components:
+  a: {{ hosts: '*', service: {{ run: ./a, env: {{ DB: {{ secret: 'file:/etc/db' }} }} }} }}
+"
+        )
+    };
+    let (old, new) = (files(&text("1GiB"), &[]), files(&text("2GiB"), &[]));
+    let base = revision("r1");
+    let seen = hosts(&[("l", "live"), ("t", "test"), ("x", "both")]);
+    let found = plan(version(&new, "d2"), Some((&base, version(&old, "d1"))), &seen);
+    assert_eq!(lines(&found), ["Services: !l/a"]);
+    assert_eq!(found.actions[0].fields[0].path, "service.limits.memory");
+    assert_eq!(found.actions[0].resource.environment.as_deref(), Some("live"));
+    assert_eq!(
+        found.unplaced[0].reason,
+        "x belongs to the environments `live` and `test`, which give it different values"
+    );
+    let first = plan(version(&new, "d2"), None, &seen);
+    assert!(!first.to_json().contains("/etc/db"), "a reference to a secret is not shown");
+    let limits = ChangeLimits::from(new.workload.changes);
+    assert_eq!(limits, ChangeLimits { resources: Some(1), fields: None, irreversible: true });
+    assert_eq!(holds(&first, &limits).len(), 1);
+}

@@ -38,7 +38,7 @@ fn workload(mode: &str) -> Declared {
             [1, 10].iter().filter(|back| **back <= at).map(|back| format!("c{}", at - back)).collect();
         writeln!(
             text,
-            "  c{at}: {{ hosts: '*', depends_on: [{}], service: {{ run: ./c --port ${{port}}, port: {}, \
+            "  c{at}: {{ hosts: '*', depends_on: [{}], service: {{ run: './c --port ${{port}}', port: {}, \
              health: {{ http: /healthz }}, env: {{ MODE: {mode} }}, limits: {{ memory: 64MiB }} }} }}",
             on.join(", "),
             10_000 + at

@@ -162,6 +162,18 @@ pub(super) const TEXTS: &[Text] = &[
         ]),
     },
     Text {
+        code: "unknown-subject",
+        why: "A note of `docs/` is shown where the thing it is about is documented. If there is no such thing, nobody would see the note. It is about `workload`, `component/NAME`, `alarm/NAME`, `trigger/NAME` or `procedure/NAME`.",
+        wrong: Example::Directory(&[
+            SHOP,
+            ("docs/note.md", "---\nabout: component/nope\n---\nNothing is kept here.\n"),
+        ]),
+        right: Example::Directory(&[
+            SHOP,
+            ("docs/note.md", "---\nabout: workload\n---\nNothing is kept here.\n"),
+        ]),
+    },
+    Text {
         code: "unsupported-format",
         why: "The folder is one that a workload may have one day, but this version does not read its files. They are refused instead of ignored, so that nobody relies on them.",
         wrong: Example::Directory(&[SHOP, ("slos/pay.yaml", "apiVersion: openslo/v1\nkind: SLO\n")]),

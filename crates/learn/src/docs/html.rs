@@ -25,7 +25,7 @@ pub(super) fn escape(text: &str) -> String {
             '\'' => out.push_str("&#39;"),
             '\n' | '\t' => out.push(c),
             c if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {
-                out.push(' ')
+                out.push(' ');
             }
             c => out.push(c),
         }
@@ -284,9 +284,9 @@ impl Site<'_> {
             for priority in &known.priorities {
                 let needs = self.links(path, "component", &priority.components);
                 let needs = if needs.is_empty() { "every component".to_owned() } else { needs };
-                let _ = write!(
+                let _ = writeln!(
                     body,
-                    "<li><strong>{}</strong><p>{} should be {}. Needs {needs}.</p></li>\n",
+                    "<li><strong>{}</strong><p>{} should be {}. Needs {needs}.</p></li>",
                     escape(&priority.goal),
                     code(&priority.measure),
                     code(&priority.target)
@@ -298,9 +298,9 @@ impl Site<'_> {
             body.push_str("<h2>Components</h2>\n<p>This workload declares no components yet. Add them under <code>components:</code> in <code>mainstay.yaml</code>.</p>\n");
         } else {
             body.push_str("<h2>Components</h2>\n");
-            let _ = write!(
+            let _ = writeln!(
                 body,
-                "<figure><div class=\"scroll\" tabindex=\"0\">{}</div><figcaption>An arrow leads from a component to one it needs.</figcaption></figure>\n",
+                "<figure><div class=\"scroll\" tabindex=\"0\">{}</div><figcaption>An arrow leads from a component to one it needs.</figcaption></figure>",
                 diagram::draw(known, diagram::Kind::Inline)
             );
             let rows = known.components.iter().map(|(name, component)| {
@@ -375,7 +375,7 @@ impl Site<'_> {
         let path = format!("components/{name}.html");
         let mut body = String::new();
         if let Some(description) = &component.description {
-            let _ = write!(body, "<p class=\"lead\">{}</p>\n", escape(description));
+            let _ = writeln!(body, "<p class=\"lead\">{}</p>", escape(description));
         }
         let hosts = if component.hosts.is_empty() { "every host".to_owned() } else { code(&component.hosts) };
         let none = |html: String| {
@@ -432,7 +432,7 @@ impl Site<'_> {
         for (place, there) in &component.environments {
             let rows = there.differences(component);
             if !rows.is_empty() {
-                let _ = write!(body, "<h2>In {}</h2>\n", escape(place));
+                let _ = writeln!(body, "<h2>In {}</h2>", escape(place));
                 body.push_str(&table(
                     &["What differs", "Value there"],
                     rows.iter().map(|(name, value)| vec![escape(name), code(value)]),
@@ -448,9 +448,9 @@ impl Site<'_> {
         for (name, alarm) in &self.documentation.alarms {
             let _ = write!(body, "<section id=\"{}\">\n<h2>{}</h2>\n", anchor(name), escape(name));
             if let Some(summary) = &alarm.summary {
-                let _ = write!(body, "<p class=\"lead\">{}</p>\n", escape(summary));
+                let _ = writeln!(body, "<p class=\"lead\">{}</p>", escape(summary));
             }
-            let _ = write!(body, "<p>{}</p>\n", line_to_html(&alarm.words));
+            let _ = writeln!(body, "<p>{}</p>", line_to_html(&alarm.words));
             body.push_str(&self.notes(path, &alarm.notes));
             for rule in &alarm.rules {
                 body.push_str(&block(&rule.expr));
@@ -505,9 +505,9 @@ impl Site<'_> {
     fn trigger(&self, path: &str, trigger: &Trigger) -> String {
         let mut out = String::new();
         if let Some(description) = &trigger.description {
-            let _ = write!(out, "<p class=\"lead\">{}</p>\n", escape(description));
+            let _ = writeln!(out, "<p class=\"lead\">{}</p>", escape(description));
         }
-        let _ = write!(out, "<p>{}</p>\n", line_to_html(&trigger.words));
+        let _ = writeln!(out, "<p>{}</p>", line_to_html(&trigger.words));
         out.push_str(&self.notes(path, &trigger.notes));
         let starts = self.links(path, "procedure", trigger.starts.iter().map(|target| &target.procedure));
         out.push_str(&facts(&[
@@ -599,7 +599,7 @@ impl Site<'_> {
             if !incident.lessons.is_empty() {
                 body.push_str("<p class=\"quiet\">What the journal suggests:</p>\n<ul>\n");
                 for lesson in &incident.lessons {
-                    let _ = write!(body, "<li>{}</li>\n", line_to_html(lesson));
+                    let _ = writeln!(body, "<li>{}</li>", line_to_html(lesson));
                 }
                 body.push_str("</ul>\n");
             }
@@ -668,10 +668,10 @@ pub(super) fn body_of(step: &Step) -> Option<String> {
 fn one_step(step: &Step) -> String {
     let mut out = format!("<li>\n<h3>{}</h3>\n", escape(&step.name));
     if let Some(description) = &step.description {
-        let _ = write!(out, "<p>{}</p>\n", line_to_html(description));
+        let _ = writeln!(out, "<p>{}</p>", line_to_html(description));
     }
     let _ =
-        write!(out, "<p class=\"quiet\">{} {}</p>\n", line_to_html(&step.words), line_to_html(&step.then));
+        writeln!(out, "<p class=\"quiet\">{} {}</p>", line_to_html(&step.words), line_to_html(&step.then));
     if let Some(text) = body_of(step) {
         let what = if step.action == "aws:executeScript" { "Script" } else { "Commands" };
         let what = if step.inputs["Parameters"]["commands"].is_null() && step.action != "aws:executeScript" {
@@ -691,7 +691,7 @@ fn table(heads: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
         format!("<div class=\"scroll\" tabindex=\"0\"><table>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n");
     for row in rows {
         let cells: String = row.iter().map(|cell| format!("<td>{cell}</td>")).collect();
-        let _ = write!(out, "<tr>{cells}</tr>\n");
+        let _ = writeln!(out, "<tr>{cells}</tr>");
     }
     out.push_str("</tbody>\n</table></div>\n");
     out

@@ -188,7 +188,7 @@ fn event_words(pattern: &Value, conditions: Vec<(String, String)>) -> String {
     let ours = pattern["source"] == serde_json::json!(["mainstay"]);
     let rest: Vec<String> = conditions
         .into_iter()
-        .filter(|(path, _)| !(plain_kind && path == "detail-type") && !(ours && path == "source"))
+        .filter(|(path, _)| !(plain_kind && path == "detail-type" || ours && path == "source"))
         .map(|(_, words)| words)
         .collect();
     let what = if plain_kind {

@@ -1,8 +1,16 @@
 //! What can be typed. One place, so that the words stay those of the project's vocabulary.
 
+mod changes;
+mod docs;
+mod signals;
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use changes::{Apply, Approve, Carry, History, PlanVerb, Refuse, Rollback};
+pub use docs::{DocsBuild, DocsGet, DocsVerb};
+pub use signals::{Logs, Metrics, Severity, Traces, TracesVerb};
 
 /// Runs a workload well: declares it, puts it on hosts, watches it, responds, and writes down what was learned.
 #[derive(Debug, Parser)]
@@ -194,66 +202,6 @@ pub enum SchemaOf {
     Workload,
 }
 
-/// `docs …`
-#[derive(Debug, Subcommand)]
-pub enum DocsVerb {
-    /// Write pages, one Markdown document and one JSON document
-    Build(DocsBuild),
-    /// Print one value, for scripts (`components.checkout.endpoint`)
-    Get(DocsGet),
-    /// Say that notes fit what they describe as it is now
-    Accept {
-        /// Notes: Markdown files in the folder `docs` of a workload
-        #[arg(required = true, value_name = "FILE")]
-        files: Vec<PathBuf>,
-    },
-    /// Show the pages in a browser while the files are being written
-    Serve {
-        /// The workload's directory
-        #[arg(default_value = ".", value_name = "DIR")]
-        dir: PathBuf,
-        /// The port on loopback; 0 takes a free one
-        #[arg(long, default_value_t = 0)]
-        port: u16,
-    },
-    /// Print a link that opens the server's documentation in a browser, once
-    Link {
-        /// The workload, if there are several
-        #[arg(value_name = "WORKLOAD")]
-        workload: Option<String>,
-    },
-    /// Print the JSON Schema of docs.json
-    Schema,
-}
-
-/// `docs build`
-#[derive(Debug, Args)]
-pub struct DocsBuild {
-    /// The workload's directory
-    #[arg(default_value = ".", value_name = "DIR")]
-    pub dir: PathBuf,
-    /// The folder to write to: new, empty, or written by an earlier build
-    #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
-    /// Ask the server for this workload: its wanted revision, with what happened
-    #[arg(long, value_name = "NAME", conflicts_with = "dir")]
-    pub workload: Option<String>,
-}
-
-/// `docs get`
-#[derive(Debug, Args)]
-pub struct DocsGet {
-    /// Keys with dots between them, `[0]` for a place in a list, `["a.b"]` for a key with dots
-    #[arg(value_name = "PATH")]
-    pub path: String,
-    /// The workload's directory
-    #[arg(default_value = ".", value_name = "DIR")]
-    pub dir: PathBuf,
-    /// Ask the server for this workload: its wanted revision, with what happened
-    #[arg(long, value_name = "NAME", conflicts_with = "dir")]
-    pub workload: Option<String>,
-}
-
 /// `test`
 #[derive(Debug, Args)]
 pub struct Test {
@@ -435,101 +383,6 @@ pub struct ParentArgs {
     pub interrupt: bool,
 }
 
-/// `plan`
-#[derive(Debug, Args)]
-pub struct PlanVerb {
-    /// The workload's directory
-    #[arg(default_value = ".", value_name = "DIR")]
-    pub dir: PathBuf,
-    /// Write the plan to this file, for `mainstay apply FILE`
-    #[arg(long, value_name = "FILE")]
-    pub out: Option<PathBuf>,
-}
-
-/// `apply`
-#[derive(Debug, Args)]
-pub struct Apply {
-    /// The workload's directory, or a file that `mainstay plan --out` wrote
-    #[arg(value_name = "DIR|PLANFILE")]
-    pub path: PathBuf,
-    /// Why
-    #[arg(long, short, value_name = "TEXT")]
-    pub message: Option<String>,
-    /// How it is carried out.
-    #[command(flatten)]
-    pub carry: Carry,
-}
-
-/// How a change is carried out.
-#[derive(Clone, Debug, Default, Args)]
-pub struct Carry {
-    /// When something fails, leave what is done instead of rolling it back; the revision is the wanted one all the same
-    #[arg(long)]
-    pub keep: bool,
-    /// Do not ask; without a terminal nobody is asked anyway
-    #[arg(long, short)]
-    pub yes: bool,
-    /// Return as soon as the change is written down
-    #[arg(long)]
-    pub no_wait: bool,
-}
-
-/// `history`
-#[derive(Debug, Args)]
-pub struct History {
-    /// Only of this workload
-    #[arg(value_name = "WORKLOAD")]
-    pub workload: Option<String>,
-    /// So many
-    #[arg(long, short = 'n', default_value_t = 20)]
-    pub lines: usize,
-}
-
-/// `rollback`
-#[derive(Debug, Args)]
-pub struct Rollback {
-    /// The revision, or the change that led to it [default: the one before the wanted one]
-    #[arg(value_name = "REVISION")]
-    pub to: Option<String>,
-    /// The workload, if there are several and no revision is named
-    #[arg(long, value_name = "NAME", conflicts_with = "to")]
-    pub workload: Option<String>,
-    /// Why
-    #[arg(long, short, value_name = "TEXT")]
-    pub message: Option<String>,
-    /// How it is carried out.
-    #[command(flatten)]
-    pub carry: Carry,
-}
-
-/// `approve`
-#[derive(Debug, Args)]
-pub struct Approve {
-    /// The change
-    #[arg(value_name = "CHANGE")]
-    pub id: String,
-    /// Why; part of the record
-    #[arg(long, short, value_name = "TEXT")]
-    pub message: Option<String>,
-    /// Approve it although you asked for it yourself, which becomes part of the record
-    #[arg(long = "self")]
-    pub own: bool,
-    /// Return as soon as the approval is written down
-    #[arg(long)]
-    pub no_wait: bool,
-}
-
-/// `refuse`
-#[derive(Debug, Args)]
-pub struct Refuse {
-    /// The change
-    #[arg(value_name = "CHANGE")]
-    pub id: String,
-    /// Why; part of the record
-    #[arg(long, short, value_name = "TEXT")]
-    pub message: Option<String>,
-}
-
 /// `service …`
 #[derive(Debug, Subcommand)]
 pub enum ServiceVerb {
@@ -588,85 +441,6 @@ pub enum JournalVerb {
         /// Only compare, which also works beside a running server
         #[arg(long)]
         check: bool,
-    },
-}
-
-/// `metrics`
-#[derive(Debug, Args)]
-pub struct Metrics {
-    /// The query
-    #[arg(value_name = "PROMQL")]
-    pub query: String,
-    /// Evaluate over the time from so long ago until now (`5m`)
-    #[arg(long, value_name = "DURATION", value_parser = mainstay_model::parse_duration)]
-    pub range: Option<std::time::Duration>,
-    /// The time between two points of a range
-    #[arg(long, value_name = "DURATION", value_parser = mainstay_model::parse_duration, requires = "range")]
-    pub step: Option<std::time::Duration>,
-}
-
-/// `logs`
-#[derive(Debug, Args)]
-pub struct Logs {
-    /// Only of this service
-    #[arg(long)]
-    pub service: Option<String>,
-    /// Only of this trace
-    #[arg(long, value_name = "ID")]
-    pub trace: Option<String>,
-    /// Only at least so severe
-    #[arg(long, value_enum, ignore_case = true)]
-    pub severity: Option<Severity>,
-    /// Only those whose text contains this
-    #[arg(long, value_name = "TEXT")]
-    pub contains: Option<String>,
-    /// Go on with records as they come in
-    #[arg(long, short)]
-    pub follow: bool,
-    /// So many of the newest
-    #[arg(long, short = 'n', default_value_t = 100)]
-    pub lines: usize,
-}
-
-/// How severe a log record is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Severity {
-    /// TRACE
-    Trace,
-    /// DEBUG
-    Debug,
-    /// INFO
-    Info,
-    /// WARN
-    Warn,
-    /// ERROR
-    Error,
-    /// FATAL
-    Fatal,
-}
-
-/// `traces`
-#[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
-pub struct Traces {
-    /// Show one.
-    #[command(subcommand)]
-    pub verb: Option<TracesVerb>,
-    /// Only those that this service took part in
-    #[arg(long)]
-    pub service: Option<String>,
-    /// So many of the newest
-    #[arg(long, short = 'n', default_value_t = 20)]
-    pub lines: usize,
-}
-
-/// `traces …`
-#[derive(Debug, Subcommand)]
-pub enum TracesVerb {
-    /// Show the spans of a trace as a tree
-    Show {
-        /// The trace's id
-        id: String,
     },
 }
 

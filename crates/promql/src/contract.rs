@@ -1,7 +1,9 @@
 //! What every store must do that implements [`Series`], as a check that stores run in their tests.
 
+use std::ops::ControlFlow;
+
 use crate::labels::{Labels, MatchOp, Matcher, NAME};
-use crate::series::{Hints, Selection, Series};
+use crate::series::{Hints, Selection, Series, SeriesData};
 use crate::value::{Sample, is_stale, stale_marker};
 
 /// The series a store must hold for [`check`]: labelsets and samples in time order.
@@ -75,6 +77,7 @@ fn check_selection<S: Series>(
         .collect();
     wanted.sort_by(|a, b| a.0.cmp(b.0));
     let found = store.select(selection).map_err(|error| format!("fails: {error}"))?;
+    check_each(store, selection, &found)?;
     if found.windows(2).any(|pair| pair[0].labels >= pair[1].labels) {
         return Err("series are not sorted by labels, or one comes twice".to_owned());
     }
@@ -95,6 +98,37 @@ fn check_selection<S: Series>(
         }
     }
     found.next().map_or(Ok(()), |(labels, _)| Err(format!("{labels} does not match")))
+}
+
+/// Handing the series over one by one gives the same as all at once, and stops when it is told to.
+fn check_each<S: Series>(store: &S, selection: &Selection<'_>, found: &[SeriesData]) -> Result<(), String> {
+    let mut most = usize::MAX;
+    loop {
+        let mut visited = Vec::new();
+        let visit = &mut |series: SeriesData| {
+            visited.push(series);
+            if visited.len() >= most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        store.each(selection, visit).map_err(|error| format!("fails one by one: {error}"))?;
+        let wanted = &found[..most.min(found.len())];
+        let equal = visited.len() == wanted.len()
+            && visited.iter().zip(wanted).all(|(a, b)| {
+                a.labels == b.labels
+                    && a.samples.times() == b.samples.times()
+                    && a.samples.histogram_times() == b.samples.histogram_times()
+            });
+        if !equal {
+            return Err(format!(
+                "one by one, of {} series {} were handed over, in another order, or after it was told to stop",
+                wanted.len(),
+                visited.len()
+            ));
+        }
+        if most == 1 || found.is_empty() {
+            return Ok(());
+        }
+        most = 1;
+    }
 }
 
 /// The same number, or both the same kind of NaN.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::labels::{Labels, MatchOp, Matcher, NAME};
@@ -59,6 +60,24 @@ pub trait Series {
     /// # Errors
     /// Whatever keeps the store from answering; the query then fails with it as its source.
     fn select(&self, selection: &Selection<'_>) -> Result<Vec<SeriesData>, Self::Error>;
+
+    /// The same series in the same order, handed over one after the other until there are no more or `visit` breaks.
+    ///
+    /// This is what the engine calls, and it keeps no series longer than it works on it. What this trait provides selects
+    /// them all first, which is right where samples are shared and not copied. A store that reads samples from elsewhere
+    /// should read them here a few series at a time: then a query over more samples than memory holds can be answered.
+    /// `visit` may ask the store for other series, so no lock should be held while it runs.
+    ///
+    /// # Errors
+    /// As [`Series::select`].
+    fn each(
+        &self,
+        selection: &Selection<'_>,
+        visit: &mut dyn FnMut(SeriesData) -> ControlFlow<()>,
+    ) -> Result<(), Self::Error> {
+        let _ = self.select(selection)?.into_iter().try_for_each(visit);
+        Ok(())
+    }
 }
 
 impl<S: Series + ?Sized> Series for &S {
@@ -67,6 +86,14 @@ impl<S: Series + ?Sized> Series for &S {
     fn select(&self, selection: &Selection<'_>) -> Result<Vec<SeriesData>, Self::Error> {
         (**self).select(selection)
     }
+
+    fn each(
+        &self,
+        selection: &Selection<'_>,
+        visit: &mut dyn FnMut(SeriesData) -> ControlFlow<()>,
+    ) -> Result<(), Self::Error> {
+        (**self).each(selection, visit)
+    }
 }
 
 impl<S: Series + ?Sized> Series for Arc<S> {
@@ -74,6 +101,14 @@ impl<S: Series + ?Sized> Series for Arc<S> {
 
     fn select(&self, selection: &Selection<'_>) -> Result<Vec<SeriesData>, Self::Error> {
         (**self).select(selection)
+    }
+
+    fn each(
+        &self,
+        selection: &Selection<'_>,
+        visit: &mut dyn FnMut(SeriesData) -> ControlFlow<()>,
+    ) -> Result<(), Self::Error> {
+        (**self).each(selection, visit)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::column::{Cell, Grid};
 use super::over::{Call, Slider, Window, seconds};
 use super::plan::Select;
-use super::select::WindowShape;
+use super::select::{Fetch, WindowShape};
 use super::{Eval, EvalError, Sink};
 use crate::ast::{Extension, Span};
 use crate::functions::OverFn;
@@ -211,9 +211,9 @@ impl Eval<'_> {
             after_ms: lookback,
         };
         let from = shape.end(grid.start).saturating_sub(lookback);
-        let (found, _hold) =
-            self.fetch(select, from, shape.end(grid.end()).saturating_add(lookback), 0, "")?;
-        for data in found {
+        let to = shape.end(grid.end()).saturating_add(lookback);
+        self.fetch(&Fetch { select, from, to, range_ms: 0, function: "" }, &mut |data| {
+            let _hold = self.budget.hold(data.samples.len())?;
             let metric = data.labels.metric_name().to_owned();
             let samples = data.samples.without_stale();
             let mut column = self.column(data.labels, grid)?;
@@ -228,11 +228,8 @@ impl Eval<'_> {
                     column.set(i, smoothed_float(&w));
                 }
             }
-            if !column.is_blank() {
-                sink(column)?;
-            }
-        }
-        Ok(())
+            if column.is_blank() { Ok(()) } else { sink(column) }
+        })
     }
 
     fn smoothed_histogram(&self, w: &Window<'_>, metric: &str, span: Span) -> Cell {

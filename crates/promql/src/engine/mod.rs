@@ -23,6 +23,7 @@ mod parallel;
 mod plan;
 mod select;
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::ast::{Expr, Span, ValueType};
@@ -99,8 +100,8 @@ pub struct Options {
     pub lookback_ms: i64,
     /// The step of subqueries that do not state one, in milliseconds. 1 minute by default.
     pub subquery_step_ms: i64,
-    /// How many samples a query may hold at once: those the store handed out for a selector while they are worked on,
-    /// and those of results. 50 million by default.
+    /// How many samples a query may hold at once: those of the series that are being worked on, one per selector (and
+    /// thread), and those of results, also of the parts of the query. 50 million by default.
     pub max_samples: u64,
     /// How many series one selector may find. 1 million by default.
     pub max_series: usize,
@@ -274,14 +275,30 @@ fn sorted(mut matrix: Vec<MatrixSeries>) -> Vec<MatrixSeries> {
 
 /// A store whose type is forgotten, so that evaluation is compiled once.
 trait Source {
-    fn select(&self, selection: &Selection<'_>) -> Result<Vec<SeriesData>, EvalError>;
+    /// Hands over the selected series until there are no more or one fails.
+    fn each(&self, selection: &Selection<'_>, visit: SeriesVisitor<'_>) -> Result<(), EvalError>;
 }
+
+/// What is called with each selected series.
+type SeriesVisitor<'v> = &'v mut dyn FnMut(SeriesData) -> Result<(), EvalError>;
 
 struct Erased<'a, S>(&'a S);
 
 impl<S: Series> Source for Erased<'_, S> {
-    fn select(&self, selection: &Selection<'_>) -> Result<Vec<SeriesData>, EvalError> {
-        self.0.select(selection).map_err(|error| EvalError::Storage(Box::new(error)))
+    fn each(&self, selection: &Selection<'_>, visit: SeriesVisitor<'_>) -> Result<(), EvalError> {
+        let mut failed = None;
+        let visit = &mut |series| match visit(series) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                failed = Some(error);
+                ControlFlow::Break(())
+            }
+        };
+        let asked = self.0.each(selection, visit);
+        match failed {
+            Some(error) => Err(error),
+            None => asked.map_err(|error| EvalError::Storage(Box::new(error))),
+        }
     }
 }
 

@@ -5,7 +5,8 @@
 
 use super::column::{Budget, Column};
 use super::notes::Notes;
-use super::{Eval, EvalError, Sink, Source};
+use super::select::Fetch;
+use super::{Eval, EvalError, SeriesVisitor, Sink, Source};
 use crate::series::{Selection, SeriesData};
 
 /// Samples and steps that are worth a thread.
@@ -21,8 +22,8 @@ type Made = (Result<Option<Column>, EvalError>, Notes);
 struct NoStore;
 
 impl Source for NoStore {
-    fn select(&self, _selection: &Selection<'_>) -> Result<Vec<SeriesData>, EvalError> {
-        Ok(Vec::new())
+    fn each(&self, _selection: &Selection<'_>, _visit: SeriesVisitor<'_>) -> Result<(), EvalError> {
+        Ok(())
     }
 }
 
@@ -30,16 +31,42 @@ impl Eval<'_> {
     /// Makes the columns of the series and delivers those that have a sample, in the order of the series.
     pub(super) fn each_series(
         &self,
-        found: &[SeriesData],
+        fetch: &Fetch<'_>,
         steps: usize,
         make: Make<'_>,
         sink: Sink<'_>,
     ) -> Result<(), EvalError> {
         let threads = self.options.parallel.max(1);
+        if threads == 1 {
+            return self.fetch(fetch, &mut |series| self.one(&series, make, sink));
+        }
         let work = |series: &SeriesData| series.samples.len().saturating_add(steps);
+        let mut batch = Vec::new();
+        let mut total = 0usize;
+        self.fetch(fetch, &mut |series| {
+            total = total.saturating_add(work(&series));
+            batch.push(series);
+            if total < PIECE.saturating_mul(threads) {
+                return Ok(());
+            }
+            total = 0;
+            self.batch(&std::mem::take(&mut batch), threads, &work, make, sink)
+        })?;
+        self.batch(&batch, threads, &work, make, sink)
+    }
+
+    /// Works on as many series as are worth the threads.
+    fn batch(
+        &self,
+        found: &[SeriesData],
+        threads: usize,
+        work: &dyn Fn(&SeriesData) -> usize,
+        make: Make<'_>,
+        sink: Sink<'_>,
+    ) -> Result<(), EvalError> {
         let total = found.iter().map(work).fold(0, usize::saturating_add);
-        if threads == 1 || found.len() < 2 || total < PIECE {
-            return self.one_by_one(found, make, sink);
+        if found.len() < 2 || total < PIECE {
+            return found.iter().try_for_each(|series| self.one(series, make, sink));
         }
         let mut rest = found;
         while !rest.is_empty() {
@@ -49,10 +76,11 @@ impl Eval<'_> {
             let too_many = |made: &Made| matches!(made.0, Err(EvalError::TooManySamples));
             if made.iter().flatten().any(too_many) {
                 // Together they need more than there is; one after another they may not.
-                pieces.iter().try_for_each(|piece| self.one_by_one(piece, make, sink))?;
+                pieces.into_iter().flatten().try_for_each(|series| self.one(series, make, sink))?;
                 continue;
             }
-            for (column, notes) in made.into_iter().flatten() {
+            for (series, (column, notes)) in pieces.into_iter().flatten().zip(made.into_iter().flatten()) {
+                let _hold = self.budget.hold(series.samples.len())?;
                 self.notes.absorb(notes);
                 if let Some(mut column) = column? {
                     column.hold_again(&self.budget)?;
@@ -65,13 +93,13 @@ impl Eval<'_> {
         Ok(())
     }
 
-    fn one_by_one(&self, found: &[SeriesData], make: Make<'_>, sink: Sink<'_>) -> Result<(), EvalError> {
-        for series in found {
-            if let Some(column) = make(self, series)?.filter(|column| !column.is_blank()) {
-                sink(column)?;
-            }
+    /// The samples of a series count as held while it is worked on and its column is taken in.
+    fn one(&self, series: &SeriesData, make: Make<'_>, sink: Sink<'_>) -> Result<(), EvalError> {
+        let _hold = self.budget.hold(series.samples.len())?;
+        match make(self, series)?.filter(|column| !column.is_blank()) {
+            Some(column) => sink(column),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Makes the columns of each piece on a thread of its own; this one takes the first piece.
@@ -81,10 +109,11 @@ impl Eval<'_> {
             let mut eval = Eval::new(&NoStore, options, scratch.clone(), times);
             let mut made = Vec::with_capacity(piece.len());
             for series in piece {
-                let column = match made.is_empty() {
-                    true => eval.check_cancelled().and_then(|()| make(&eval, series)),
-                    false => make(&eval, series),
-                };
+                let asked = if made.is_empty() { eval.check_cancelled() } else { Ok(()) };
+                let column = asked.and_then(|()| {
+                    let _hold = eval.budget.hold(series.samples.len())?;
+                    make(&eval, series)
+                });
                 let failed = column.is_err();
                 made.push((column, std::mem::take(&mut eval.notes)));
                 if failed {

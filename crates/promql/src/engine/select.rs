@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::column::{Column, Grid, Hold, is_absent};
+use super::column::{Column, Grid, is_absent};
 use super::over::Slider;
 use super::plan::{Node, NodeKind, Select, Subquery};
-use super::{Eval, EvalError, Sink};
+use super::{Eval, EvalError, SeriesVisitor, Sink};
 use crate::ast::Extension;
 use crate::histogram::{Histogram, ResetHint};
 use crate::labels::Labels;
@@ -31,6 +31,16 @@ pub(super) struct WindowShape {
     pub after_ms: i64,
 }
 
+/// What is wanted of the store: the samples in `(from, to]`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fetch<'s> {
+    pub select: &'s Select,
+    pub from: i64,
+    pub to: i64,
+    pub range_ms: i64,
+    pub function: &'s str,
+}
+
 impl WindowShape {
     pub(super) fn end(&self, t_ms: i64) -> i64 {
         self.at_ms.unwrap_or(t_ms).saturating_sub(self.offset_ms)
@@ -38,35 +48,27 @@ impl WindowShape {
 }
 
 impl Eval<'_> {
-    /// Asks the store for the samples in `(from, to]`; they count as held while the second value lives.
-    pub(super) fn fetch(
-        &self,
-        select: &Select,
-        from: i64,
-        to: i64,
-        range_ms: i64,
-        function: &str,
-    ) -> Result<(Vec<SeriesData>, Hold), EvalError> {
+    /// Asks the store for series and hands them over one by one.
+    pub(super) fn fetch(&self, fetch: &Fetch<'_>, visit: SeriesVisitor<'_>) -> Result<(), EvalError> {
         let selection = Selection {
-            matchers: &select.matchers,
-            start_ms: from.saturating_add(1),
-            end_ms: to,
-            hints: Hints { step_ms: self.times.step, range_ms, function },
+            matchers: &fetch.select.matchers,
+            start_ms: fetch.from.saturating_add(1),
+            end_ms: fetch.to,
+            hints: Hints { step_ms: self.times.step, range_ms: fetch.range_ms, function: fetch.function },
         };
-        let mut found = self.source.select(&selection)?;
-        if found.len() > self.options.max_series {
-            return Err(EvalError::TooManySeries { most: self.options.max_series });
-        }
-        let samples = found.iter().map(|series| series.samples.len()).fold(0, usize::saturating_add);
-        let hold = self.budget.hold(samples)?;
-        self.check_cancelled()?;
-        if select.stats {
-            for series in &mut found {
+        let mut count = 0;
+        self.source.each(&selection, &mut |mut series| {
+            count += 1;
+            if count > self.options.max_series {
+                return Err(EvalError::TooManySeries { most: self.options.max_series });
+            }
+            if fetch.select.stats {
                 self.worked(series.samples.len())?;
                 find_resets(&mut series.samples);
             }
-        }
-        Ok((found, hold))
+            visit(series)
+        })?;
+        self.check_cancelled()
     }
 
     /// The newest sample at each step, not older than the lookback and not a marker of the series' end.
@@ -79,7 +81,6 @@ impl Eval<'_> {
         if select.extension == Some(Extension::Smoothed) {
             return self.select_smoothed(select, grid, sink);
         }
-        let (found, _hold) = self.fetch_newest(select, grid)?;
         let shape = self.newest_shape(select);
         let make = |eval: &Eval<'_>, data: &SeriesData| {
             eval.worked(data.samples.len().saturating_add(grid.count))?;
@@ -91,7 +92,7 @@ impl Eval<'_> {
             column.hold_histograms(&eval.budget)?;
             Ok(Some(column))
         };
-        self.each_series(&found, grid.count, &make, sink)
+        self.each_series(&self.fetch_newest(select, grid), grid.count, &make, sink)
     }
 
     /// Walks the newest sample of each series at each step.
@@ -101,14 +102,13 @@ impl Eval<'_> {
         grid: Grid,
         visit: NewestVisitor<'_>,
     ) -> Result<(), EvalError> {
-        let (found, _hold) = self.fetch_newest(select, grid)?;
         let shape = self.newest_shape(select);
-        for data in found {
+        self.fetch(&self.fetch_newest(select, grid), &mut |data| {
             let samples = &data.samples;
+            let _hold = self.budget.hold(samples.len())?;
             self.worked(samples.len().saturating_add(grid.count))?;
-            visit(&data, &mut |emit| walk_newest(samples, grid, shape, emit))?;
-        }
-        Ok(())
+            visit(&data, &mut |emit| walk_newest(samples, grid, shape, emit))
+        })
     }
 
     fn newest_shape(&self, select: &Select) -> WindowShape {
@@ -121,10 +121,10 @@ impl Eval<'_> {
         }
     }
 
-    fn fetch_newest(&self, select: &Select, grid: Grid) -> Result<(Vec<SeriesData>, Hold), EvalError> {
+    fn fetch_newest<'s>(&self, select: &'s Select, grid: Grid) -> Fetch<'s> {
         let shape = self.newest_shape(select);
         let from = shape.end(grid.start).saturating_sub(shape.range_ms);
-        self.fetch(select, from, shape.end(grid.end()), 0, "")
+        Fetch { select, from, to: shape.end(grid.end()), range_ms: 0, function: "" }
     }
 
     /// Makes one column of each series of a range selector or a subquery and delivers those that have a sample.
@@ -146,8 +146,7 @@ impl Eval<'_> {
                 })
                 .map(drop);
         };
-        let shape = self.range_shape(node)?;
-        let (found, _hold) = self.fetch_windows(select, *range_ms, shape, grid, function)?;
+        let fetch = fetch_windows(select, *range_ms, self.range_shape(node)?, grid, function);
         let make = |eval: &Eval<'_>, data: &SeriesData| {
             eval.worked(data.samples.len())?;
             let samples = data.samples.clone().without_stale();
@@ -156,20 +155,7 @@ impl Eval<'_> {
             }
             make(eval, &Windowed { labels: data.labels.clone(), drop_name: false, samples })
         };
-        self.each_series(&found, grid.count, &make, sink)
-    }
-
-    fn fetch_windows(
-        &self,
-        select: &Select,
-        range_ms: i64,
-        shape: WindowShape,
-        grid: Grid,
-        function: &str,
-    ) -> Result<(Vec<SeriesData>, Hold), EvalError> {
-        let from = shape.end(grid.start).saturating_sub(range_ms).saturating_sub(shape.before_ms);
-        let to = shape.end(grid.end()).saturating_add(shape.after_ms);
-        self.fetch(select, from, to, range_ms, function)
+        self.each_series(&fetch, grid.count, &make, sink)
     }
 
     /// Walks the series of a range selector or a subquery.
@@ -183,14 +169,16 @@ impl Eval<'_> {
         match &node.kind {
             NodeKind::Range(select, range_ms) => {
                 let shape = self.range_shape(node)?;
-                let (found, _hold) = self.fetch_windows(select, *range_ms, shape, grid, function)?;
-                for data in found {
+                let fetch = fetch_windows(select, *range_ms, shape, grid, function);
+                self.fetch(&fetch, &mut |data| {
+                    let _hold = self.budget.hold(data.samples.len())?;
                     self.worked(data.samples.len().saturating_add(grid.count))?;
                     let samples = data.samples.without_stale();
-                    if !samples.is_empty() {
-                        visit(Windowed { labels: data.labels, drop_name: false, samples })?;
+                    if samples.is_empty() {
+                        return Ok(());
                     }
-                }
+                    visit(Windowed { labels: data.labels, drop_name: false, samples })
+                })?;
                 Ok(shape)
             }
             NodeKind::Subquery(subquery) => {
@@ -352,6 +340,19 @@ fn find_resets(samples: &mut Samples) {
         told.push(Sample { t_ms: *t, value: SampleValue::Histogram(value) }, start);
     }
     *samples = told;
+}
+
+/// What a range selector needs of the store.
+fn fetch_windows<'s>(
+    select: &'s Select,
+    range_ms: i64,
+    shape: WindowShape,
+    grid: Grid,
+    function: &'s str,
+) -> Fetch<'s> {
+    let from = shape.end(grid.start).saturating_sub(range_ms).saturating_sub(shape.before_ms);
+    let to = shape.end(grid.end()).saturating_add(shape.after_ms);
+    Fetch { select, from, to, range_ms, function }
 }
 
 fn subquery_shape(subquery: &Subquery) -> WindowShape {

@@ -152,8 +152,8 @@ pub enum Verb {
     Runs(Runs),
     /// List or show incidents
     Incidents(Incidents),
-    /// List the alarms
-    Alarms,
+    /// List the alarms, or show one with what it went through
+    Alarms(Alarms),
     /// List the procedures of the workloads
     Procedures,
     /// List the triggers of the workloads
@@ -429,6 +429,19 @@ pub struct Events {
     /// Begin after the event at this place of the journal
     #[arg(long, value_name = "SEQ")]
     pub after: Option<u64>,
+}
+
+/// `alarms`
+#[derive(Debug, Args)]
+pub struct Alarms {
+    /// Show this alarm: what it is in, and when it was pending, firing, without data or in error
+    pub name: Option<String>,
+    /// Only of this workload
+    #[arg(long, value_name = "NAME", requires = "name")]
+    pub workload: Option<String>,
+    /// Show so many of its newest steps
+    #[arg(long, value_name = "N", default_value_t = 50, requires = "name")]
+    pub last: usize,
 }
 
 /// `journal …`

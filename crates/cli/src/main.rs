@@ -139,7 +139,7 @@ async fn talk(screen: Screen, cli: &Cli, verb: &Verb) -> Result<(), Failure> {
         Verb::Status => verbs::status::status(screen, &client).await,
         Verb::Services => verbs::status::services(screen, &client).await,
         Verb::Hosts => verbs::status::hosts(screen, &client).await,
-        Verb::Alarms => verbs::status::alarms(screen, &client).await,
+        Verb::Alarms(alarms) => verbs::alarms::run(screen, &client, alarms).await,
         Verb::Events(events) => verbs::events::run(screen, &client, events).await,
         Verb::Metrics(metrics) => verbs::signals::metrics(screen, &client, metrics).await,
         Verb::Logs(logs) => verbs::signals::logs(screen, &client, logs).await,

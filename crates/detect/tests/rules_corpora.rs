@@ -2,7 +2,8 @@
 
 #![allow(clippy::panic, reason = "a case that fails is told by a panic")]
 
-use mainstay_detect::RuleFile;
+use mainstay_detect::{Data, Labels, Queries, Rule, RuleFile, Sample};
+use mainstay_model::Timestamp;
 use serde_json::Value;
 
 mod common;
@@ -40,6 +41,52 @@ fn rule_files_in_wide_use_load() {
             assert!(found.0 >= least.0 && found.1 >= least.1, "{corpus}: {found:?}");
         }
     }
+}
+
+/// Answers every query with one series.
+struct One;
+
+impl Queries for One {
+    fn instant(&self, query: &str, _at: Timestamp) -> Result<Vec<Sample>, String> {
+        mainstay_promql::parse(query).map_err(|errors| format!("{query}: {errors:?}"))?;
+        Ok(vec![Sample::new([("__name__", "m"), ("instance", "web-1:9100")], 0.25)])
+    }
+}
+
+/// Every label and annotation of theirs is a template that expands, also with labels that are missing.
+#[test]
+fn templates_in_wide_use_expand() {
+    let (mut expanded, mut failed) = (0, Vec::new());
+    for corpus in ["alerts-awesome", "alerts-kube-prometheus", "mixin-kubernetes"] {
+        let Some(folder) = common::corpus(corpus) else { continue };
+        for path in common::files(&folder, &[".yml", ".yaml"]) {
+            let documents = common::yaml(&common::read(&path));
+            let files = documents.iter().filter(|value| {
+                value.get("groups").is_some_and(Value::is_array) || value["kind"] == "PrometheusRule"
+            });
+            for file in files.filter_map(|value| RuleFile::parse(value).ok()) {
+                for rule in file.groups.iter().flat_map(|group| &group.rules) {
+                    let Rule::Alerting(rule) = rule else { continue };
+                    for (name, template) in rule.labels.iter().chain(&rule.annotations) {
+                        let data = Data {
+                            labels: &Labels::new(),
+                            value: 0.25,
+                            external_labels: &Labels::new(),
+                            external_url: "http://localhost:7600",
+                            now: Timestamp::from_millis(1_700_000_000_000),
+                            queries: &One,
+                        };
+                        expanded += 1;
+                        if let Err(error) = template.expand(&data) {
+                            failed.push(format!("{}: {} {name}: {error}", common::name(&path), rule.alert));
+                        }
+                    }
+                }
+            }
+        }
+    }
+    println!("{expanded} templates expand");
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
 #[test]

@@ -46,10 +46,10 @@ struct Case {
 }
 
 /// Cases on which older versions of promtool answer otherwise, and why.
-const OLDER: &[(&str, &str)] = &[(
-    "samples are as far apart as evaluations",
-    "a test without `interval` had all samples at one instant",
-)];
+const OLDER: &[(&str, &str)] = &[
+    ("samples are as far apart as evaluations", "a test without `interval` had all samples at one instant"),
+    ("queries of a group look back by its offset", "`query_offset` came with 2.53"),
+];
 
 const fn case(name: &'static str, passes: bool, tests: &'static str) -> Case {
     Case { name, rules: RULES, tests, passes }
@@ -360,6 +360,39 @@ evaluation_interval: 3m
         rules: "groups: [{name: g, limit: 1, rules: [{record: y, expr: x}]}]",
         tests: "\n    input_series: [{series: 'x{a=\"1\"}', values: 1}, {series: 'x{a=\"2\"}', values: 1}]\n",
         passes: false,
+    },
+    Case {
+        name: "an alarm over its limit fails",
+        rules: "groups: [{name: g, limit: 1, rules: [{alert: A, expr: x}]}]",
+        tests: "\n    input_series: [{series: 'x{a=\"1\"}', values: 1}, {series: 'x{a=\"2\"}', values: 1}]\n",
+        passes: false,
+    },
+    Case {
+        name: "an alarm at its limit fires",
+        rules: "groups: [{name: g, limit: 2, rules: [{alert: A, expr: x}]}]",
+        tests: "\n    input_series: [{series: 'x{a=\"1\"}', values: 1}, {series: 'x{a=\"2\"}', values: 1}]\n    \
+                alert_rule_test: [{eval_time: 0s, alertname: A, exp_alerts: [{exp_labels: {a: 1}}, \
+                {exp_labels: {a: 2}}]}]\n",
+        passes: true,
+    },
+    Case {
+        // What rules read and write is of the instant before; how long an alarm holds is measured now.
+        name: "queries of a group look back by its offset",
+        rules: "groups: [{name: g, query_offset: 2m, rules: [{record: y, expr: x}, \
+                {alert: A, expr: x >= 2, for: 1m, annotations: {summary: '{{ $value }}'}}]}]",
+        tests: r#"
+    input_series: [{series: x, values: 0 1 2 3 4 5 6}]
+    alert_rule_test:
+      - {eval_time: 4m, alertname: A, exp_alerts: []}
+      - {eval_time: 5m, alertname: A, exp_alerts: [{exp_annotations: {summary: 3}}]}
+    promql_expr_test:
+      - {expr: y, eval_time: 5m, exp_samples: [{labels: y, value: 3}]}
+      - {expr: timestamp(y), eval_time: 5m, exp_samples: [{value: 180}]}
+      - {expr: y @ 120, eval_time: 5m, exp_samples: [{labels: y, value: 2}]}
+      - {expr: 'timestamp(ALERTS{alertstate="firing"})', eval_time: 5m, exp_samples: [{labels: '{alertname="A",alertstate="firing"}', value: 180}]}
+      - {expr: ALERTS_FOR_STATE, eval_time: 5m, exp_samples: [{labels: 'ALERTS_FOR_STATE{alertname="A"}', value: 240}]}
+"#,
+        passes: true,
     },
     Case {
         name: "alerts of the same labels fail",

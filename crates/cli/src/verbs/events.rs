@@ -47,7 +47,12 @@ pub async fn run(screen: Screen, client: &Client, events: &Events) -> Result<(),
     }
 }
 
-async fn newest(client: &Client, query: &[(&str, String)], wanted: usize) -> Result<Vec<EventView>, Failure> {
+/// The newest of the events that a query answers, oldest first.
+pub(super) async fn newest(
+    client: &Client,
+    query: &[(&str, String)],
+    wanted: usize,
+) -> Result<Vec<EventView>, Failure> {
     let mut found: Vec<EventView> = Vec::new();
     let mut before = None;
     while found.len() < wanted {

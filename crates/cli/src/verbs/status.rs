@@ -283,7 +283,7 @@ pub async fn alarms(screen: Screen, client: &Client) -> Result<(), Failure> {
     screen.show(&page, |page| render_alarms(&page.items, now(), screen.style))
 }
 
-fn render_alarms(alarms: &[AlarmView], now: Timestamp, style: Style) -> String {
+pub(super) fn render_alarms(alarms: &[AlarmView], now: Timestamp, style: Style) -> String {
     if alarms.is_empty() {
         return "No alarm is declared. Put Prometheus rule files into `alarms/` of the workload's directory.\n".to_owned();
     }

@@ -97,7 +97,16 @@ fn block(text: &str) -> String {
     format!("<pre tabindex=\"0\"><code>{}</code></pre>\n", escape(text.trim_end()))
 }
 
-fn bytes(count: u64) -> String {
+/// When a service is started again, in words.
+pub(super) fn restart(policy: &str) -> &'static str {
+    match policy {
+        "always" => "whenever it ends",
+        "never" => "never",
+        _ => "when it fails or is found unhealthy",
+    }
+}
+
+pub(super) fn bytes(count: u64) -> String {
     for (unit, size) in [("GiB", 1_u64 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)] {
         if count >= size && count.is_multiple_of(size) {
             return format!("{} {unit}", count / size);
@@ -405,14 +414,7 @@ impl Site<'_> {
                             .to_owned()
                     }),
                 ),
-                fact(
-                    "Restart",
-                    &escape(match service.restart.as_str() {
-                        "always" => "whenever it ends",
-                        "never" => "never",
-                        _ => "when it fails or is found unhealthy",
-                    }),
-                ),
+                fact("Restart", restart(&service.restart)),
                 fact("Stop", &escape(&service.stop)),
                 fact("Memory limit", &service.memory_limit_bytes.map(bytes).unwrap_or_default()),
             ]));

@@ -7,6 +7,8 @@ mod complete;
 mod diagram;
 mod get;
 mod html;
+#[cfg(test)]
+mod links;
 mod prose;
 mod subject;
 #[cfg(test)]

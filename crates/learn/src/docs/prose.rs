@@ -112,21 +112,32 @@ pub(super) fn line_to_html(text: &str) -> String {
 /// A text as Markdown that can stand in another document: HTML is escaped, pictures and links that do not lead to the
 /// web show as they are written.
 pub(super) fn to_markdown(text: &str) -> String {
+    to_markdown_with(text, &|_| None)
+}
+
+/// The same, where links that `resolve` knows lead to where it says.
+pub(super) fn to_markdown_with(text: &str, resolve: &Resolve<'_>) -> String {
     let text = &*bounded(text);
-    let mut marks: Vec<(usize, usize, &str)> = Vec::new();
+    let mut marks: Vec<(usize, usize, String)> = Vec::new();
     for (event, range) in Parser::new_ext(text, options()).into_offset_iter() {
         match event {
             Event::Html(_) | Event::InlineHtml(_) => {
-                marks.extend(
-                    text[range.clone()].match_indices('<').map(|(at, _)| (range.start + at, 1, "&lt;")),
-                );
+                let opened = text[range.clone()].match_indices('<');
+                marks.extend(opened.map(|(at, _)| (range.start + at, 1, "&lt;".to_owned())));
             }
-            Event::Start(Tag::Image { .. }) => marks.push((range.start, 1, "\\!\\")),
+            Event::Start(Tag::Image { .. }) => marks.push((range.start, 1, "\\!\\".to_owned())),
             Event::Start(Tag::Link { dest_url, link_type, .. })
                 if !is_web(&dest_url) && link_type != LinkType::Email =>
             {
+                // Where the address stands as it is meant, it can be replaced by the one it leads to.
+                let written = text[range.clone()].rfind(&format!("]({dest_url}"));
+                if let (Some(at), Some(leads)) = (written, resolve(&dest_url)) {
+                    marks.push((range.start + at + 2, dest_url.len(), leads));
+                    continue;
+                }
                 let bracket = text[range.start..].starts_with('<');
-                marks.push((range.start, usize::from(bracket), if bracket { "&lt;" } else { "\\" }));
+                let with = if bracket { "&lt;" } else { "\\" };
+                marks.push((range.start, usize::from(bracket), with.to_owned()));
             }
             _ => {}
         }
@@ -140,7 +151,7 @@ pub(super) fn to_markdown(text: &str) -> String {
             continue;
         }
         out.push_str(&text[from..at]);
-        out.push_str(with);
+        out.push_str(&with);
         from = at + skip;
     }
     out.push_str(&text[from..]);
@@ -177,6 +188,16 @@ mod tests {
             ("<javascript:x>", "&lt;javascript:x>"),
         ] {
             assert_eq!(to_markdown(text), markdown, "{text}");
+        }
+        let known = |address: &str| (address == "alarm/A").then(|| "#alarm-a".to_owned());
+        for (text, markdown) in [
+            ("[a](alarm/A) [b](alarm/B)", "[a](#alarm-a) \\[b](alarm/B)"),
+            ("[a](alarm/A \"t\")", "[a](#alarm-a \"t\")"),
+            ("[*a* [x]](alarm/A)", "[*a* [x]](#alarm-a)"),
+            ("[a][r]\n\n[r]: alarm/A", "\\[a][r]\n\n[r]: alarm/A"),
+            ("[a](<alarm/A>)", "\\[a](<alarm/A>)"),
+        ] {
+            assert_eq!(to_markdown_with(text, &known), markdown, "{text}");
         }
         let deep = to_html(&"> ".repeat(5000), &web);
         assert_eq!(deep.matches("<blockquote>").count(), deep.matches("</blockquote>").count());

@@ -4,11 +4,49 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::html::{body_of, by_hand};
-use super::prose::{is_web, to_markdown};
+use super::html::{body_of, by_hand, bytes, restart};
+use super::prose::{is_web, to_markdown, to_markdown_with};
 use super::subject::{Documentation, Note, NoteState, Procedure, Step};
 use super::words::{code, length};
 use crate::markdown::{escape, table};
+
+/// The place in this document where a thing is told, as readers of Markdown make it from its heading: `#alarm-slow`.
+/// Names that they would write differently, or that differ in the size of letters alone, have none.
+fn place(documentation: &Documentation, about: &str) -> Option<String> {
+    let (kind, name) = about.split_once('/')?;
+    let names: Vec<&String> = match kind {
+        "component" => documentation.components.keys().collect(),
+        "alarm" => documentation.alarms.keys().collect(),
+        "trigger" => documentation.triggers.keys().collect(),
+        "procedure" => documentation.procedures.keys().collect(),
+        _ => return None,
+    };
+    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let mut same = names.iter().filter(|known| known.eq_ignore_ascii_case(name));
+    let only = same.next().is_some_and(|known| *known == name) && same.next().is_none();
+    (plain && only).then(|| format!("#{kind}-{}", name.to_ascii_lowercase()))
+}
+
+/// A name that leads to where its thing is told.
+fn link(documentation: &Documentation, kind: &str, name: &str) -> String {
+    match place(documentation, &format!("{kind}/{name}")) {
+        Some(place) => format!("[{}]({place})", code(name)),
+        None => code(name),
+    }
+}
+
+fn links<'n>(
+    documentation: &Documentation,
+    kind: &str,
+    names: impl IntoIterator<Item = &'n String>,
+) -> String {
+    names.into_iter().map(|name| link(documentation, kind, name)).collect::<Vec<_>>().join(", ")
+}
+
+/// What people write, with its links to things that are told here.
+fn prose(documentation: &Documentation, text: &str) -> String {
+    to_markdown_with(text, &|address| place(documentation, address)).trim().to_owned()
+}
 
 /// The document.
 pub(super) fn document(documentation: &Documentation) -> String {
@@ -31,14 +69,14 @@ pub(super) fn document(documentation: &Documentation) -> String {
             escape(&revision.applied_by)
         );
     }
-    notes(&mut out, &workload.notes);
+    notes(&mut out, documentation, &workload.notes);
     priorities(&mut out, documentation);
     environments(&mut out, documentation);
     components(&mut out, documentation);
     alarms(&mut out, documentation);
     triggers(&mut out, documentation);
     for (name, one) in &documentation.procedures {
-        procedure(&mut out, name, one);
+        procedure(&mut out, documentation, name, one);
     }
     history(&mut out, documentation);
     out.truncate(out.trim_end().len());
@@ -46,7 +84,7 @@ pub(super) fn document(documentation: &Documentation) -> String {
     out
 }
 
-fn notes(out: &mut String, notes: &[Note]) {
+fn notes(out: &mut String, documentation: &Documentation, notes: &[Note]) {
     for note in notes {
         let mut text = String::new();
         if note.state == NoteState::Earlier {
@@ -57,7 +95,7 @@ fn notes(out: &mut String, notes: &[Note]) {
             }
             text.push_str("\n\n");
         }
-        text.push_str(to_markdown(&note.text).trim());
+        text.push_str(&prose(documentation, &note.text));
         let _ = write!(text, "\n\nFrom {}", code(&note.file));
         for line in text.lines() {
             let _ = writeln!(out, "{}", format!("> {line}").trim_end());
@@ -90,8 +128,8 @@ fn priorities(out: &mut String, documentation: &Documentation) {
     }
     out.push_str("## What matters\n\n");
     for (index, priority) in documentation.priorities.iter().enumerate() {
-        let needs: Vec<String> = priority.components.iter().map(|name| code(name)).collect();
-        let needs = if needs.is_empty() { "every component".to_owned() } else { needs.join(", ") };
+        let needs = links(documentation, "component", &priority.components);
+        let needs = if needs.is_empty() { "every component".to_owned() } else { needs };
         let _ = writeln!(
             out,
             "{}. **{}**: {} should be {}. Needs {needs}.",
@@ -127,13 +165,9 @@ fn components(out: &mut String, documentation: &Documentation) {
         if let Some(description) = &component.description {
             let _ = writeln!(out, "{}\n", escape(description));
         }
-        notes(out, &component.notes);
+        notes(out, documentation, &component.notes);
         let list = |names: &[String]| {
-            if names.is_empty() {
-                "nothing".to_owned()
-            } else {
-                names.iter().map(|name| code(name)).collect::<Vec<_>>().join(", ")
-            }
+            if names.is_empty() { "nothing".to_owned() } else { links(documentation, "component", names) }
         };
         let mut fact = |name: &str, text: Option<String>| {
             if let Some(text) = text.filter(|text| !text.is_empty()) {
@@ -155,9 +189,9 @@ fn components(out: &mut String, documentation: &Documentation) {
         if let Some(service) = &component.service {
             fact("Command", Some(code(&service.run)));
             fact("Health", service.health.as_deref().map(to_markdown));
-            fact("Restart", Some(escape(&service.restart)));
+            fact("Restart", Some(restart(&service.restart).to_owned()));
             fact("Stop", Some(escape(&service.stop)));
-            fact("Memory limit", service.memory_limit_bytes.map(|bytes| format!("{bytes} bytes")));
+            fact("Memory limit", service.memory_limit_bytes.map(bytes));
         }
         out.push('\n');
         let settings: Vec<Vec<String>> = component
@@ -198,7 +232,7 @@ fn alarms(out: &mut String, documentation: &Documentation) {
             let _ = writeln!(out, "{}\n", escape(summary));
         }
         let _ = writeln!(out, "{}\n", to_markdown(&alarm.words));
-        notes(out, &alarm.notes);
+        notes(out, documentation, &alarm.notes);
         for rule in &alarm.rules {
             fenced(out, "promql", &rule.expr);
             let labels: Vec<String> =
@@ -206,6 +240,11 @@ fn alarms(out: &mut String, documentation: &Documentation) {
             let labels =
                 if labels.is_empty() { String::new() } else { format!("; labels {}", labels.join(", ")) };
             let _ = writeln!(out, "Holds for {}{labels}; in {}.\n", length(&rule.r#for), code(&rule.file));
+        }
+        let mut answers: Vec<&String> = alarm.leads_to.iter().map(|way| &way.procedure).collect();
+        answers.dedup();
+        if !answers.is_empty() {
+            let _ = writeln!(out, "Answer: {}.\n", links(documentation, "procedure", answers));
         }
         if let Some(runbook) = alarm.runbook.as_deref().filter(|runbook| is_web(runbook)) {
             let _ = writeln!(out, "Runbook: {}\n", code(runbook));
@@ -237,26 +276,25 @@ fn triggers(out: &mut String, documentation: &Documentation) {
     out.push_str("## Triggers\n\n");
     for (name, trigger) in &documentation.triggers {
         let _ = writeln!(out, "### Trigger {}\n\n{}\n", escape(name), to_markdown(&trigger.words));
-        notes(out, &trigger.notes);
+        let starts = links(documentation, "procedure", trigger.starts.iter().map(|target| &target.procedure));
+        let state = if trigger.enabled { "on" } else { "off" };
+        let _ = writeln!(out, "Starts {starts}; {state}; in {}.\n", code(&trigger.file));
+        notes(out, documentation, &trigger.notes);
     }
 }
 
-fn procedure(out: &mut String, name: &str, procedure: &Procedure) {
+fn procedure(out: &mut String, documentation: &Documentation, name: &str, procedure: &Procedure) {
     let _ = writeln!(out, "## Procedure {}\n", escape(name));
     if let Some(description) = &procedure.description {
-        let _ = writeln!(out, "{}\n", to_markdown(description).trim());
+        let _ = writeln!(out, "{}\n", prose(documentation, description));
     }
-    notes(out, &procedure.notes);
-    let by = procedure.started_by.iter().map(|trigger| code(trigger)).collect::<Vec<_>>().join(", ");
+    notes(out, documentation, &procedure.notes);
+    let by = links(documentation, "trigger", &procedure.started_by);
     if !by.is_empty() {
         let _ = writeln!(out, "- Started by trigger {by}");
     }
     if !procedure.alarms.is_empty() {
-        let _ = writeln!(
-            out,
-            "- Answers alarm {}",
-            procedure.alarms.iter().map(|alarm| code(alarm)).collect::<Vec<_>>().join(", ")
-        );
+        let _ = writeln!(out, "- Answers alarm {}", links(documentation, "alarm", &procedure.alarms));
     }
     let _ = writeln!(out, "- By hand: {}\n", code(&by_hand(name, procedure)));
     let parameters: Vec<Vec<String>> = procedure

@@ -124,7 +124,11 @@ fn of_alarm(alarm: &Alarm, firsts: &std::collections::BTreeMap<String, Option<St
             None if alarm
                 .leads_to
                 .iter()
-                .any(|other| other.trigger.is_some() && other.procedure == way.procedure) => {}
+                .any(|other| other.trigger.is_some() && other.procedure == way.procedure) =>
+            {
+                // Told with the trigger that starts it.
+                continue;
+            }
             None => out.push(format!(
                 "Nothing starts by itself; whoever is on call starts the procedure {procedure}."
             )),

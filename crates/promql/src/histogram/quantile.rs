@@ -78,8 +78,11 @@ impl Histogram {
                 break;
             }
         }
-        let Some(bucket) = found else { return (f64::NAN, None) };
-        let bucket = match self.clip_custom(self.clip_at_zero(bucket)) {
+        // A histogram may count observations that are in no bucket.
+        let nowhere =
+            Bucket { lower: 0.0, upper: 0.0, lower_inclusive: false, upper_inclusive: false, count: 0.0 };
+        let bucket = found.unwrap_or(nowhere);
+        let mut bucket = match self.clip_custom(self.clip_at_zero(bucket)) {
             Ok(bucket) => bucket,
             Err(value) => return (value, None),
         };
@@ -90,6 +93,8 @@ impl Histogram {
         rank = if forward { rank - (reached - bucket.count) } else { reached - rank };
         let mut remark = None;
         if unknown_sum {
+            // Prometheus goes on over the rest to count it, and takes the quantile within the bucket it ends at.
+            bucket = buckets[visited..].last().copied().unwrap_or(bucket);
             let rest: f64 = buckets[visited..].iter().map(|bucket| bucket.count).sum();
             if reached + rest < self.count {
                 remark = Some(Remark::SkewedHigher);

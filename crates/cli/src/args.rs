@@ -200,6 +200,8 @@ pub struct Init {
 pub enum SchemaOf {
     /// `mainstay.yaml`
     Workload,
+    /// `standard.yaml`
+    Standard,
 }
 
 /// `test`

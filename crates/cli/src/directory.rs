@@ -7,10 +7,14 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use mainstay_declare::standards::STANDARD_FILE;
 use mainstay_declare::{Declared, Diagnostic, LineCol, MAX_FILE_BYTES, SourceFile, kind};
 use mainstay_model::Severity;
 
 use crate::exit::{Exit, Failure};
+
+mod fetch;
+mod standards;
 
 /// The most files of a directory that are looked at.
 const MAX_FILES: usize = 20_000;
@@ -39,24 +43,45 @@ pub struct Checked {
     pub declared: Option<Declared>,
     /// Every problem, by file and place.
     pub diagnostics: Vec<Diagnostic>,
-    /// The text of each file that was read.
+    /// The text of each file that was read, by the path that people see. That of a file of a standard leads to where it
+    /// is.
     pub sources: BTreeMap<String, String>,
+    /// The same by the paths that a revision has: the files of a standard lie below `standards/NAME/`.
+    pub files: BTreeMap<String, String>,
+    /// The directories of the standards that are used, absolute and without links.
+    pub standards: Vec<PathBuf>,
 }
 
 /// Reads and checks a directory.
 pub fn check(dir: &Path) -> Result<Checked, Failure> {
     let root = root(dir)?;
-    let found = read(&root)?;
+    let mut found = read(&root)?;
+    let brought = standards::bring(&root, &mut found);
     let outcome = mainstay_declare::declare(&found.files, &mainstay_server::languages::Spoken);
     let unread = found.problems.iter().any(Diagnostic::is_error);
     let mut diagnostics = found.problems;
     // A file that could not be read is not a missing one.
     let lost: Vec<String> = diagnostics.iter().map(|problem| problem.path.clone()).collect();
-    let about_lost = |d: &Diagnostic| d.code == "no-workload-file" && lost.contains(&d.path);
-    diagnostics.extend(outcome.diagnostics.into_iter().filter(|d| !about_lost(d)));
+    let about_lost = |d: &Diagnostic| match d.code {
+        "no-workload-file" => lost.contains(&d.path),
+        "no-standard" => diagnostics.iter().any(|p| p.code == "unreadable-standard" && p.span == d.span),
+        _ => false,
+    };
+    let rest: Vec<_> = outcome.diagnostics.into_iter().filter(|d| !about_lost(d)).collect();
+    diagnostics.extend(rest);
+    for diagnostic in &mut diagnostics {
+        brought.show(&mut diagnostic.path);
+        diagnostic.related.iter_mut().for_each(|related| brought.show(&mut related.path));
+    }
     diagnostics.sort_by(|a, b| (&a.path, a.span.start).cmp(&(&b.path, b.span.start)));
     let declared = if unread { None } else { outcome.declared };
-    Ok(Checked { root, declared, diagnostics, sources: outcome.sources })
+    let shown = |(path, text): (&String, &String)| {
+        let mut path = path.clone();
+        brought.show(&mut path);
+        (path, text.clone())
+    };
+    let sources = outcome.sources.iter().map(shown).collect();
+    Ok(Checked { root, declared, diagnostics, sources, files: outcome.sources, standards: brought.folders })
 }
 
 /// The directory, absolute and without links.
@@ -74,7 +99,12 @@ fn root(dir: &Path) -> Result<PathBuf, Failure> {
 
 /// Reads a directory that was canonicalised.
 pub fn read(root: &Path) -> Result<Found, Failure> {
-    let mut walk = Walk { root, found: Found::default(), seen: 0 };
+    walk(root, false)
+}
+
+/// Reads the directory of a workload or of a standard.
+fn walk(root: &Path, is_standard: bool) -> Result<Found, Failure> {
+    let mut walk = Walk { root, is_standard, found: Found::default(), seen: 0 };
     let entries = std::fs::read_dir(root).map_err(|error| {
         Failure::local(format!("The directory {} cannot be read", root.display()), &error)
     })?;
@@ -103,13 +133,15 @@ fn read_limited(path: &Path) -> std::io::Result<Vec<u8>> {
 
 struct Walk<'a> {
     root: &'a Path,
+    is_standard: bool,
     found: Found,
     seen: usize,
 }
 
 /// Whether a file or folder that cannot be looked at would have been read.
-fn matters(path: &str) -> bool {
+fn matters(path: &str, is_standard: bool) -> bool {
     match path.split_once('/') {
+        None if is_standard => path == STANDARD_FILE,
         None => path == kind::WORKLOAD_FILE,
         Some((folder, _)) => kind::is_read_folder(folder) || mainstay_declare::notes::may_be(path),
     }
@@ -158,13 +190,17 @@ impl Walk<'_> {
         for entry in entries {
             let Ok(name) = entry.file_name().into_string() else {
                 let path = format!("{prefix}{}", entry.file_name().to_string_lossy());
-                if matters(&path) {
+                if matters(&path, self.is_standard) {
                     let message = "The name of this file is not UTF-8".to_owned();
                     self.problem(Severity::Error, "unreadable-file", &path, message, "rename it");
                 }
                 continue;
             };
             if name.starts_with('.') || (prefix.is_empty() && SKIPPED.contains(&name.as_str())) {
+                continue;
+            }
+            // What a workload uses of its own folder of standards is read for those that it names.
+            if prefix.is_empty() && !self.is_standard && name == mainstay_declare::standards::FOLDER {
                 continue;
             }
             self.seen += 1;
@@ -215,14 +251,14 @@ impl Walk<'_> {
         let target = std::fs::canonicalize(on_disk);
         match target {
             Ok(target) if target.starts_with(self.root) && target.is_file() => self.file(&target, path),
-            _ if !matters(&format!("{path}/")) && !matters(&path) => {}
+            _ if !self.matters(&format!("{path}/")) && !self.matters(&path) => {}
             Ok(target) if target.starts_with(self.root) => {
                 let message = "This link to a folder is not followed".to_owned();
                 self.problem(Severity::Warning, "link", &path, message, "put the files where the link is");
             }
             Ok(_) => {
-                let message =
-                    "This link leads out of the workload's directory and is not followed".to_owned();
+                let whose = if self.is_standard { "standard" } else { "workload" };
+                let message = format!("This link leads out of the {whose}'s directory and is not followed");
                 self.problem(Severity::Error, "link", &path, message, "copy the file here");
             }
             Err(error) => {
@@ -232,8 +268,13 @@ impl Walk<'_> {
         }
     }
 
+    fn matters(&self, path: &str) -> bool {
+        matters(path, self.is_standard)
+    }
+
     fn file(&mut self, on_disk: &Path, path: String) {
-        if !kind::is_read(&path) && !mainstay_declare::notes::may_be(&path) {
+        let is_read = if self.is_standard { kind::is_read_in_standard } else { kind::is_read };
+        if !is_read(&path) && !mainstay_declare::notes::may_be(&path) {
             self.found.files.push(SourceFile { path, bytes: Vec::new() });
             return;
         }

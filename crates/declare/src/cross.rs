@@ -11,6 +11,7 @@ use crate::kind::{Kind, stem};
 use crate::languages::{Named, ProcedureFacts, TargetFacts};
 use crate::read::{Content, File, Read};
 use crate::source::Source;
+use crate::standards::overrides::{advice, prefix};
 use crate::tree::{Node, NodeKind, Scalar};
 
 /// A procedure by name: its file, and what it says of itself if it could be read.
@@ -46,14 +47,19 @@ fn bad_name(file: &File, what: &str) -> Option<Diagnostic> {
 
 fn procedures<'a>(files: &'a [File], out: &mut Vec<Diagnostic>) -> BTreeMap<&'a str, Known<'a>> {
     let mut known: BTreeMap<&str, Known<'_>> = BTreeMap::new();
-    for file in files.iter().filter(|file| file.kind == Kind::Procedure) {
+    let is_one = |file: &&File| file.kind == Kind::Procedure && !matches!(file.content, Content::Overridden);
+    for file in files.iter().filter(is_one) {
         out.extend(bad_name(file, "procedure"));
         if let Some(first) = known.get(file.name()) {
             let message = format!("There are two procedures called `{}`", file.name());
+            let paths = [file.source.path.as_str(), first.file.source.path.as_str()];
+            let help = advice(paths, "procedure", file.name()).unwrap_or_else(|| {
+                "rename one of the files, as the file's name is the procedure's".to_owned()
+            });
             out.push(
                 file.source
                     .error("duplicate-procedure", 0..0, message)
-                    .help("rename one of the files, as the file's name is the procedure's")
+                    .help(help)
                     .related(first.file.source.place(0..0, "first declared here")),
             );
             continue;
@@ -103,8 +109,10 @@ fn triggers(files: &[File], procedures: &BTreeMap<&str, Known<'_>>, out: &mut Ve
         let place = file.source.place(span.clone(), "first declared here");
         if let Some(first) = seen.get(name) {
             let message = format!("There are two triggers called `{name}`");
-            let first = std::clone::Clone::clone(first);
-            out.push(file.source.error("duplicate-trigger", span, message).related(first));
+            let first: crate::Related = std::clone::Clone::clone(first);
+            let help = advice([&file.source.path, &first.path], "trigger", name);
+            let diagnostic = file.source.error("duplicate-trigger", span, message).related(first);
+            out.push(Diagnostic { help, ..diagnostic });
         } else {
             seen.insert(name, place);
         }
@@ -175,10 +183,15 @@ fn alarms(
                     // The same name within one file is how severities are written.
                     Some((path, first)) if *path != file.source.path => {
                         let message = format!("There are two alarms called `{}`", alert.name.name);
+                        let help = advice([&file.source.path, path], "alarm", &alert.name.name);
+                        let help = help.unwrap_or_else(|| {
+                            "rename one of them, or put both in one file if they are levels of one alarm"
+                                .to_owned()
+                        });
                         out.push(
                             file.source
                                 .error("duplicate-alarm", span, message)
-                                .help("rename one of them, or put both in one file if they are levels of one alarm")
+                                .help(help)
                                 .related(first.clone()),
                         );
                     }
@@ -189,7 +202,7 @@ fn alarms(
                     }
                 }
                 for lead in alert.runbook.iter().chain(&alert.playbook) {
-                    if leads_somewhere(&lead.name, procedures, paths) {
+                    if leads_somewhere(&lead.name, prefix(&file.source.path), procedures, paths) {
                         continue;
                     }
                     if is_words(&lead.name) {
@@ -235,8 +248,18 @@ fn unknown_words(source: &Source, node: &Node, lead: &Named, paths: &BTreeSet<&s
     }
 }
 
-fn leads_somewhere(text: &str, procedures: &BTreeMap<&str, Known<'_>>, paths: &BTreeSet<&str>) -> bool {
-    if is_words(text) { paths.contains(inside(text)) } else { procedures.contains_key(procedure_name(text)) }
+fn leads_somewhere(
+    text: &str,
+    prefix: &str,
+    procedures: &BTreeMap<&str, Known<'_>>,
+    paths: &BTreeSet<&str>,
+) -> bool {
+    if !is_words(text) {
+        return procedures.contains_key(procedure_name(text));
+    }
+    let path = inside(text);
+    // A standard's alarm means a file of the standard, and may also mean one that every workload has.
+    (!prefix.is_empty() && paths.contains(format!("{prefix}{path}").as_str())) || paths.contains(path)
 }
 
 /// A measure that reads a recorded series needs a rule that records it.

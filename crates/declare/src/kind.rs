@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::standards::STANDARD_FILE;
 use crate::tree::{Node, NodeKind, Scalar, Typed};
 
 /// The kinds of file that are read.
@@ -15,11 +16,13 @@ pub enum Kind {
     Rules,
     /// An EventBridge rule.
     Trigger,
+    /// `standard.yaml`
+    Standard,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Workload, Self::Procedure, Self::Rules, Self::Trigger];
+    pub const ALL: [Self; 5] = [Self::Workload, Self::Procedure, Self::Rules, Self::Trigger, Self::Standard];
 
     /// The word for it, as it is written on a command line.
     pub fn name(self) -> &'static str {
@@ -28,6 +31,7 @@ impl Kind {
             Self::Procedure => "procedure",
             Self::Rules => "rules",
             Self::Trigger => "trigger",
+            Self::Standard => "standard",
         }
     }
 
@@ -38,6 +42,7 @@ impl Kind {
             Self::Procedure => "a procedure (SSM document, with `schemaVersion`)",
             Self::Rules => "alarms and recording rules (Prometheus rule file, with `groups`)",
             Self::Trigger => "a trigger (EventBridge rule, with `EventPattern` and `Targets`)",
+            Self::Standard => "a standard (`standard.yaml`)",
         }
     }
 }
@@ -60,7 +65,7 @@ const FOLDERS: [(&str, Kind); 4] = [
 ];
 
 /// The folders that a workload may have one day, and what they hold.
-const NOT_BUILT: [(&str, &str); 11] = [
+const NOT_BUILT: [(&str, &str); 10] = [
     ("slos", "SLOs (OpenSLO, Sloth)"),
     ("deploy", "Deployment and build files (AppSpec, buildspec)"),
     ("controls", "Controls (CEL, Rego, Guard)"),
@@ -71,11 +76,10 @@ const NOT_BUILT: [(&str, &str); 11] = [
     ("oncall", "On-call rosters (iCalendar)"),
     ("access", "Access policies (Cedar)"),
     ("infrastructure", "Infrastructure (Terraform, CloudFormation)"),
-    ("standards", "Shared standards"),
 ];
 
 /// Folders that mean nothing to us and may well hold YAML.
-const FREE: [&str; 16] = [
+const FREE: [&str; 17] = [
     "bin",
     "build",
     "charts",
@@ -90,6 +94,7 @@ const FREE: [&str; 16] = [
     "node_modules",
     "scripts",
     "src",
+    "standards",
     "target",
     "tests",
 ];
@@ -173,11 +178,31 @@ pub(crate) fn role(path: &str) -> Role<'_> {
     if is_yaml(path) && !FREE.contains(&folder) { Role::UnknownFolder(folder) } else { Role::Ignored }
 }
 
+/// What a path relative to a standard's directory is.
+pub(crate) fn role_in_standard(path: &str) -> Role<'_> {
+    match role(path) {
+        Role::Read(Kind::Workload) | Role::Misnamed => Role::Ignored,
+        Role::Ignored if path == STANDARD_FILE => Role::Read(Kind::Standard),
+        Role::Ignored if path.ends_with("/standard.yaml") && path.starts_with("standards/") => {
+            Role::NotBuilt("standards", "Standards inside a standard")
+        }
+        role => role,
+    }
+}
+
+/// Whether a file of this path in a standard's directory is read.
+pub fn is_read_in_standard(path: &str) -> bool {
+    matches!(role_in_standard(path), Role::Read(_))
+}
+
 /// What a single file is, by its name and the folder nearest to it; `None` where only its content can tell.
 pub(crate) fn role_of_single(path: &str) -> Option<Role<'_>> {
     let name = path.rsplit('/').next().unwrap_or(path);
     if name == WORKLOAD_FILE {
         return Some(Role::Read(Kind::Workload));
+    }
+    if name == STANDARD_FILE {
+        return Some(Role::Read(Kind::Standard));
     }
     path.split('/').rev().skip(1).find_map(|part| {
         if let Some((_, kind)) = FOLDERS.iter().find(|(name, _)| *name == part) {
@@ -228,6 +253,8 @@ pub(crate) fn of_content(root: &Node) -> ContentKind {
     }
     if has("workload") || (has("components") && has("environments")) {
         ContentKind::Known(Kind::Workload)
+    } else if has("standard") && has("version") {
+        ContentKind::Known(Kind::Standard)
     } else if has("schemaVersion") {
         ContentKind::Known(Kind::Procedure)
     } else if has("groups") || is("kind", "PrometheusRule") {

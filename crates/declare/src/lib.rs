@@ -22,6 +22,7 @@ mod resolve_fill;
 pub mod schema;
 mod shape;
 mod source;
+pub mod standards;
 mod tree;
 pub mod workload;
 
@@ -33,10 +34,11 @@ pub use languages::{
 };
 pub use notes::Note;
 pub use source::{MAX_DIRECTORY_BYTES, MAX_FILE_BYTES};
+pub use standards::{Origin, Standard};
 pub use workload::{
-    Approval, Changes, Comparison, Component, Environment, Health, HealthCheck, Limits, OnHost, Priority,
-    Restart, SecretRef, Service, Stop, StopSignal, Target, Telemetry, Template, Variables, Workload,
-    looks_secret,
+    Approval, Changes, Comparison, Component, Environment, Health, HealthCheck, Limits, OnHost, Override,
+    Priority, Restart, SecretRef, Service, StandardSource, StandardUse, Stop, StopSignal, TagRule, Target,
+    Telemetry, Template, Variables, Workload, looks_secret,
 };
 
 /// One file as it was found.
@@ -73,6 +75,11 @@ pub struct Declared {
     pub rules: Vec<Rules>,
     /// What people wrote about it, in path order.
     pub notes: Vec<Note>,
+    /// The standards it uses, in the order it names them.
+    pub standards: Vec<Standard>,
+    /// Where each thing is declared, by `alarm/NAME`, `recording/NAME`, `trigger/NAME` and `procedure/NAME`. An alarm of
+    /// several rules stands where its first does.
+    pub origins: BTreeMap<String, Origin>,
 }
 
 /// A runbook or playbook.
@@ -136,6 +143,10 @@ pub enum FileContent {
     Rules(Vec<Rules>),
     /// A trigger.
     Trigger(Trigger),
+    /// A `standard.yaml`.
+    Standard(standards::Definition),
+    /// A file that the workload overrides.
+    Nothing,
 }
 
 impl Outcome {
@@ -148,75 +159,122 @@ impl Outcome {
 /// Reads a whole workload directory. `files` are all its files in any order; those that mean nothing are left alone, so
 /// callers may hand in everything they find (and should leave out what they do not want read, such as links that lead
 /// out of the directory).
+///
+/// The files of a standard are handed in below `standards/NAME/`; [`standards::wanted`] says which are needed.
 pub fn declare(files: &[SourceFile], languages: &dyn Languages) -> Outcome {
     let by_path: BTreeMap<&str, &SourceFile> = files.iter().map(|file| (file.path.as_str(), file)).collect();
     let paths: BTreeSet<&str> = by_path.keys().copied().collect();
-    let (mut read, mut diagnostics) = read_all(&by_path, languages);
+    let (mut read, mut diagnostics, whole) = read_all(&by_path, languages);
+    let mut bound = standards::Bound::default();
+    let mut is_complete = true;
+    if let Some((source, root)) = workload_of(&read).filter(|_| whole) {
+        bound = standards::bind(&by_path, &source, &root, languages);
+        is_complete = !bound.diagnostics.iter().any(|problem| problem.code == "no-standard");
+        // First those of the standards, so that of two of one name the workload's own is the second.
+        read.splice(0..0, std::mem::take(&mut bound.files));
+        diagnostics.append(&mut bound.diagnostics);
+        diagnostics.extend(standards::overrides::apply(&mut read, &source, &root, languages));
+    }
+    diagnostics.extend(standards::policy::check(&read));
     diagnostics.extend(layout(&paths));
-    diagnostics.extend(cross::check(&read, &paths));
-    let mut notes = notes::read(&by_path, &read);
-    diagnostics.append(&mut notes.diagnostics);
+    let mut between = cross::check(&read, &paths);
+    let mut notes = notes::read(&by_path, &read, &bound.texts);
+    between.append(&mut notes.diagnostics);
+    // Who lacks a standard lacks what is in it.
+    between.retain(|problem| is_complete || !OF_OTHERS.contains(&problem.code));
+    diagnostics.append(&mut between);
     diagnostics.extend(read.iter_mut().flat_map(|file| std::mem::take(&mut file.diagnostics)));
     let diagnostics = diagnostic::in_order(diagnostics);
     let texts = read.iter().map(|file| (file.source.path.clone(), file.source.text.clone()));
     let sources = texts.chain(notes.sources).collect();
     let clean = !diagnostics.iter().any(Diagnostic::is_error);
-    Outcome { declared: if clean { assemble(read, notes.notes) } else { None }, diagnostics, sources }
+    read.sort_by(|a, b| a.source.path.cmp(&b.source.path));
+    let declared = if clean { assemble(read, notes.notes, bound.standards) } else { None };
+    Outcome { declared, diagnostics, sources }
 }
 
-/// Reads the files that are to be read, as far as the directory's limit allows.
+/// Codes that say that something is not there.
+const OF_OTHERS: [&str; 3] = ["unknown-procedure", "unknown-recording", "unknown-subject"];
+
+/// The workload's file, if it could be parsed.
+fn workload_of(files: &[File]) -> Option<(Source, tree::Node)> {
+    files.iter().find_map(|file| match &file.content {
+        Content::Workload(root, _) => Some((file.source.clone(), root.clone())),
+        _ => None,
+    })
+}
+
+/// Reads the workload's own files, as far as the directory's limit allows. Also says whether it did.
 fn read_all(
     by_path: &BTreeMap<&str, &SourceFile>,
     languages: &dyn Languages,
-) -> (Vec<File>, Vec<Diagnostic>) {
+) -> (Vec<File>, Vec<Diagnostic>, bool) {
     let mut out = Vec::new();
-    let mut diagnostics = Vec::new();
     let mut total = 0;
     for file in by_path.values() {
-        let Role::Read(kind) = kind::role(&file.path) else { continue };
-        let (source, broken) = Source::read(file);
-        total += source.text.len();
+        let of_standard = standards::split(&file.path);
+        let role = match of_standard {
+            Some((_, path)) => kind::role_in_standard(path),
+            None => kind::role(&file.path),
+        };
+        let Role::Read(kind) = role else { continue };
+        total += file.bytes.len();
         if total > MAX_DIRECTORY_BYTES {
             let message = format!(
                 "With this file the directory has more than {MAX_DIRECTORY_BYTES} bytes to read; it and what follows is not read"
             );
-            diagnostics.push(source.error("too-large", 0..0, message));
-            break;
+            return (out, vec![Source::named(&file.path).error("too-large", 0..0, message)], false);
         }
-        out.push(match broken {
-            Some(diagnostic) => File::broken(source, kind, diagnostic),
-            None => {
-                let parsed = tree::parse(&source);
-                File::read(source, kind, parsed, languages)
-            }
-        });
+        if of_standard.is_none() {
+            out.push(File::of(file, kind, languages));
+        }
     }
-    (out, diagnostics)
+    (out, Vec::new(), true)
 }
 
 /// What is wrong with the names of files and folders.
 fn layout(paths: &BTreeSet<&str>) -> Vec<Diagnostic> {
-    let about = |path: &str| Source::named(path);
+    let mut out = layout_of(paths.iter().copied().filter(|path| standards::split(path).is_none()), "");
+    let misnamed = paths.iter().find(|path| kind::role(path) == Role::Misnamed);
+    if !paths.contains(kind::WORKLOAD_FILE) {
+        let message = "There is no `mainstay.yaml` in this directory";
+        let diagnostic = Source::named(kind::WORKLOAD_FILE).error("no-workload-file", 0..0, message);
+        out.push(match misnamed {
+            Some(path) => diagnostic.help(format!("rename `{path}` to `mainstay.yaml`")),
+            None if paths.contains(standards::STANDARD_FILE) => diagnostic
+                .help("this is the directory of a standard, which is checked with a workload that uses it"),
+            None => diagnostic.help("a workload's directory has one, beginning with `workload: NAME`"),
+        });
+    }
+    out
+}
+
+/// The same of the directory of a workload or, with the prefix under which it is handed in, of a standard.
+pub(crate) fn layout_of<'p>(paths: impl Iterator<Item = &'p str>, prefix: &str) -> Vec<Diagnostic> {
+    let about = |path: &str| Source::named(&format!("{prefix}{path}"));
+    let (whose, role): (_, fn(&str) -> Role<'_>) = match prefix {
+        "" => ("a workload", kind::role),
+        _ => ("a standard", kind::role_in_standard),
+    };
     let mut out = Vec::new();
     let mut not_built: BTreeMap<&str, (&str, &str, usize)> = BTreeMap::new();
     let mut unknown: BTreeMap<&str, &str> = BTreeMap::new();
-    let mut misnamed = None;
     for path in paths {
-        match kind::role(path) {
+        match role(path) {
             Role::NotBuilt(folder, holds) => not_built.entry(folder).or_insert((holds, path, 0)).2 += 1,
             Role::UnknownFolder(folder) => drop(unknown.entry(folder).or_insert(path)),
-            Role::Misnamed => misnamed = Some(*path),
-            Role::Read(_) | Role::Ignored => {}
+            Role::Read(_) | Role::Misnamed | Role::Ignored => {}
         }
     }
     for (folder, (holds, path, count)) in not_built {
         let files = if count == 1 { "one file".to_owned() } else { format!("{count} files") };
         let message = format!("{holds} are not built yet, and `{folder}/` has {files}");
-        let help = "move the folder out of the workload's directory until then";
+        let help =
+            format!("move the folder out of the {}'s directory until then", whose.trim_start_matches("a "));
         out.push(about(path).error("unsupported-format", 0..0, message).help(help));
     }
     for (folder, path) in unknown {
-        let message = format!("`{folder}/` is not a folder of a workload, so its files are not read");
+        let message = format!("`{folder}/` is not a folder of {whose}, so its files are not read");
         let diagnostic =
             about(path).warning("unknown-folder", 0..0, message).nearest(folder, kind::folder_names());
         out.push(match diagnostic.help {
@@ -224,19 +282,12 @@ fn layout(paths: &BTreeSet<&str>) -> Vec<Diagnostic> {
             None => diagnostic.help("procedures go to `runbooks/` or `playbooks/`, triggers to `triggers/`, rule files to `alarms/`"),
         });
     }
-    if !paths.contains(kind::WORKLOAD_FILE) {
-        let message = "There is no `mainstay.yaml` in this directory";
-        let diagnostic = about(kind::WORKLOAD_FILE).error("no-workload-file", 0..0, message);
-        out.push(match misnamed {
-            Some(path) => diagnostic.help(format!("rename `{path}` to `mainstay.yaml`")),
-            None => diagnostic.help("a workload's directory has one, beginning with `workload: NAME`"),
-        });
-    }
     out
 }
 
 /// Everything that was declared. `None` if a part is missing, which has been said.
-fn assemble(files: Vec<File>, notes: Vec<Note>) -> Option<Declared> {
+fn assemble(files: Vec<File>, notes: Vec<Note>, standards: Vec<Standard>) -> Option<Declared> {
+    let origins = origins(&files);
     let mut workload = None;
     let mut procedures = BTreeMap::new();
     let mut triggers = BTreeMap::new();
@@ -247,9 +298,40 @@ fn assemble(files: Vec<File>, notes: Vec<Note>) -> Option<Declared> {
             FileContent::Procedure(procedure) => drop(procedures.insert(procedure.name.clone(), procedure)),
             FileContent::Rules(found) => rules.extend(found),
             FileContent::Trigger(trigger) => drop(triggers.insert(trigger.name.clone(), trigger)),
+            FileContent::Standard(_) | FileContent::Nothing => {}
         }
     }
-    Some(Declared { workload: workload?, procedures, triggers, rules, notes })
+    let mut workload = workload?;
+    workload.changes = standards.iter().fold(workload.changes, |all, one| all.and(one.definition.changes));
+    Some(Declared { workload, procedures, triggers, rules, notes, standards, origins })
+}
+
+/// Where everything with a name is declared.
+fn origins(files: &[File]) -> BTreeMap<String, Origin> {
+    let mut out = BTreeMap::new();
+    for file in files {
+        let path = &file.source.path;
+        match &file.content {
+            Content::Procedure(_) => {
+                out.insert(format!("procedure/{}", file.name()), Origin::new(path, 1));
+            }
+            Content::Trigger(read) => {
+                let named = read.facts.as_ref().and_then(|facts| facts.name.as_ref());
+                let name = named.map_or(file.name(), |named| &named.name);
+                out.insert(format!("trigger/{name}"), Origin::new(path, 1));
+            }
+            Content::Rules(documents) => {
+                for (_, named) in documents.iter().flat_map(|read| standards::rules_of(&read.node)) {
+                    let tree::NodeKind::Scalar(name) = &named.value.kind else { continue };
+                    let kind = if named.key == "alert" { "alarm" } else { "recording" };
+                    let line = file.source.line_col(named.key_span.start).line;
+                    out.entry(format!("{kind}/{}", name.text)).or_insert_with(|| Origin::new(path, line));
+                }
+            }
+            _ => {}
+        }
+    }
+    out
 }
 
 fn content(file: File) -> Option<FileContent> {
@@ -270,6 +352,8 @@ fn content(file: File) -> Option<FileContent> {
             .map(|read| Some(Rules { path: path.clone(), value: read.value, facts: read.facts? }))
             .collect::<Option<Vec<_>>>()
             .map(FileContent::Rules),
+        Content::Standard(_, definition) => definition.map(FileContent::Standard),
+        Content::Overridden => Some(FileContent::Nothing),
         Content::Broken => None,
     }
 }

@@ -9,7 +9,9 @@ use std::ops::Range;
 use crate::SourceFile;
 use crate::diagnostic::Diagnostic;
 use crate::read::{Content, File};
+use crate::resolve_fill;
 use crate::source::{MAX_DIRECTORY_BYTES, Source};
+use crate::standards::split;
 
 /// The folder.
 const FOLDER: &str = "docs/";
@@ -49,11 +51,26 @@ pub(crate) struct Notes {
 }
 
 /// Reads every note and holds it against what is declared.
-pub(crate) fn read(by_path: &BTreeMap<&str, &SourceFile>, files: &[File]) -> Notes {
+///
+/// `standards` are the values of the parameters of each standard that is used; its notes are read with them.
+pub(crate) fn read(
+    by_path: &BTreeMap<&str, &SourceFile>,
+    files: &[File],
+    standards: &BTreeMap<String, BTreeMap<String, String>>,
+) -> Notes {
     let mut out = Notes::default();
     let known = Known::of(files);
     let mut total = 0;
-    for file in by_path.values().filter(|file| may_be(&file.path)) {
+    for file in by_path.values() {
+        let standard = split(&file.path);
+        if !may_be(standard.map_or(&file.path, |(_, path)| path)) {
+            continue;
+        }
+        let values = match standard.map(|(name, _)| standards.get(name)) {
+            Some(None) => continue,
+            Some(values) => values,
+            None => None,
+        };
         // Only what begins as front matter can be one; anything else need not even be text.
         let bytes = file.bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&file.bytes);
         if !bytes.starts_with(b"---\n") && !bytes.starts_with(b"---\r\n") {
@@ -78,10 +95,29 @@ pub(crate) fn read(by_path: &BTreeMap<&str, &SourceFile>, files: &[File]) -> Not
             out.diagnostics.push(broken);
             continue;
         }
-        if let Some(note) = front.and_then(|front| front.note(&source, &known, &mut out.diagnostics)) {
+        if let Some(mut note) = front.and_then(|front| front.note(&source, &known, &mut out.diagnostics)) {
+            if let Some(values) = values {
+                note.text = filled(&note.text, values);
+                // It comes together with what it describes, which looks different in each workload.
+                (note.describes, note.parts) = (None, BTreeMap::new());
+            }
             out.notes.push(note);
         }
     }
+    out
+}
+
+/// A text with the values of parameters in place of their names.
+fn filled(text: &str, values: &BTreeMap<String, String>) -> String {
+    let mut out = String::new();
+    let mut from = 0;
+    for found in resolve_fill::references(text, "standard") {
+        let Some(value) = values.get(&text[found.name.clone()]).filter(|_| !found.escaped) else { continue };
+        out.push_str(&text[from..found.whole.start]);
+        out.push_str(value);
+        from = found.whole.end;
+    }
+    out.push_str(&text[from..]);
     out
 }
 
@@ -123,7 +159,8 @@ impl<'a> Known<'a> {
                         }
                     }
                 }
-                Content::Broken => unclear.extend(KINDS),
+                Content::Standard(_, Some(_)) | Content::Overridden => {}
+                Content::Standard(_, None) | Content::Broken => unclear.extend(KINDS),
             }
         }
         names.retain(|kind, _| !unclear.contains(kind));

@@ -2,10 +2,12 @@
 
 use serde_json::Value;
 
+use crate::SourceFile;
 use crate::diagnostic::Diagnostic;
 use crate::kind::{self, Kind};
 use crate::languages::{Checked, Languages, ProcedureFacts, RulesFacts, TriggerFacts};
 use crate::source::Source;
+use crate::standards::definition::{self, Definition};
 use crate::tree::{self, Node};
 use crate::workload::{self, Workload};
 
@@ -13,7 +15,7 @@ use crate::workload::{self, Workload};
 pub(crate) const MAX_PROBLEMS: usize = 1000;
 
 /// What Prometheus takes as a text however it is written: a label `version: 1.10` is not `1.1`.
-const RULE_TEXTS: [&str; 6] = ["labels", "annotations", "alert", "record", "expr", "name"];
+pub(crate) const RULE_TEXTS: [&str; 6] = ["labels", "annotations", "alert", "record", "expr", "name"];
 
 /// A value, its nodes, and what its language says of it.
 pub(crate) struct Read<F> {
@@ -28,8 +30,11 @@ pub(crate) enum Content {
     Procedure(Read<ProcedureFacts>),
     Rules(Vec<Read<RulesFacts>>),
     Trigger(Read<TriggerFacts>),
+    Standard(Node, Option<Definition>),
     /// Too broken to tell.
     Broken,
+    /// Of a standard, and left out for what the workload declares itself.
+    Overridden,
 }
 
 /// One file, read.
@@ -41,6 +46,24 @@ pub(crate) struct File {
 }
 
 impl File {
+    /// Decodes and reads a file.
+    pub fn of(file: &SourceFile, kind: Kind, languages: &dyn Languages) -> Self {
+        let (source, broken) = Source::read(file);
+        match broken {
+            Some(diagnostic) => Self::broken(source, kind, diagnostic),
+            None => {
+                let parsed = tree::parse(&source);
+                Self::read(source, kind, parsed, languages)
+            }
+        }
+    }
+
+    /// A file of which nothing can be told, for a reason that has been said elsewhere.
+    pub fn untold(file: &SourceFile, kind: Kind) -> Self {
+        let (source, broken) = Source::read(file);
+        Self { source, kind, content: Content::Broken, diagnostics: broken.into_iter().collect() }
+    }
+
     /// A file that could not be decoded.
     pub fn broken(source: Source, kind: Kind, diagnostic: Diagnostic) -> Self {
         Self { source, kind, content: Content::Broken, diagnostics: vec![diagnostic] }
@@ -129,6 +152,11 @@ fn content(
             let read = workload::read::read(source, &node, languages);
             diagnostics.extend(read.diagnostics);
             Content::Workload(node, read.workload)
+        }
+        Kind::Standard => {
+            let read = definition::read(source, &node);
+            diagnostics.extend(read.diagnostics);
+            Content::Standard(node, read.definition)
         }
         Kind::Trigger => {
             let value = node.to_value();

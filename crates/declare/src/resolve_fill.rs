@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Related};
 use crate::source::Source;
 use crate::tree::{Entry, Node, NodeKind, Scalar, Style, Typed, scalar};
 use crate::workload::command::VARIABLES;
@@ -79,14 +79,19 @@ pub(crate) fn is_used(source: &Source, prefix: &str) -> bool {
 impl<'a> Filler<'a> {
     /// Says of problems with values that were filled in where those values stand: what is underlined is only where they
     /// are used.
-    pub fn point_home(&self, node: &Node, place: &str, source: &Source, problems: &mut [Diagnostic]) {
+    pub fn point_home(
+        &self,
+        node: &Node,
+        home: &dyn Fn(&str, &Node) -> Related,
+        problems: &mut [Diagnostic],
+    ) {
         let NodeKind::Scalar(scalar) = &node.kind else {
             match &node.kind {
                 NodeKind::List(items) => {
-                    items.iter().for_each(|item| self.point_home(item, place, source, problems));
+                    items.iter().for_each(|item| self.point_home(item, home, problems));
                 }
                 NodeKind::Map(entries) => {
-                    entries.iter().for_each(|entry| self.point_home(&entry.value, place, source, problems));
+                    entries.iter().for_each(|entry| self.point_home(&entry.value, home, problems));
                 }
                 NodeKind::Scalar(_) => {}
             }
@@ -96,9 +101,7 @@ impl<'a> Filler<'a> {
             let name = &scalar.text[found.name.clone()];
             let Some(Some(value)) = self.values.get(name) else { continue };
             for problem in problems.iter_mut().filter(|problem| problem.span == node.focus) {
-                problem
-                    .related
-                    .push(source.place(value.focus.clone(), format!("the value of `{name}`{place}")));
+                problem.related.push(home(name, value));
             }
         }
     }

@@ -5,18 +5,30 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::shape::{Form, Key, Rule, SECRET, Shape, WORKLOAD, variables};
+use crate::shape::{Form, Key, Rule, SECRET, Shape, WORKLOAD, standards, variables};
 
 /// The identity of the schema. It names the version of the format, and is no address to fetch.
 pub const SCHEMA_ID: &str = "urn:mainstay:schema:workload:1";
 
+/// The identity of the schema of `standard.yaml`.
+pub const STANDARD_SCHEMA_ID: &str = "urn:mainstay:schema:standard:1";
+
 /// The schema of `mainstay.yaml`.
 pub fn workload() -> Value {
+    whole(&WORKLOAD, SCHEMA_ID, "Mainstay workload")
+}
+
+/// The schema of `standard.yaml`.
+pub fn standard() -> Value {
+    whole(&standards::STANDARD, STANDARD_SCHEMA_ID, "Mainstay standard")
+}
+
+fn whole(shape: &'static Shape, id: &str, title: &str) -> Value {
     let mut definitions = Map::new();
-    let mut root = object(&WORKLOAD, Part::Whole, &mut definitions);
+    let mut root = object(shape, Part::Whole, &mut definitions);
     root.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
-    root.insert("$id".to_owned(), json!(SCHEMA_ID));
-    root.insert("title".to_owned(), json!("Mainstay workload"));
+    root.insert("$id".to_owned(), json!(id));
+    root.insert("title".to_owned(), json!(title));
     root.insert("$defs".to_owned(), Value::Object(definitions));
     Value::Object(root)
 }
@@ -153,6 +165,18 @@ fn form(form: &'static Form, part: Part, definitions: &mut Map<String, Value>) -
             "propertyNames": {"pattern": NAME},
             "additionalProperties": reference(shape, Part::Over, definitions),
         }),
+        Form::Parameters(shape) => json!({
+            "type": "object",
+            "propertyNames": {"pattern": "^[A-Za-z][A-Za-z0-9_-]{0,63}$"},
+            "additionalProperties": reference(shape, part, definitions),
+        }),
+        Form::Scalar => json!({"type": SCALAR}),
+        Form::Scalars => json!({"type": "array", "items": {"type": SCALAR}, "minItems": 1}),
+        Form::Words(words) => {
+            json!({"type": "array", "items": {"enum": words}, "uniqueItems": true, "minItems": 1})
+        }
+        Form::Commit => json!({"type": "string", "pattern": "^[0-9a-f]{40}$"}),
+        Form::Version(version) => json!({"const": version}),
     };
     let schema = match form {
         Form::Target

@@ -6,6 +6,8 @@
 
 use crate::workload::command::VARIABLES;
 
+pub(crate) mod standards;
+
 /// A mapping whose keys are known.
 #[derive(Debug)]
 pub(crate) struct Shape {
@@ -85,6 +87,18 @@ pub(crate) enum Form {
     Named(&'static Shape),
     /// The same, each over another mapping of this form, so that nothing is required.
     Overrides(&'static Shape),
+    /// Mappings by the names of parameters.
+    Parameters(&'static Shape),
+    /// Any scalar.
+    Scalar,
+    /// A list of any scalars.
+    Scalars,
+    /// A list of different words out of these.
+    Words(&'static [&'static str]),
+    /// The full name of a commit of git.
+    Commit,
+    /// The version of a file's format.
+    Version(u32),
 }
 
 impl Shape {
@@ -93,11 +107,11 @@ impl Shape {
     }
 }
 
-const fn key(name: &'static str, form: Form, doc: &'static str) -> Key {
+pub(crate) const fn key(name: &'static str, form: Form, doc: &'static str) -> Key {
     Key { name, form, required: false, doc }
 }
 
-const fn required(name: &'static str, form: Form, doc: &'static str) -> Key {
+pub(crate) const fn required(name: &'static str, form: Form, doc: &'static str) -> Key {
     Key { name, form, required: true, doc }
 }
 
@@ -119,11 +133,23 @@ pub(crate) static WORKLOAD: Shape = Shape {
         key("environments", Form::Named(&ENVIRONMENT), "Where it runs. Without any, every host counts."),
         key("components", Form::Named(&COMPONENT), "Its parts."),
         key("changes", Form::Shape(&CHANGES), "Which changes wait for an approval."),
+        key(
+            "standards",
+            Form::List(&standards::USE),
+            "Shared directories whose files belong to this workload, too.",
+        ),
+        key(
+            "overrides",
+            Form::List(&standards::OVERRIDE),
+            "What of a standard this workload declares itself, and why.",
+        ),
+        key(
+            "tag_policy",
+            Form::List(&standards::TAG_RULE),
+            "Which tags there have to be, and with what values.",
+        ),
     ],
-    not_built: &[
-        ("standards", "Shared standards are not built yet, so `standards` cannot be used"),
-        ("resources", "Holding host state is not built yet, so `resources` cannot be used"),
-    ],
+    not_built: &[("resources", "Holding host state is not built yet, so `resources` cannot be used")],
     rules: &[],
 };
 

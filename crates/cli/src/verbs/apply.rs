@@ -213,7 +213,7 @@ fn new_revision(checked: &Checked, asked: &Asked, screen: Screen) -> Result<NewR
     }
     must_be_clean(checked)?;
     let files = checked
-        .sources
+        .files
         .iter()
         .map(|(path, content)| FileBody { path: path.clone(), content: content.clone() })
         .collect();

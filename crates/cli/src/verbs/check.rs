@@ -27,6 +27,8 @@ struct Answer {
     clean: String,
     /// What the diagnostics' paths are relative to, as it was typed.
     root: PathBuf,
+    /// The directories of standards that it uses.
+    standards: Vec<PathBuf>,
 }
 
 /// Checks a directory or a file; problems are the answer, so they go to stdout.
@@ -78,7 +80,13 @@ fn single(path: &Path) -> Result<Answer, Failure> {
         let tests = loaded.tests.as_ref().map_or(0, |file| file.tests.len());
         let clean =
             format!("{shown}: no problems in {} of rules; `mainstay test` runs them", count(tests, "test"));
-        return Ok(Answer { diagnostics: loaded.diagnostics, sources: loaded.sources, clean, root });
+        return Ok(Answer {
+            diagnostics: loaded.diagnostics,
+            sources: loaded.sources,
+            clean,
+            root,
+            standards: Vec::new(),
+        });
     }
     let file = directory::read_single(path)?;
     let outcome = mainstay_declare::check_file(&file, None, &mainstay_server::languages::Spoken);
@@ -86,7 +94,13 @@ fn single(path: &Path) -> Result<Answer, Failure> {
         Some(kind) => format!("{shown}: no problems in {}", kind.description()),
         None => String::new(),
     };
-    Ok(Answer { diagnostics: outcome.diagnostics, sources: outcome.sources, clean, root })
+    Ok(Answer {
+        diagnostics: outcome.diagnostics,
+        sources: outcome.sources,
+        clean,
+        root,
+        standards: Vec::new(),
+    })
 }
 
 fn whole(path: &Path) -> Result<Answer, Failure> {
@@ -107,6 +121,7 @@ fn whole(path: &Path) -> Result<Answer, Failure> {
         sources: checked.sources,
         clean: clean.unwrap_or_default(),
         root: path.to_owned(),
+        standards: checked.standards,
     })
 }
 

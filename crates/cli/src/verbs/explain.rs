@@ -157,7 +157,7 @@ mod tests {
         }
         assert!(faults.is_empty(), "{}", faults.join("\n"));
         // These are about the file system, and have tests in `directory`.
-        assert_eq!(only_words, ["link", "too-many-files", "unreadable-file"]);
+        assert_eq!(only_words, ["link", "too-many-files", "unreadable-file", "unreadable-standard"]);
     }
 
     #[test]

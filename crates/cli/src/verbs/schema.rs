@@ -8,5 +8,6 @@ use crate::screen::Screen;
 pub fn run(screen: Screen, of: SchemaOf) -> Result<(), Failure> {
     screen.json(&match of {
         SchemaOf::Workload => mainstay_declare::schema::workload(),
+        SchemaOf::Standard => mainstay_declare::schema::standard(),
     })
 }

@@ -253,6 +253,15 @@ pub(super) const TEXTS: &[Explanation] = &[
         Example::Words("`chmod u+r runbooks/restore.yaml`"),
     ),
     text(
+        "unreadable-standard",
+        "A standard that the workload uses cannot be had",
+        "Its directory is not there or cannot be read, or git cannot fetch the commit. The message has the system's or git's own words. A commit that was fetched once is kept and needs no network again.",
+        Example::Words(
+            "`standards: [{ name: web, path: ../standard/web }]`, where the directory is `../standards/web`",
+        ),
+        Example::Words("`standards: [{ name: web, path: ../standards/web }]`"),
+    ),
+    text(
         "wildcard-too-complex",
         "A wildcard of an event pattern would be too costly",
         "Each event is compared with every pattern, so what one of them may cost is bounded, as it is in EventBridge.",

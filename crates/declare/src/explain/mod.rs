@@ -9,6 +9,7 @@ use crate::diagnostic::CODES;
 mod between;
 mod form;
 mod languages;
+mod standards;
 mod values;
 
 /// What there is to say about one code.
@@ -48,7 +49,7 @@ pub(crate) struct Text {
 }
 
 fn own() -> impl Iterator<Item = &'static Text> {
-    form::TEXTS.iter().chain(values::TEXTS).chain(between::TEXTS)
+    form::TEXTS.iter().chain(values::TEXTS).chain(between::TEXTS).chain(standards::TEXTS)
 }
 
 /// What there is to say about a code. `None` for a code that is not known.

@@ -84,6 +84,11 @@ impl<'n> Layers<'n> {
         self.components.iter().map(|entry| entry.key.as_str())
     }
 
+    /// The names of the environments.
+    pub fn environments(&self) -> impl Iterator<Item = &'n str> {
+        self.environments.iter().map(|entry| entry.key.as_str())
+    }
+
     /// The values of the variables in an environment.
     pub fn filler(&self, environment: Option<&str>) -> Filler<'n> {
         let scalar = |node: &'n Node| matches!(node.kind, NodeKind::Scalar(_)).then_some(node);
@@ -266,7 +271,10 @@ pub(super) fn filled(
     let full = filler.fill(node, place_in_component, reader.source, &mut problems);
     let before = reader.len();
     let component = super::read::component(reader, name, &full, references);
-    reader.since(before, |found| filler.point_home(node, place, reader.source, found));
+    let home = |name: &str, value: &Node| {
+        reader.source.place(value.focus.clone(), format!("the value of `{name}`{place}"))
+    };
+    reader.since(before, |found| filler.point_home(node, &home, found));
     for problem in problems {
         reader.push(problem);
     }
@@ -303,7 +311,15 @@ pub(super) fn misplaced(reader: &Reader<'_>, root: &Node) {
     let NodeKind::Map(entries) = &root.kind else { return };
     for entry in entries {
         match (entry.key.as_str(), &entry.value.kind) {
-            ("components" | "variables" | "standards", _) => {}
+            ("components" | "variables", _) => {}
+            ("standards", NodeKind::List(items)) => {
+                for item in items {
+                    let NodeKind::Map(keys) = &item.kind else { continue };
+                    keys.iter()
+                        .filter(|key| key.key != "parameters")
+                        .for_each(|key| refuse(reader, &key.value));
+                }
+            }
             ("priorities", NodeKind::List(items)) => {
                 for item in items {
                     let NodeKind::Map(keys) = &item.kind else { continue };
@@ -328,11 +344,9 @@ fn refuse(reader: &Reader<'_>, node: &Node) {
             for found in resolve_fill::references(text, "var").iter().filter(|found| !found.escaped) {
                 let message = "Variables cannot be used here";
                 let span = node.within(found.whole.clone(), reader.source);
-                reader.push(
-                    reader
-                        .error("misplaced-variable", span, message)
-                        .help("they can in components and in the targets of priorities"),
-                );
+                reader.push(reader.error("misplaced-variable", span, message).help(
+                    "they can in components, in the targets of priorities and in the parameters of standards",
+                ));
             }
         }
         NodeKind::Scalar(_) => {}
@@ -343,6 +357,23 @@ fn refuse(reader: &Reader<'_>, node: &Node) {
 
 /// A priority is measured once for the whole workload, so its target takes the workload's values.
 pub(super) fn target(reader: &Reader<'_>, layers: &Layers<'_>, node: &Node) -> Node {
+    let why = "A priority is measured once for the whole workload, so its target";
+    fill_once(reader, layers, node, why, "this target has the workload's value")
+}
+
+/// A standard's files are there once for the whole workload, so its parameters take the workload's values.
+pub(crate) fn of_workload(reader: &Reader<'_>, layers: &Layers<'_>, node: &Node) -> Node {
+    let NodeKind::Map(parameters) = &node.kind else { return node.clone() };
+    let why = "A standard's files are there once for the whole workload, so this parameter";
+    let there = "this parameter has the workload's value";
+    let filled = parameters
+        .iter()
+        .map(|entry| Entry { value: fill_once(reader, layers, &entry.value, why, there), ..entry.clone() })
+        .collect();
+    Node { kind: NodeKind::Map(filled), ..node.clone() }
+}
+
+fn fill_once(reader: &Reader<'_>, layers: &Layers<'_>, node: &Node, why: &str, there: &str) -> Node {
     let mut problems = Vec::new();
     let filled = layers.filler(None).fill(node, |_| Place::Plain, reader.source, &mut problems);
     for problem in problems {
@@ -354,11 +385,8 @@ pub(super) fn target(reader: &Reader<'_>, layers: &Layers<'_>, node: &Node) -> N
         for environment in layers.environments {
             let other = entries(&environment.value, "variables").iter().find(|entry| entry.key == name);
             let Some(other) = other else { continue };
-            let message = format!(
-                "A priority is measured once for the whole workload, so its target takes no value of `{}`",
-                environment.key
-            );
-            let place = reader.source.place(node.focus.clone(), "this target has the workload's value");
+            let message = format!("{why} takes no value of `{}`", environment.key);
+            let place = reader.source.place(node.focus.clone(), there);
             reader.push(
                 reader.source.warning("unused-variable", other.key_span.clone(), message).related(place),
             );

@@ -7,19 +7,21 @@ use std::time::Duration;
 use mainstay_model::{Selector, Tags};
 use serde_json::Value;
 
-mod changes;
+pub(crate) mod changes;
 pub mod command;
-mod environments;
+pub(crate) mod environments;
 pub(crate) mod fields;
 mod placed;
 pub(crate) mod read;
 mod references;
 mod secrets;
+pub(crate) mod standards;
 
 pub use changes::{Approval, Changes};
 pub use command::{Template, Variables};
 pub use placed::OnHost;
 pub use secrets::{SecretRef, looks_secret};
+pub use standards::{Override, StandardSource, StandardUse, TagRule};
 
 /// A workload as it is declared.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,8 +42,15 @@ pub struct Workload {
     pub environments: BTreeMap<String, Environment>,
     /// Its parts, by name, with the values they have where no environment gives others.
     pub components: BTreeMap<String, Component>,
-    /// Which changes wait for an approval.
+    /// Which changes wait for an approval. In a workload that was declared whole, the limits of its standards are in
+    /// it, too.
     pub changes: Changes,
+    /// The standards it uses.
+    pub standards: Vec<StandardUse>,
+    /// What of its standards it declares itself.
+    pub overrides: Vec<Override>,
+    /// Which tags there have to be, as it says itself.
+    pub tag_policy: Vec<TagRule>,
 }
 
 /// One thing that matters, and how one sees that it is so.

@@ -12,7 +12,7 @@ use super::fields::{Fields, Reader, Spanned};
 use super::secrets::{self, SecretRef};
 use super::{
     Comparison, Component, Health, HealthCheck, Limits, Priority, Restart, Service, Stop, StopSignal, Target,
-    Telemetry, Workload, changes,
+    Telemetry, Workload, changes, standards,
 };
 use crate::diagnostic::Diagnostic;
 use crate::languages::Languages;
@@ -87,6 +87,14 @@ fn workload(
     fields.get("environments").map(|node| reader.entries(node));
     let environments = environments::read(reader, &layers, references);
     let changes = fields.get("changes").map(|node| changes::read(reader, node)).unwrap_or_default();
+    let uses = fields.get("standards").map(|node| standards::uses(reader, &layers, node)).unwrap_or_default();
+    let overrides =
+        fields.get("overrides").map(|node| standards::overrides(reader, node)).unwrap_or_default();
+    let places: Vec<&str> = layers.environments().collect();
+    let tag_policy = fields
+        .get("tag_policy")
+        .map(|node| standards::tag_policy(reader, node, Some(&places)))
+        .unwrap_or_default();
     // A component that could not be read is still declared, so that nothing else is called wrong for it.
     if let Some(Node { kind: NodeKind::Map(entries), .. }) = fields.get("components") {
         references.components = entries.iter().map(|e| (e.key.clone(), e.key_span.clone())).collect();
@@ -104,6 +112,9 @@ fn workload(
         environments,
         components,
         changes,
+        standards: uses,
+        overrides,
+        tag_policy,
     })
 }
 

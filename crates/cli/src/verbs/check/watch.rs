@@ -33,6 +33,7 @@ pub fn run(screen: Screen, path: &Path) -> Result<(), Failure> {
         .map_err(|error| Failure::local("Changes of files cannot be watched", &error))?;
     watch(&events, path)?;
     let mut before = look(path)?;
+    before.standards.iter().try_for_each(|standard| watch(&events, standard))?;
     match screen.output {
         Output::Human => {
             screen.print(&diagnostics::render(&before.diagnostics, &before.sources, screen.style.color))?;
@@ -48,6 +49,7 @@ pub fn run(screen: Screen, path: &Path) -> Result<(), Failure> {
         // New folders are watched before they are read, so that nothing is missed in between.
         watch(&events, path)?;
         let now = look(path)?;
+        now.standards.iter().try_for_each(|standard| watch(&events, standard))?;
         if now.sources == before.sources && now.diagnostics == before.diagnostics {
             continue;
         }

@@ -1,8 +1,8 @@
 //! The user documentation is true: its commands are run with the real binary, and the verbs and options it names exist.
 //!
 //! Blocks tagged `sh` of `README.md` and `docs/*.md` are run, page by page and in order, in a folder of the page's own
-//! with a copy of `examples/shop` in it. The working directory and exported variables go on from block to block. A
-//! comment of its own line changes what happens to the block after it:
+//! with a copy of `examples/shop` and `examples/standards` in it. The working directory and exported variables go on from
+//! block to block. A comment of its own line changes what happens to the block after it:
 //!
 //! | comment | the block |
 //! |---|---|
@@ -220,6 +220,7 @@ impl Reader {
     fn new(page: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         copy(&root().join("examples/shop"), &folder.path().join("shop"));
+        copy(&root().join("examples/standards"), &folder.path().join("standards"));
         let home = folder.path().display().to_string();
         fs::write(folder.path().join(".env"), format!("cd '{home}'\n")).expect("written");
         Self { page: page.to_owned(), folder, background: None }

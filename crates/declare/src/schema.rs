@@ -101,9 +101,11 @@ fn or_variable(schema: &Value) -> Value {
     json!({ "anyOf": [schema, {"type": "string", "pattern": "\\$\\{var\\.[^}]+\\}"}] })
 }
 
+const NAME: &str = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$";
+
+const SCALAR: [&str; 3] = ["string", "number", "boolean"];
+
 fn form(form: &'static Form, part: Part, definitions: &mut Map<String, Value>) -> Map<String, Value> {
-    const NAME: &str = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$";
-    const SCALAR: [&str; 3] = ["string", "number", "boolean"];
     let text = || json!({"type": "string", "pattern": "\\S"});
     let schema = match form {
         Form::Text | Form::Query => text(),
@@ -165,18 +167,12 @@ fn form(form: &'static Form, part: Part, definitions: &mut Map<String, Value>) -
             "propertyNames": {"pattern": NAME},
             "additionalProperties": reference(shape, Part::Over, definitions),
         }),
-        Form::Parameters(shape) => json!({
-            "type": "object",
-            "propertyNames": {"pattern": "^[A-Za-z][A-Za-z0-9_-]{0,63}$"},
-            "additionalProperties": reference(shape, part, definitions),
-        }),
-        Form::Scalar => json!({"type": SCALAR}),
-        Form::Scalars => json!({"type": "array", "items": {"type": SCALAR}, "minItems": 1}),
-        Form::Words(words) => {
-            json!({"type": "array", "items": {"enum": words}, "uniqueItems": true, "minItems": 1})
-        }
-        Form::Commit => json!({"type": "string", "pattern": "^[0-9a-f]{40}$"}),
-        Form::Version(version) => json!({"const": version}),
+        Form::Parameters(_)
+        | Form::Scalar
+        | Form::Scalars
+        | Form::Words(_)
+        | Form::Commit
+        | Form::Version(_) => form_of_standards(form, part, definitions),
     };
     let schema = match form {
         Form::Target
@@ -192,6 +188,25 @@ fn form(form: &'static Form, part: Part, definitions: &mut Map<String, Value>) -
     match schema {
         Value::Object(schema) => schema,
         _ => Map::new(),
+    }
+}
+
+/// The forms that only standards have.
+fn form_of_standards(form: &'static Form, part: Part, definitions: &mut Map<String, Value>) -> Value {
+    match form {
+        Form::Parameters(shape) => json!({
+            "type": "object",
+            "propertyNames": {"pattern": "^[A-Za-z][A-Za-z0-9_-]{0,63}$"},
+            "additionalProperties": reference(shape, part, definitions),
+        }),
+        Form::Scalar => json!({"type": SCALAR}),
+        Form::Scalars => json!({"type": "array", "items": {"type": SCALAR}, "minItems": 1}),
+        Form::Words(words) => {
+            json!({"type": "array", "items": {"enum": words}, "uniqueItems": true, "minItems": 1})
+        }
+        Form::Commit => json!({"type": "string", "pattern": "^[0-9a-f]{40}$"}),
+        Form::Version(version) => json!({"const": version}),
+        _ => Value::Bool(true),
     }
 }
 

@@ -92,3 +92,61 @@ fn unreadable(wanted: &Wanted, failure: &Failure) -> Diagnostic {
         related: Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::super::check;
+    use super::*;
+
+    #[test]
+    fn standards_are_read_beside_the_workload_and_travel_with_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |path: &str, text: &str| {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().expect("inside")).expect("made");
+            std::fs::write(path, text).expect("written");
+        };
+        let uses =
+            "workload: x\nstandards:\n  - { name: web, path: ../shared/web, parameters: { job: a } }\n";
+        write("x/mainstay.yaml", uses);
+        write("x/standards/web/standard.yaml", "this is another one, which nobody uses");
+        let parameters = "parameters: { job: { type: text } }\n";
+        write("shared/web/standard.yaml", &format!("standard: web\nversion: 1\n{parameters}"));
+        write("shared/web/README.md", "not read");
+        let alarms =
+            "groups: [{ name: web, rules: [{ alert: Down, expr: 'up{job=\"${standard.job}\"}' }] }]\n";
+        write("shared/web/alarms/web.yaml", alarms);
+        let checked = check(&folder.path().join("x")).expect("read");
+        assert_eq!(checked.diagnostics, []);
+        let shown: Vec<&str> = checked.sources.keys().map(String::as_str).collect();
+        let expected = ["../shared/web/alarms/web.yaml", "../shared/web/standard.yaml", "mainstay.yaml"];
+        assert_eq!(shown, expected);
+        let declared = checked.declared.expect("clean");
+        assert_eq!(declared.origins["alarm/Down"].to_string(), "standard web, alarms/web.yaml:1");
+
+        // The files alone, as a revision keeps them, declare the same.
+        let files: Vec<SourceFile> = checked
+            .files
+            .iter()
+            .map(|(path, text)| SourceFile { path: path.clone(), bytes: text.clone().into_bytes() })
+            .collect();
+        let again = mainstay_declare::declare(&files, &mainstay_server::languages::Spoken);
+        assert_eq!(again.declared, Some(declared));
+
+        // A link out of the standard's directory is not followed, though it leads into the workload's.
+        symlink(folder.path().join("x/mainstay.yaml"), folder.path().join("shared/web/alarms/link.yaml"))
+            .expect("linked");
+        let checked = check(&folder.path().join("x")).expect("read");
+        let problems: Vec<_> = checked.diagnostics.iter().map(|d| (d.code, d.path.as_str())).collect();
+        assert_eq!(problems, [("link", "../shared/web/alarms/link.yaml")]);
+
+        // One that is not there is one problem, where it is named.
+        write("x/mainstay.yaml", &uses.replace("../shared/web", "../shared/wep"));
+        let checked = check(&folder.path().join("x")).expect("read");
+        let problems: Vec<_> =
+            checked.diagnostics.iter().map(|d| (d.code, d.path.as_str(), d.start.line)).collect();
+        assert_eq!(problems, [("unreadable-standard", "mainstay.yaml", 3)]);
+    }
+}

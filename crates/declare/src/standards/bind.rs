@@ -79,7 +79,7 @@ pub(crate) fn bind(
         }
         let Some((_, file)) = files.iter().find(|(path, _)| *path == STANDARD_FILE) else {
             let message = format!("The standard `{}` has no `{STANDARD_FILE}`", used.name);
-            let mut help = format!("{} has to begin with `standard: NAME` and `version: 1`", STANDARD_FILE);
+            let mut help = format!("{STANDARD_FILE} has to begin with `standard: NAME` and `version: 1`");
             if files.iter().any(|(path, _)| *path == kind::WORKLOAD_FILE) {
                 "this is a workload's directory; a standard's is another".clone_into(&mut help);
             }

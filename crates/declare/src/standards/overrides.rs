@@ -14,7 +14,7 @@ use crate::workload::standards::{Override, override_of};
 
 /// Leaves out what is overridden, and says which overrides override nothing.
 pub(crate) fn apply(
-    files: &mut Vec<File>,
+    files: &mut [File],
     workload: &Source,
     root: &Node,
     languages: &dyn Languages,
@@ -111,7 +111,7 @@ fn names(file: &File, kind: &str) -> Option<BTreeSet<String>> {
 }
 
 fn leave_out(
-    files: &mut Vec<File>,
+    files: &mut [File],
     is_in: &dyn Fn(&File) -> bool,
     wanted: &Override,
     languages: &dyn Languages,

@@ -34,6 +34,7 @@ use plan::{Node, NodeKind, QueryTimes};
 
 /// Why a query has no answer.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum EvalError {
     /// A part of the language that this engine does not evaluate yet.
     #[error("{what} is not supported by this engine")]

@@ -210,8 +210,15 @@ fn options(delayed: bool) -> Options {
     Options { delayed_name_removal: delayed, lookback_ms: 60_000, ..Options::default() }
 }
 
+/// So many cases, or as many as `PROPTEST_CASES` asks for.
+fn config(cases: u32) -> ProptestConfig {
+    let asked = ProptestConfig::default();
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { asked.cases } else { cases };
+    ProptestConfig { cases, max_shrink_iters: 200, failure_persistence: None, ..asked }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config(400))]
 
     #[test]
     fn a_range_query_is_an_instant_query_at_each_step(text in expression(), delayed in any::<bool>()) {
@@ -279,7 +286,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, max_shrink_iters: 100, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config(100))]
 
     #[test]
     fn several_threads_answer_as_one(text in expression(), delayed in any::<bool>(), most in 2_000_u64..400_000) {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use changes::{Apply, Approve, Carry, History, PlanVerb, Refuse, Rollback};
+pub use changes::{Apply, Approve, Carry, History, PlanVerb, Refuse, Rollback, Show};
 pub use docs::{DocsBuild, DocsGet, DocsVerb};
 pub use signals::{Logs, Metrics, Severity, Traces, TracesVerb};
 
@@ -105,12 +105,8 @@ pub enum Verb {
     Apply(Apply),
     /// List what was changed, newest first
     History(History),
-    /// Show a change with what became of each step, or a revision
-    Show {
-        /// The id of a change or revision
-        #[arg(value_name = "CHANGE|REVISION")]
-        id: String,
-    },
+    /// Show a change with what became of each step, or a revision; with --resolved every value of a directory
+    Show(Show),
     /// Show what differs between two revisions: in files, and for hosts and control plane
     Diff {
         /// The earlier revision, or the change that led to it

@@ -86,6 +86,10 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Verb::Check(check) => verbs::check::run(screen, check),
         Verb::Init(init) => verbs::init::run(screen, init),
         Verb::Explain { code } => verbs::explain::run(screen, code.as_deref()),
+        Verb::Show(show) if show.resolved => {
+            let dir = std::path::Path::new(show.what.as_deref().unwrap_or("."));
+            verbs::resolved::run(screen, dir, show.environment.as_deref())
+        }
         Verb::Schema { of } => verbs::schema::run(screen, *of),
         Verb::Test(test) => verbs::test::run(screen, &test.paths),
         Verb::Promql(verb) => verbs::promql::run(screen, verb),
@@ -123,7 +127,9 @@ async fn talk(screen: Screen, cli: &Cli, verb: &Verb) -> Result<(), Failure> {
         Verb::History(history) => {
             verbs::history::history(screen, &client, history.workload.as_deref(), history.lines).await
         }
-        Verb::Show { id } => verbs::history::show(screen, &client, id).await,
+        Verb::Show(show) => {
+            verbs::history::show(screen, &client, show.what.as_deref().unwrap_or_default()).await
+        }
         Verb::Diff { old, new } => verbs::history::diff(screen, &client, old, new).await,
         Verb::Rollback(back) => {
             let (to, workload) = (back.to.as_deref(), back.workload.as_deref());

@@ -19,6 +19,7 @@ pub mod languages;
 pub mod notes;
 mod read;
 mod resolve_fill;
+pub mod resolved;
 pub mod schema;
 mod shape;
 mod source;
@@ -80,6 +81,8 @@ pub struct Declared {
     /// Where each thing is declared, by `alarm/NAME`, `recording/NAME`, `trigger/NAME` and `procedure/NAME`. An alarm of
     /// several rules stands where its first does.
     pub origins: BTreeMap<String, Origin>,
+    /// What of its standards it declares itself, where the standards declare it.
+    pub overridden: Vec<standards::Overridden>,
 }
 
 /// A runbook or playbook.
@@ -167,13 +170,16 @@ pub fn declare(files: &[SourceFile], languages: &dyn Languages) -> Outcome {
     let (mut read, mut diagnostics, whole) = read_all(&by_path, languages);
     let mut bound = standards::Bound::default();
     let mut is_complete = true;
+    let mut overridden = Vec::new();
     if let Some((source, root)) = workload_of(&read).filter(|_| whole) {
         bound = standards::bind(&by_path, &source, &root, languages);
         is_complete = !bound.diagnostics.iter().any(|problem| problem.code == "no-standard");
         // First those of the standards, so that of two of one name the workload's own is the second.
         read.splice(0..0, std::mem::take(&mut bound.files));
         diagnostics.append(&mut bound.diagnostics);
-        diagnostics.extend(standards::overrides::apply(&mut read, &source, &root, languages));
+        let (left_out, mut problems) = standards::overrides::apply(&mut read, &source, &root, languages);
+        overridden = left_out;
+        diagnostics.append(&mut problems);
     }
     diagnostics.extend(standards::policy::check(&read));
     diagnostics.extend(layout(&paths));
@@ -189,7 +195,7 @@ pub fn declare(files: &[SourceFile], languages: &dyn Languages) -> Outcome {
     let sources = texts.chain(notes.sources).collect();
     let clean = !diagnostics.iter().any(Diagnostic::is_error);
     read.sort_by(|a, b| a.source.path.cmp(&b.source.path));
-    let declared = if clean { assemble(read, notes.notes, bound.standards) } else { None };
+    let declared = if clean { assemble(read, notes.notes, bound.standards, overridden) } else { None };
     Outcome { declared, diagnostics, sources }
 }
 
@@ -286,7 +292,12 @@ pub(crate) fn layout_of<'p>(paths: impl Iterator<Item = &'p str>, prefix: &str) 
 }
 
 /// Everything that was declared. `None` if a part is missing, which has been said.
-fn assemble(files: Vec<File>, notes: Vec<Note>, standards: Vec<Standard>) -> Option<Declared> {
+fn assemble(
+    files: Vec<File>,
+    notes: Vec<Note>,
+    standards: Vec<Standard>,
+    overridden: Vec<standards::Overridden>,
+) -> Option<Declared> {
     let origins = origins(&files);
     let mut workload = None;
     let mut procedures = BTreeMap::new();
@@ -303,7 +314,7 @@ fn assemble(files: Vec<File>, notes: Vec<Note>, standards: Vec<Standard>) -> Opt
     }
     let mut workload = workload?;
     workload.changes = standards.iter().fold(workload.changes, |all, one| all.and(one.definition.changes));
-    Some(Declared { workload, procedures, triggers, rules, notes, standards, origins })
+    Some(Declared { workload, procedures, triggers, rules, notes, standards, origins, overridden })
 }
 
 /// Where everything with a name is declared.

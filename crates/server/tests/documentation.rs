@@ -11,20 +11,28 @@ use serde_json::Value;
 #[path = "../../learn/src/docs/links.rs"]
 mod links;
 
-fn shop() -> docs::Documentation {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/shop");
-    let mut files = Vec::new();
+/// Reads the directory of a workload or of a standard.
+fn read(root: &Path, prefix: &str, files: &mut Vec<SourceFile>) {
     for folder in ["", "alarms", "triggers", "runbooks", "playbooks", "docs"] {
         let Ok(entries) = std::fs::read_dir(root.join(folder)) else { continue };
         for entry in entries {
             let path = entry.expect("the example can be read").path();
             let wanted = path.extension().is_some_and(|extension| extension == "yaml" || extension == "md");
             if path.is_file() && wanted {
-                let name = path.strip_prefix(&root).expect("inside").to_string_lossy().into_owned();
-                files.push(SourceFile { path: name, bytes: std::fs::read(&path).expect("read") });
+                let name = path.strip_prefix(root).expect("inside").to_string_lossy();
+                let path_in = format!("{prefix}{name}");
+                files.push(SourceFile { path: path_in, bytes: std::fs::read(&path).expect("read") });
             }
         }
     }
+}
+
+fn shop() -> docs::Documentation {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let mut files = Vec::new();
+    read(&examples.join("shop"), "", &mut files);
+    // The standard that it uses, where a revision has it.
+    read(&examples.join("standards/web"), "standards/web/", &mut files);
     let outcome = declare(&files, &Spoken);
     assert!(outcome.declared.is_some(), "{:?}", outcome.diagnostics);
     documentation(&outcome.declared.expect("declared")).expect("documented")

@@ -15,6 +15,20 @@ pub struct PlanVerb {
     pub out: Option<PathBuf>,
 }
 
+/// `show`
+#[derive(Debug, Args)]
+pub struct Show {
+    /// The id of a change or revision; with --resolved the workload's directory [default: .]
+    #[arg(value_name = "CHANGE|REVISION|DIR", required_unless_present = "resolved")]
+    pub what: Option<String>,
+    /// Show every value of a directory: what it is, which file says so, and what it wins over. Needs no server
+    #[arg(long)]
+    pub resolved: bool,
+    /// Show the values of this environment only
+    #[arg(long, value_name = "NAME", requires = "resolved")]
+    pub environment: Option<String>,
+}
+
 /// `apply`
 #[derive(Debug, Args)]
 pub struct Apply {

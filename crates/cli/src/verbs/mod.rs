@@ -13,6 +13,7 @@ pub mod init;
 pub mod journal;
 pub mod plan;
 pub mod promql;
+pub mod resolved;
 pub mod runs;
 pub mod schema;
 pub mod serve;

@@ -78,6 +78,9 @@ pub async fn run(screen: Screen, client: &Client, dir: &Path, out: Option<&Path>
     }
     screen.show(&view, |view| {
         let mut text = render(&plan, view, screen.style);
+        if let Some(declared) = &checked.declared {
+            text.push_str(&of_standards(&plan, declared));
+        }
         if let Some(path) = out {
             let path = path.display();
             let _ = writeln!(
@@ -87,6 +90,33 @@ pub async fn run(screen: Screen, client: &Client, dir: &Path, out: Option<&Path>
         }
         text
     })
+}
+
+/// What of a plan comes from standards. Alarms are called by their files, which say so themselves.
+fn of_standards(plan: &Plan, declared: &Declared) -> String {
+    let mut out = String::new();
+    for standard in &declared.standards {
+        let prefix = format!("{}/{}/", mainstay_declare::standards::FOLDER, standard.name);
+        let addresses = plan.waves.iter().enumerate().flat_map(|(at, _)| plan.in_wave(at));
+        let brought = addresses
+            .map(|(_, action)| action.resource.address.as_str())
+            .filter(|address| {
+                let origin = declared.origins.get(*address).and_then(|origin| origin.standard.as_ref());
+                origin == Some(&standard.name) || address.contains(&prefix)
+            })
+            .count();
+        if brought > 0 {
+            let _ = writeln!(
+                out,
+                "{} of this {} from standard {}, which is {}",
+                count(brought, "resource"),
+                if brought == 1 { "comes" } else { "come" },
+                standard.name,
+                clean(&standard.source.to_string())
+            );
+        }
+    }
+    out
 }
 
 /// Beside and renamed, so that a plan file is whole or not there.

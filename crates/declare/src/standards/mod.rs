@@ -22,6 +22,7 @@ pub(crate) mod policy;
 
 pub(crate) use bind::{Bound, bind};
 pub use definition::{Definition, Parameter};
+pub use overrides::Overridden;
 
 /// The folder below which the files of standards are handed in.
 pub const FOLDER: &str = "standards";

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{FOLDER, items, rules_of, split};
+use super::{FOLDER, Origin, items, rules_of, split};
 use crate::diagnostic::Diagnostic;
 use crate::kind::Kind;
 use crate::languages::Languages;
@@ -12,14 +12,26 @@ use crate::tree::{Node, NodeKind, Scalar};
 use crate::workload::fields::Reader;
 use crate::workload::standards::{Override, override_of};
 
+/// What of a standard was left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overridden {
+    /// `alarm/NAME`, `trigger/NAME` or `procedure/NAME`.
+    pub what: String,
+    /// Where the standard declares it.
+    pub origin: Origin,
+    /// Why the workload does otherwise.
+    pub because: String,
+}
+
 /// Leaves out what is overridden, and says which overrides override nothing.
 pub(crate) fn apply(
     files: &mut [File],
     workload: &Source,
     root: &Node,
     languages: &dyn Languages,
-) -> Vec<Diagnostic> {
+) -> (Vec<Overridden>, Vec<Diagnostic>) {
     let mut out = Vec::new();
+    let mut left_out = Vec::new();
     let silent = Reader::new(workload);
     let known: Vec<String> = items(root, "standards").iter().filter_map(name_of_use).collect();
     for item in items(root, "overrides") {
@@ -66,9 +78,9 @@ pub(crate) fn apply(
             out.push(workload.error("overrides-nothing", at("name"), message).help(help));
             continue;
         }
-        leave_out(files, &is_in, &wanted, languages);
+        left_out.extend(leave_out(files, &is_in, &wanted, languages));
     }
-    out
+    (left_out, out)
 }
 
 fn name_of_use(item: &Node) -> Option<String> {
@@ -115,13 +127,20 @@ fn leave_out(
     is_in: &dyn Fn(&File) -> bool,
     wanted: &Override,
     languages: &dyn Languages,
-) {
+) -> Vec<Overridden> {
+    let mut out = Vec::new();
     for file in files.iter_mut().filter(|file| is_in(file)) {
         if !names(file, wanted.kind).is_some_and(|names| names.contains(&wanted.name)) {
             continue;
         }
+        let mut line = 1;
         match &mut file.content {
             Content::Rules(documents) => {
+                let first = documents.iter().flat_map(|read| rules_of(&read.node)).find(|(_, named)| {
+                    named.key == "alert"
+                        && matches!(&named.value.kind, NodeKind::Scalar(s) if s.text == wanted.name)
+                });
+                line = first.map_or(1, |(_, named)| file.source.line_col(named.key_span.start).line);
                 for read in documents.iter_mut() {
                     let node = without_alarm(&read.node, &wanted.name);
                     let value = node.to_value_with_texts(&RULE_TEXTS);
@@ -133,7 +152,13 @@ fn leave_out(
             // Its text stays part of the revision; it declares nothing.
             content => *content = Content::Overridden,
         }
+        out.push(Overridden {
+            what: format!("{}/{}", wanted.kind, wanted.name),
+            origin: Origin::new(&file.source.path, line),
+            because: wanted.because.clone(),
+        });
     }
+    out
 }
 
 /// A rule file without the rules of an alarm.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::diagram;
 use super::prose::{Resolve, is_web, line_to_html, to_html};
-use super::subject::{Alarm, Component, Documentation, Note, NoteState, Procedure, Step, Trigger};
+use super::subject::{Alarm, Component, Documentation, Note, NoteState, Procedure, Standard, Step, Trigger};
 
 /// The style sheet of all pages.
 const STYLE: &str = include_str!("style.css");
@@ -95,6 +95,29 @@ fn code(text: &str) -> String {
 
 fn block(text: &str) -> String {
     format!("<pre tabindex=\"0\"><code>{}</code></pre>\n", escape(text.trim_end()))
+}
+
+/// A standard: where it is, what it is for, what it was given, and what of it does not count.
+fn standard(name: &str, standard: &Standard) -> String {
+    let given: Vec<String> = standard
+        .parameters
+        .iter()
+        .map(|(name, value)| format!("{} is {}", escape(name), code(value)))
+        .collect();
+    let given = if given.is_empty() { String::new() } else { format!(", {}", given.join(", ")) };
+    let overridden = standard.overridden.iter().map(|(what, because)| {
+        format!(
+            "<br/><span class=\"quiet\">its {} does not count here: {}</span>",
+            code(what),
+            escape(because)
+        )
+    });
+    format!(
+        "{} <span class=\"quiet\">from {}{given}</span>{}",
+        escape(name),
+        code(&standard.source),
+        overridden.collect::<String>()
+    )
 }
 
 /// When a service is started again, in words.
@@ -280,11 +303,13 @@ impl Site<'_> {
                 format!("{} <span class=\"quiet\">on hosts {}</span>", escape(name), code(&environment.hosts))
             })
             .collect();
+        let standards: Vec<String> = known.standards.iter().map(|(name, one)| standard(name, one)).collect();
         let mut body = facts(&[
             fact("Workload", &code(&workload.name)),
             fact("Owner", &escape(workload.owner.as_deref().unwrap_or_default())),
             fact("Environments", &environments.join("<br/>")),
             fact("Tags", &tags.join(" ")),
+            fact("Standards", &standards.join("<br/>")),
         ]);
         body.push_str(&self.notes(path, &workload.notes));
         body.push_str(&self.earlier(path));

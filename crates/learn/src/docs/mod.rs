@@ -21,7 +21,7 @@ pub use get::{GetError, get};
 pub use subject::{
     About, Alarm, AlarmRule, Change, Choice, Component, Documentation, Environment, FORMAT, History,
     Incident, LeadsTo, Note, NoteState, Parameter, Priority, Procedure, Recording, Run, Service, Setting,
-    Step, Target, Trigger, VERSION, Variant,
+    Standard, Step, Target, Trigger, VERSION, Variant,
 };
 pub use words::length;
 

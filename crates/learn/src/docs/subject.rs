@@ -42,9 +42,26 @@ pub struct Documentation {
     pub triggers: BTreeMap<String, Trigger>,
     /// Its procedures, by name.
     pub procedures: BTreeMap<String, Procedure>,
+    /// The standards it uses, by name; what is declared in files below `standards/NAME/` comes from them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub standards: BTreeMap<String, Standard>,
     /// What happened; absent when it was written from files alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<History>,
+}
+
+/// A directory that several workloads share.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Standard {
+    /// Where it is: a path relative to the workload's directory, or a git repository with its commit.
+    pub source: String,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The values of its parameters here.
+    pub parameters: BTreeMap<String, String>,
+    /// What of it the workload declares itself (`alarm/Down`), and why.
+    pub overridden: BTreeMap<String, String>,
 }
 
 /// The workload itself.

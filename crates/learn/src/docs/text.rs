@@ -72,6 +72,7 @@ pub(super) fn document(documentation: &Documentation) -> String {
     notes(&mut out, documentation, &workload.notes);
     priorities(&mut out, documentation);
     environments(&mut out, documentation);
+    standards(&mut out, documentation);
     components(&mut out, documentation);
     alarms(&mut out, documentation);
     triggers(&mut out, documentation);
@@ -138,6 +139,36 @@ fn priorities(out: &mut String, documentation: &Documentation) {
             code(&priority.measure),
             code(&priority.target)
         );
+    }
+    out.push('\n');
+}
+
+fn standards(out: &mut String, documentation: &Documentation) {
+    if documentation.standards.is_empty() {
+        return;
+    }
+    out.push_str("## Standards\n\n");
+    for (name, standard) in &documentation.standards {
+        let words = standard.description.as_ref().map(|words| format!(": {}", escape(words)));
+        let _ = write!(
+            out,
+            "- **{}** from {}{}",
+            escape(name),
+            code(&standard.source),
+            words.unwrap_or_default()
+        );
+        let given: Vec<String> = standard
+            .parameters
+            .iter()
+            .map(|(name, value)| format!("{} is {}", escape(name), code(value)))
+            .collect();
+        if !given.is_empty() {
+            let _ = write!(out, " ({})", given.join(", "));
+        }
+        out.push('\n');
+        for (what, because) in &standard.overridden {
+            let _ = writeln!(out, "  - its {} does not count here: {}", code(what), escape(because));
+        }
     }
     out.push('\n');
 }

@@ -43,6 +43,9 @@ pub(super) fn subject(declared: &Declared) -> Result<docs::Documentation, Unread
             components: priority.components.clone(),
         })
         .collect();
+    for standard in &declared.standards {
+        out.standards.insert(standard.name.clone(), of_standard(standard, declared));
+    }
     for (name, environment) in &workload.environments {
         out.environments.insert(name.clone(), docs::Environment { hosts: environment.hosts.to_string() });
     }
@@ -102,6 +105,28 @@ pub(super) fn subject(declared: &Declared) -> Result<docs::Documentation, Unread
         }
     }
     Ok(out)
+}
+
+fn of_standard(standard: &mainstay_declare::Standard, declared: &Declared) -> docs::Standard {
+    let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let is_its =
+        |one: &&mainstay_declare::standards::Overridden| one.origin.standard.as_ref() == Some(&standard.name);
+    let overridden = declared.overridden.iter().filter(is_its);
+    // A parameter is part of files that many can read, yet what looks like a secret is not repeated.
+    let shown = |name: &str, value| match mainstay_declare::looks_secret(name) {
+        true => "(hidden)".to_owned(),
+        false => text(value),
+    };
+    docs::Standard {
+        source: standard.source.to_string(),
+        description: standard.definition.description.clone(),
+        parameters: standard
+            .parameters
+            .iter()
+            .map(|(name, value)| (name.clone(), shown(name, value)))
+            .collect(),
+        overridden: overridden.map(|one| (one.what.clone(), one.because.clone())).collect(),
+    }
 }
 
 /// The procedure an annotation means: its name, or the path of its file.

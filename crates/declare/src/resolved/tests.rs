@@ -145,5 +145,5 @@ fn every_value_says_where_it_comes_from_and_what_it_wins_over() {
     assert!(!prod.values.contains_key("components.checkout.service.health.exec"));
     let memory = &prod.values["components.checkout.service.limits.memory"];
     assert_eq!(memory.written.as_deref(), Some("${var.memory}"));
-    assert!(!format!("{:?}", all).contains("abc"), "no secret is shown");
+    assert!(!format!("{all:?}").contains("abc"), "no secret is shown");
 }

@@ -103,3 +103,95 @@ async fn the_log_is_folded_in_beside_the_writer() {
     drop(journal);
     assert_eq!(verify(dir.path()).expect("whole").events, batches * 100);
 }
+
+/// A journal whose disk does what the test says, once for each word.
+fn at_a_word(
+    dir: &Path,
+) -> (SqliteJournal, std::sync::mpsc::Sender<std::io::Result<()>>, std::sync::mpsc::Receiver<()>) {
+    let (say, said) = std::sync::mpsc::channel();
+    let (tell, asked) = std::sync::mpsc::channel();
+    let sync = Box::new(move || {
+        tell.send(()).ok();
+        said.recv().unwrap_or(Ok(()))
+    });
+    let options = Options { folds: folds(), ..Options::default() };
+    (open::open_with(dir, options, sync).expect("opens"), say, asked)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_told_before_it_is_durable() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let (journal, say, asked) = at_a_word(dir.path());
+    let journal = Arc::new(journal);
+    let mut first = tokio::task::JoinSet::new();
+    let mut again = tokio::task::JoinSet::new();
+    let appending = |set: &mut tokio::task::JoinSet<_>| {
+        let journal = journal.clone();
+        set.spawn(async move { append(&journal, 0..3).await });
+    };
+    appending(&mut first);
+    // The disk is being asked, so the transaction is committed and readers' connections can see it.
+    tokio::task::block_in_place(|| asked.recv()).expect("the first sync");
+    let seen = open_existing(dir.path(), false).expect("opens");
+    let count = |sql| seen.query_row(sql, [], |row| row.get::<_, i64>(0)).expect("counts");
+    assert_eq!(count("SELECT count(*) FROM events"), 3);
+
+    assert_eq!(journal.head().seq, 0);
+    assert_eq!(*journal.watch().borrow(), 0);
+    assert_eq!(journal.read(0, 10).expect("reads"), vec![]);
+    assert_eq!(journal.read_before(u64::MAX, 10).expect("reads"), vec![]);
+    let reading = |what: fn(&SqliteJournal) -> bool| {
+        let journal = journal.clone();
+        tokio::task::spawn_blocking(move || what(&journal))
+    };
+    let row = reading(|journal| journal.row("kinds", "k").expect("reads").is_some());
+    let by_id = reading(|journal| {
+        let id = EventId::new("e1").expect("valid");
+        journal.read_by_id("mainstay", &id).expect("reads").is_some()
+    });
+    // The same events again are not written again, and yet not acknowledged before those of the first time are durable.
+    appending(&mut again);
+    assert!(first.try_join_next().is_none() && again.try_join_next().is_none());
+    assert!(!row.is_finished() && !by_id.is_finished());
+
+    say.send(Ok(())).expect("the first sync is waiting");
+    let first = first.join_next().await.expect("a task").expect("no panic").expect("appended");
+    assert_eq!(first.len(), 3);
+    assert!(row.await.expect("no panic"));
+    assert!(by_id.await.expect("no panic"));
+    assert_eq!(journal.head().seq, 3);
+    assert_eq!(journal.read(0, 10).expect("reads").len(), 3);
+    drop(say);
+    let again = again.join_next().await.expect("a task").expect("no panic").expect("appended");
+    assert_eq!(again, journal.read(0, 10).expect("reads"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_does_not_confirm_ends_the_writing_and_is_named() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let (journal, say, _asked) = at_a_word(dir.path());
+    say.send(Ok(())).expect("kept");
+    say.send(Err(std::io::Error::from_raw_os_error(5))).expect("kept");
+    append(&journal, 0..2).await.expect("appended");
+    let unconfirmed = |result: Result<Vec<Arc<Event>>, StoreError>| match result {
+        Err(error @ StoreError::Unconfirmed { .. }) => error.to_string(),
+        other => panic!("{other:?}"),
+    };
+    let said = unconfirmed(append(&journal, 2..4).await);
+    assert!(said.contains("check the disk"), "{said}");
+    // A later sync that succeeds says nothing of what was lost before it.
+    drop(say);
+    unconfirmed(append(&journal, 4..6).await);
+    assert!(matches!(journal.advance("reader", 1).await, Err(StoreError::Unconfirmed { .. })));
+    assert_eq!(journal.head().seq, 2);
+    assert_eq!(journal.read(0, 10).expect("reads").len(), 2);
+    assert!(matches!(journal.row("kinds", "k"), Err(StoreError::Unconfirmed { .. })));
+    drop(journal);
+
+    // What is there is there, whether it was confirmed or not; the rest can be appended again.
+    let whole = verify(dir.path()).expect("whole").events;
+    assert!((2..=4).contains(&whole), "{whole}");
+    let journal = open(dir.path());
+    append(&journal, 0..6).await.expect("appended");
+    assert_eq!(journal.head().seq, 6);
+}

@@ -87,19 +87,30 @@ pub fn resolve(program: &str, directory: &Path, path: &str) -> Result<PathBuf, S
         .ok_or_else(|| format!("the command `{program}` is not found in PATH ({path})"))
 }
 
-/// What a shim runs for a service, or what stands in the way.
-pub fn service(place: &Place, spec: &ServiceSpec) -> Result<Spec, String> {
-    let name = spec.name();
-    let data = place.dir.join("data").join(&name);
-    files::make_dir(&data).map_err(|error| format!("`{}` cannot be made: {error}", data.display()))?;
+/// The directory a service may keep data in.
+fn data(place: &Place, spec: &ServiceSpec) -> PathBuf {
+    place.dir.join("data").join(spec.name())
+}
+
+/// What the variables of commands and of the environment stand for, in a service and in its health check alike.
+pub fn variables(place: &Place, spec: &ServiceSpec) -> BTreeMap<&'static str, String> {
     let mut values = BTreeMap::from([
         ("component", spec.component.clone()),
         ("workload", spec.workload.clone()),
-        ("data", data.display().to_string()),
+        ("data", data(place, spec).display().to_string()),
     ]);
     if let Some(port) = spec.port {
         values.insert("port", port.to_string());
     }
+    values
+}
+
+/// What a shim runs for a service, or what stands in the way.
+pub fn service(place: &Place, spec: &ServiceSpec) -> Result<Spec, String> {
+    let name = spec.name();
+    let data = data(place, spec);
+    files::make_dir(&data).map_err(|error| format!("`{}` cannot be made: {error}", data.display()))?;
+    let values = variables(place, spec);
     let mut argv: Vec<String> =
         split_words(&spec.run)?.iter().map(|word| substitute(word, &values)).collect::<Result<_, _>>()?;
     let mut env = place.base_env();

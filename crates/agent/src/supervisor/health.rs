@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal};
 use tokio::net::TcpStream;
 use tokio::process::Command;
 
-use super::spec::{Check, HealthSpec, ServiceSpec, split_words};
+use super::spec::{Check, HealthSpec, ServiceSpec, split_words, substitute};
 use crate::launch::{self, Place};
 use crate::secrets;
 
@@ -88,13 +88,17 @@ async fn exec(place: &Place, spec: &ServiceSpec, run: &str, limit: Duration) -> 
     if let Some(port) = spec.port {
         env.insert("PORT".to_owned(), port.to_string());
     }
-    env.extend(spec.env.clone());
+    let values = launch::variables(place, spec);
+    for (name, value) in &spec.env {
+        env.insert(name.clone(), substitute(value, &values)?);
+    }
     for (name, reference) in &spec.secrets {
         let value = secrets::read(reference)
             .map_err(|reason| format!("the secret {name} cannot be had: {reason}"))?;
         env.insert(name.clone(), value);
     }
     let words = split_words(run)?;
+    let words = words.iter().map(|word| substitute(word, &values)).collect::<Result<Vec<_>, _>>()?;
     let path = env.get("PATH").cloned().unwrap_or_default();
     let program = launch::resolve(&words[0], Path::new(&spec.directory), &path)?;
     let child = Command::new(&program)

@@ -4,7 +4,9 @@
 #![allow(clippy::panic, reason = "a test that cannot go on says why and ends")]
 
 mod bad_input;
+mod beginning;
 mod changes;
+mod documentation;
 mod measured;
 mod processes;
 mod recovery;

@@ -7,6 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
+mod pictures;
+
 const USAGE: &str = "\
 Usage: cargo xtask COMMAND
 
@@ -14,7 +16,8 @@ Commands:
   demo [ARGS]   build the release binary and the example workload, then run `mainstay demo ARGS`
   test          install what the tests need where allowed, then run every check that a change must pass
   build-shop    build the example's services and put them into examples/shop/bin [--release]
-  bench         build and run the benchmarks";
+  bench         build and run the benchmarks
+  pictures      the example's documentation as Chromium shows it, into target/pictures [SITE] [--keep: and into docs/images]";
 
 /// The example's programs, as its workload file names them.
 const SHOP_PROGRAMS: [&str; 4] = ["shop-storefront", "shop-checkout", "shop-payments", "shop-customers"];
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
         Some("test") => test(),
         Some("build-shop") => build(&["shop"], rest.iter().any(|argument| argument == "--release")),
         Some("bench") => cargo(&["bench", "--package", "mainstay-bench"]),
+        Some("pictures") => pictures(rest),
         Some("help" | "--help" | "-h") => {
             println!("{USAGE}");
             Ok(())
@@ -124,6 +128,25 @@ fn test() -> Outcome {
     build(&["mainstay", "shop"], false)?;
     say("Tests: unit, scenario, end to end");
     cargo(&["test", "--workspace", "--no-fail-fast"])
+}
+
+/// Pictures of a built site; of the example's, built now, where none is named.
+fn pictures(arguments: &[String]) -> Outcome {
+    if !is_installed("chromium") {
+        return Err("chromium is not installed (Debian: apt-get install chromium)".to_owned());
+    }
+    let kept = arguments.iter().any(|argument| argument == "--keep").then(|| root().join("docs/images"));
+    let out = target_dir()?.join("pictures");
+    let site = match arguments.iter().find(|argument| *argument != "--keep") {
+        Some(site) => fs::canonicalize(site).map_err(|error| format!("cannot find {site}: {error}"))?,
+        None => {
+            cargo(&["build", "--package", "mainstay"])?;
+            let mut build = Command::new(target_dir()?.join("debug/mainstay"));
+            run(build.args(["docs", "build", "examples/shop", "--out"]).arg(out.join("site")))?;
+            out.join("site")
+        }
+    };
+    pictures::take(&site, &out, kept.as_deref())
 }
 
 fn is_installed(program: &str) -> bool {

@@ -120,6 +120,11 @@ fn standard(name: &str, standard: &Standard) -> String {
     )
 }
 
+/// Code whose lines may be broken, as its form means nothing: a command, an expression.
+fn line(text: &str) -> String {
+    format!("<pre class=\"line\"><code>{}</code></pre>\n", escape(text.trim_end()))
+}
+
 /// When a service is started again, in words.
 pub(super) fn restart(policy: &str) -> &'static str {
     match policy {
@@ -429,7 +434,7 @@ impl Site<'_> {
         body.push_str(&self.notes(&path, &component.notes));
         if let Some(service) = &component.service {
             body.push_str("<h2>Service</h2>\n");
-            body.push_str(&block(&service.run));
+            body.push_str(&line(&service.run));
             body.push_str(&facts(&[
                 fact("Working directory", &code(service.directory.as_deref().unwrap_or_default())),
                 fact(
@@ -480,7 +485,7 @@ impl Site<'_> {
             let _ = writeln!(body, "<p>{}</p>", line_to_html(&alarm.words));
             body.push_str(&self.notes(path, &alarm.notes));
             for rule in &alarm.rules {
-                body.push_str(&block(&rule.expr));
+                body.push_str(&line(&rule.expr));
                 let labels: Vec<String> = rule
                     .labels
                     .iter()
@@ -712,13 +717,19 @@ fn one_step(step: &Step) -> String {
     out
 }
 
+/// A table; on a phone each row becomes a list of its cells under their headings, so that nothing has to be scrolled.
 fn table(heads: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
-    let heads: String = heads.iter().map(|head| format!("<th scope=\"col\">{head}</th>")).collect();
-    let mut out =
-        format!("<div class=\"scroll\" tabindex=\"0\"><table>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n");
-    for row in rows {
-        let cells: String = row.iter().map(|cell| format!("<td>{cell}</td>")).collect();
-        let _ = writeln!(out, "<tr>{cells}</tr>");
+    let column = |head: &&str| format!("<th scope=\"col\" role=\"columnheader\">{head}</th>");
+    let row = "<tr role=\"row\">";
+    let mut out = format!(
+        "<div class=\"scroll\" tabindex=\"0\"><table class=\"rows\" role=\"table\">\n<thead>{row}{}</tr></thead>\n<tbody>\n",
+        heads.iter().map(column).collect::<String>()
+    );
+    for cells in rows {
+        let cell = |(cell, head): (&String, &&str)| {
+            format!("<td role=\"cell\" data-head=\"{}\"><div>{cell}</div></td>", escape(head))
+        };
+        let _ = writeln!(out, "{row}{}</tr>", cells.iter().zip(heads).map(cell).collect::<String>());
     }
     out.push_str("</tbody>\n</table></div>\n");
     out

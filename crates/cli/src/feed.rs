@@ -63,6 +63,11 @@ impl Feed {
         self
     }
 
+    /// Whether the connection broke and is not there again yet.
+    pub fn is_broken(&self) -> bool {
+        self.told
+    }
+
     /// The next event. Fails only where trying again cannot help. May be dropped and called again.
     pub async fn next(&mut self) -> Result<EventView, Failure> {
         loop {

@@ -106,6 +106,10 @@ pub fn table(style: Style, heads: &[&str], rows: Vec<Vec<Field>>) -> String {
     } else {
         table.force_no_tty();
     }
+    // Terminals of programs (`script`, some CI) say that they have no width at all.
+    if table.width().is_some_and(|width| width < 20) {
+        table.set_width(120);
+    }
     let head = |text: &&str| {
         let cell = Cell::new(*text);
         if style.color { cell.add_attribute(comfy_table::Attribute::Dim) } else { cell }

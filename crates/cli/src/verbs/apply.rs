@@ -10,7 +10,7 @@ use mainstay_api::v1::{
     PlanView, WorkloadDetail,
 };
 use mainstay_declare::Diagnostic;
-use mainstay_plan::Plan;
+use mainstay_plan::{ChangeEvent, Plan};
 use serde_json::json;
 
 use crate::args::Carry;
@@ -22,6 +22,13 @@ use crate::screen::{Field, Screen, Style, clean, count, say, table};
 use crate::sentence;
 use crate::time::clock;
 use crate::verbs::plan as plans;
+
+mod live;
+
+use live::{Board, Canvas};
+
+/// How often a change is drawn on a terminal while nothing happens, so that its seconds go on.
+const REDRAW: std::time::Duration = std::time::Duration::from_millis(200);
 
 /// What goes with the files of an apply.
 #[derive(Clone, Debug, Default)]
@@ -146,19 +153,15 @@ fn verdict(change: &ChangeSummary, no_wait: bool) -> Result<(), Failure> {
     }
 }
 
-/// Says each step of a change as it happens, until it is over.
+/// Follows a change until it is over: a terminal shows all its steps and how far they are, anything else gets a line for
+/// each event.
 pub async fn watch(client: &Client, id: &str, after: u64) -> Result<ChangeDetail, Failure> {
     let follow = async {
         let pattern = json!({ "subject": [format!("change/{id}")] }).to_string();
-        let mut feed = Feed::after(client.clone(), after).matching(Some(pattern));
-        loop {
-            let event = feed.next().await?;
-            if event.kind != "change.started" {
-                say(&format!("  {}  {}", clock(event.time), sentence::of(&event)));
-            }
-            if event.kind == "change.finished" {
-                return Ok::<(), Failure>(());
-            }
+        let feed = Feed::after(client.clone(), after).matching(Some(pattern));
+        match board(client, id).await? {
+            Some(board) => draw(feed.quiet(), board).await,
+            None => tell(feed).await,
         }
     };
     tokio::select! {
@@ -170,6 +173,54 @@ pub async fn watch(client: &Client, id: &str, after: u64) -> Result<ChangeDetail
         }
     }
     Ok(client.change(id).await?)
+}
+
+/// What is drawn, where there is a terminal that can be drawn on.
+async fn board(client: &Client, id: &str) -> Result<Option<Board>, Failure> {
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+    if dumb || !std::io::stderr().is_terminal() {
+        return Ok(None);
+    }
+    let plan = client.change(id).await?.plan;
+    Ok(Plan::from_json(&plan.to_string()).ok().map(|plan| Board::new(id, &plan)))
+}
+
+async fn draw(mut feed: Feed, mut board: Board) -> Result<(), Failure> {
+    let style = Style { color: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) };
+    let mut canvas = Canvas::default();
+    let mut tick = tokio::time::interval(REDRAW);
+    loop {
+        let event = tokio::select! {
+            event = feed.next() => Some(event?),
+            _ = tick.tick() => None,
+        };
+        let over = event.as_ref().is_some_and(|event| event.kind == "change.finished");
+        if let Some(event) = event
+            && let Ok(happened) = ChangeEvent::from_data(&event.data)
+        {
+            board.take(happened, event.time);
+        }
+        let mut lines = board.draw(crate::time::now(), style);
+        if feed.is_broken() {
+            lines.push("the connection to the server broke; trying again".to_owned());
+        }
+        canvas.draw(&lines);
+        if over {
+            return Ok(());
+        }
+    }
+}
+
+async fn tell(mut feed: Feed) -> Result<(), Failure> {
+    loop {
+        let event = feed.next().await?;
+        if event.kind != "change.started" {
+            say(&format!("  {}  {}", clock(event.time), sentence::of(&event)));
+        }
+        if event.kind == "change.finished" {
+            return Ok(());
+        }
+    }
 }
 
 /// What became of each step.

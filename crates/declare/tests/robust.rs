@@ -11,6 +11,7 @@ use proptest::prelude::*;
 #[path = "../../cli/src/diagnostics.rs"]
 mod diagnostics;
 mod languages;
+mod large;
 
 use languages::Few;
 
@@ -226,6 +227,24 @@ fn unkind_files_come_back() {
     let found = codes(&[file("mainstay.yaml", problems)]);
     assert_eq!(found.len(), 1001);
     assert!(found.contains(&"too-many-problems"));
+}
+
+/// Ten thousand lines are read to the last one, and a slip there is found there.
+#[test]
+fn long_files_are_read_to_their_end() {
+    let mut files = large::files(900);
+    let outcome = declare(&files, &Few);
+    assert_eq!(outcome.diagnostics, []);
+    assert_eq!(outcome.declared.map(|declared| declared.workload.components.len()), Some(900));
+    let mut text = String::from_utf8(files[0].bytes.clone()).expect("text");
+    let lines = text.lines().count();
+    assert!(lines > 10_000, "{lines}");
+    text.truncate(text.trim_end().len() - "c0889]".len());
+    text.push_str("c0988]\n");
+    files[0].bytes = text.into_bytes();
+    let diagnostics = answer(&files);
+    let found: Vec<_> = diagnostics.iter().map(|d| (d.code, d.path.as_str(), d.start.line)).collect();
+    assert_eq!(found, [("unknown-component", "mainstay.yaml", lines)]);
 }
 
 #[test]

@@ -8,6 +8,7 @@
 //! In both, `${var.NAME}` stands for the value of a variable: what the environment's `variables` say, and else what the
 //! workload's say. A mapping is merged key by key; a text, number or list replaces the whole.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
@@ -28,6 +29,8 @@ const DECLARED_IN: &str =
 /// One `mainstay.yaml` in layers.
 pub(crate) struct Layers<'n> {
     components: &'n [Entry],
+    /// The same by name, because each environment asks for each of them.
+    by_name: BTreeMap<&'n str, &'n Node>,
     variables: &'n [Entry],
     environments: &'n [Entry],
 }
@@ -42,8 +45,10 @@ fn entries<'n>(node: &'n Node, key: &str) -> &'n [Entry] {
 impl<'n> Layers<'n> {
     /// The layers of a workload's root.
     pub fn of(root: &'n Node) -> Self {
+        let components = entries(root, "components");
         Self {
-            components: entries(root, "components"),
+            components,
+            by_name: components.iter().map(|entry| (entry.key.as_str(), &entry.value)).collect(),
             variables: entries(root, "variables"),
             environments: entries(root, "environments"),
         }
@@ -63,20 +68,20 @@ impl<'n> Layers<'n> {
 
     /// Every component as an environment has it, before its variables are filled in, with whether the environment says
     /// anything of it.
-    pub fn component(&self, environment: Option<&str>, name: &str) -> Option<(Node, bool)> {
+    pub fn component(&self, environment: Option<&str>, name: &str) -> Option<(Cow<'n, Node>, bool)> {
         let base = self.base(name)?;
         let over = environment
             .and_then(|environment| self.environment(environment))
             .and_then(|node| entries(node, "components").iter().find(|entry| entry.key == name));
         Some(match over {
-            Some(over) => (merge(base, &known(&over.value), &mut Vec::new()), true),
-            None => (base.clone(), false),
+            Some(over) => (Cow::Owned(merge(base, &known(&over.value), &mut Vec::new())), true),
+            None => (Cow::Borrowed(base), false),
         })
     }
 
     /// A component as it is declared.
     fn base(&self, name: &str) -> Option<&'n Node> {
-        self.components.iter().find(|entry| entry.key == name).map(|entry| &entry.value)
+        self.by_name.get(name).copied()
     }
 
     /// The names of the components.
@@ -136,6 +141,15 @@ fn merge<'n>(base: &'n Node, over: &'n Node, path: &mut Vec<&'n str>) -> Node {
     let new = above.iter().filter(|entry| !below.iter().any(|other| other.key == entry.key));
     out.extend(new.cloned());
     Node { kind: NodeKind::Map(out), span: base.span.clone(), focus: base.focus.clone() }
+}
+
+/// Whether a value may name any variable.
+fn mentions(node: &Node) -> bool {
+    match &node.kind {
+        NodeKind::Scalar(scalar) => scalar.text.contains("${"),
+        NodeKind::List(items) => items.iter().any(mentions),
+        NodeKind::Map(entries) => entries.iter().any(|entry| mentions(&entry.value)),
+    }
 }
 
 /// Whether a value names one of these variables.
@@ -233,6 +247,9 @@ fn environment(
     let filler = layers.filler(Some(name));
     let mut components = BTreeMap::new();
     let mut here = References::default();
+    // The port of a component that is the same here as there.
+    let ports: BTreeMap<String, _> =
+        references.ports.iter().map(|port| (port.2.clone(), port.clone())).collect();
     for component in layers.components() {
         let Some((merged, said)) = layers.component(Some(name), component) else { continue };
         // A service that only an environment has was refused above.
@@ -241,7 +258,7 @@ fn environment(
             continue;
         }
         if !said && !names_any(&merged, &set) {
-            here.add_port(component, references);
+            here.ports.extend(ports.get(component).map(|port| (*port).clone()));
             continue;
         }
         let place = format!(" in `{name}`");
@@ -264,7 +281,8 @@ pub(super) fn filled(
     place: &str,
     references: &mut References,
 ) -> Option<Component> {
-    if !resolve_fill::is_used(reader.source, filler.prefix) {
+    // Most components name no variable; the whole text is not searched again for each.
+    if !mentions(node) {
         return super::read::component(reader, name, node, references);
     }
     let mut problems = Vec::new();

@@ -40,13 +40,6 @@ pub(super) struct References {
     pub ports: Vec<(u16, Range<usize>, String, Option<Selector>)>,
 }
 
-impl References {
-    /// Takes over the port of a component that is the same here as there.
-    pub fn add_port(&mut self, component: &str, from: &Self) {
-        self.ports.extend(from.ports.iter().filter(|(_, _, name, _)| name == component).cloned());
-    }
-}
-
 /// Reads `mainstay.yaml`.
 pub(crate) fn read(source: &Source, root: &Node, languages: &dyn Languages) -> Read {
     let reader = Reader::new(source);

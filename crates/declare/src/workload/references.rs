@@ -2,6 +2,7 @@
 //! services want the same port.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use mainstay_model::Selector;
 
@@ -100,9 +101,16 @@ fn report(
 /// Services on the same hosts cannot share a port. Where two selectors differ only the hosts can tell, so that is no
 /// more than a warning.
 pub(super) fn ports(reader: &Reader<'_>, references: &References) {
-    for (index, (port, span, component, hosts)) in references.ports.iter().enumerate() {
-        let same = references.ports[..index].iter().find(|(other, ..)| other == port);
-        let (Some((_, first, other, other_hosts)), Some(hosts)) = (same, hosts) else { continue };
+    let mut taken = BTreeMap::new();
+    for (port, span, component, hosts) in &references.ports {
+        let same = match taken.entry(*port) {
+            Entry::Occupied(first) => Some(*first.get()),
+            Entry::Vacant(free) => {
+                free.insert((span, component, hosts));
+                None
+            }
+        };
+        let (Some((first, other, other_hosts)), Some(hosts)) = (same, hosts) else { continue };
         let Some(other_hosts) = other_hosts else { continue };
         let place = reader.source.place(first.clone(), "and here");
         let surely = hosts == other_hosts || *hosts == Selector::any() || *other_hosts == Selector::any();

@@ -11,6 +11,8 @@
 //! `check`: 1,000 components, 3,000 rules, 1,000 triggers, 200 procedures, 250 notes. `plan`: 1,000 components on 10 hosts,
 //! so 10,000 resources, of which none is there yet.
 
+#![expect(clippy::disallowed_methods, reason = "it measures, and looks often whether a process has ended")]
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -55,12 +55,12 @@ impl Browser {
         let from = BufReader::new(from);
         let mut browser = Self { child, to, from, next: 0, session: None, missed: Vec::new() };
         let target =
-            browser.call("Target.createTarget", json!({ "url": "about:blank" }))?["targetId"].clone();
+            browser.call("Target.createTarget", &json!({ "url": "about:blank" }))?["targetId"].clone();
         let attached =
-            browser.call("Target.attachToTarget", json!({ "targetId": target, "flatten": true }))?;
+            browser.call("Target.attachToTarget", &json!({ "targetId": target, "flatten": true }))?;
         browser.session = attached["sessionId"].as_str().map(str::to_owned);
-        browser.call("Page.enable", json!({}))?;
-        browser.call("Network.enable", json!({}))?;
+        browser.call("Page.enable", &json!({}))?;
+        browser.call("Network.enable", &json!({}))?;
         Ok(browser)
     }
 
@@ -80,7 +80,7 @@ impl Browser {
     }
 
     /// Calls a method and waits for its answer.
-    fn call(&mut self, method: &str, params: Value) -> Outcome<Value> {
+    fn call(&mut self, method: &str, params: &Value) -> Outcome<Value> {
         self.next += 1;
         let mut message = json!({ "id": self.next, "method": method, "params": params });
         if let Some(session) = &self.session {
@@ -103,7 +103,7 @@ impl Browser {
     fn open(&mut self, page: &Path) -> Outcome {
         self.missed.clear();
         let url = format!("file://{}", page.display());
-        if let Some(why) = self.call("Page.navigate", json!({ "url": url }))?["errorText"].as_str() {
+        if let Some(why) = self.call("Page.navigate", &json!({ "url": url }))?["errorText"].as_str() {
             return Err(format!("{url} cannot be opened: {why}"));
         }
         while self.read()?["method"] != "Page.loadEventFired" {}
@@ -112,7 +112,7 @@ impl Browser {
 
     fn number(&mut self, expression: &str) -> Outcome<u32> {
         let asked = json!({ "expression": expression, "returnByValue": true });
-        let answer = self.call("Runtime.evaluate", asked)?;
+        let answer = self.call("Runtime.evaluate", &asked)?;
         let number = answer["result"]["value"].as_f64().map(f64::ceil);
         number.map(|number| number as u32).ok_or_else(|| format!("`{expression}` is no number: {answer}"))
     }
@@ -121,7 +121,7 @@ impl Browser {
     fn picture(&mut self, width: u32, height: u32) -> Outcome<Vec<u8>> {
         let clip = json!({ "x": 0, "y": 0, "width": width, "height": height, "scale": 1 });
         let asked = json!({ "format": "png", "clip": clip, "captureBeyondViewport": true });
-        let answer = self.call("Page.captureScreenshot", asked)?;
+        let answer = self.call("Page.captureScreenshot", &asked)?;
         bytes(answer["data"].as_str().unwrap_or_default())
             .ok_or_else(|| "the picture is no base64".to_owned())
     }
@@ -193,10 +193,10 @@ pub fn take(site: &Path, out: &Path, kept: Option<&Path>) -> Outcome {
             let phone = width < 600;
             let metrics =
                 json!({ "width": width, "height": HEIGHT, "deviceScaleFactor": 1, "mobile": phone });
-            browser.call("Emulation.setDeviceMetricsOverride", metrics)?;
+            browser.call("Emulation.setDeviceMetricsOverride", &metrics)?;
             for scheme in SCHEMES {
                 let feature = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
-                browser.call("Emulation.setEmulatedMedia", json!({ "features": feature }))?;
+                browser.call("Emulation.setEmulatedMedia", &json!({ "features": feature }))?;
                 browser.open(&page)?;
                 problems.extend(browser.missed.iter().map(|what| format!("{name} misses something: {what}")));
                 let wide = browser.number("document.documentElement.scrollWidth")?;

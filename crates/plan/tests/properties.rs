@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use common::{hosts, lines, revision, version, workload};
 use mainstay_declare::Declared;
-use mainstay_plan::{Change, End, HostSeen, Input, Observed, Outcome, Plan, Verb, inverse, plan};
+use mainstay_plan::{Change, End, HostSeen, Input, Observed, Outcome, Plan, Progress, Verb, inverse, plan};
 use proptest::prelude::*;
 use sim::{Does, World, declared, observed, somebody};
 
@@ -165,8 +165,14 @@ proptest! {
             world.change.actions.iter().filter_map(|state| state.outcome().map(|(outcome, _)| outcome)).collect();
         prop_assert_eq!(outcomes.len(), world.change.actions.len(), "each action has an outcome");
         let begun = world.change.actions.iter().filter(|state| state.begun()).count();
+        for action in &world.failed {
+            let forward = &world.change.actions[*action].forward;
+            let known = matches!(forward, Progress::Done { outcome: Outcome::Failed, .. });
+            prop_assert!(known, "a host said that it failed, and it counts as {:?}", forward);
+        }
         match end {
             Some(End::Applied) => {
+                prop_assert!(world.failed.is_empty(), "what has failed is not applied");
                 prop_assert!(outcomes.iter().all(|outcome| *outcome == Outcome::Applied));
                 prop_assert_eq!(&world.running, &after);
             }

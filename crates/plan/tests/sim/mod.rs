@@ -7,8 +7,8 @@ use std::sync::Arc;
 use mainstay_declare::Declared;
 use mainstay_model::{Actor, HostId, Timestamp};
 use mainstay_plan::{
-    ActionId, Change, ChangeEvent, Hold, Input, Observed, Plan, Progress, Report, Request, SeenState, Wanted,
-    place, spec_digest, start, step,
+    ActionId, Change, ChangeEvent, Hold, Input, Observed, Phase, Plan, Progress, Report, Request, SeenState,
+    Wanted, place, spec_digest, start, step,
 };
 
 use super::common::{DIRECTORY, seen};
@@ -65,6 +65,8 @@ pub struct World {
     pub now: Timestamp,
     /// What was heard, when, and the events that followed. The first has no input.
     pub journal: Vec<(Option<Input>, Timestamp, Vec<ChangeEvent>)>,
+    /// What hosts have said to have failed while the change was on its way there.
+    pub failed: Vec<ActionId>,
     script: BTreeMap<(ActionId, bool), Does>,
     told: BTreeMap<(ActionId, bool), ()>,
     cancel: Option<usize>,
@@ -80,7 +82,8 @@ impl World {
         let request = Request { keep, ..Request::new(somebody()) };
         let (change, events) = start(Arc::new(plan), request, holds, now);
         let journal = vec![(None, now, events)];
-        Self { running, change, now, journal, script: BTreeMap::new(), told: BTreeMap::new(), cancel: None }
+        let (failed, script, told) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        Self { running, change, now, journal, failed, script, told, cancel: None }
     }
 
     /// What the host of an action does when it is told to do it, or to undo it.
@@ -125,6 +128,12 @@ impl World {
     }
 
     fn report(&mut self, action: ActionId, report: Report) -> usize {
+        // That what is removed fails later is no matter: it is not there any more.
+        let counts = !matches!(self.change.actions[action].forward, Progress::Done { .. })
+            || self.change.plan.actions[action].after.is_some();
+        if matches!(report, Report::Failed { .. }) && self.change.phase == Phase::Applying && counts {
+            self.failed.push(action);
+        }
         self.hear(Input::Report { action, report })
     }
 

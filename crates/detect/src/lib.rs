@@ -23,7 +23,7 @@ pub use alarm::{
     AlarmState, Condition, Evaluation, GroupState, Instance, Outcome, RuleEvaluation, Transition, evaluate,
     evaluate_rule,
 };
-pub use pattern::{Explanation, Miss, Pattern, PatternSet};
+pub use pattern::{EventError, Explanation, Miss, Pattern, PatternSet, Scratch};
 pub use rules::{AlertingRule, RecordingRule, Rule, RuleFile, RuleGroup};
 pub use template::{Data, NoQueries, Queries, Template, TemplateError};
 pub use trigger::{Target, TargetCall, TargetInput, Trigger, TriggerError};

@@ -11,7 +11,7 @@ pub(crate) struct Block {
 }
 
 /// The address as a number, and whether it is IPv4.
-fn bits(address: IpAddr) -> (u128, bool) {
+pub(crate) fn bits(address: IpAddr) -> (u128, bool) {
     match address {
         IpAddr::V4(v4) => (u128::from(v4.to_bits()), true),
         IpAddr::V6(v6) => (v6.to_bits(), false),
@@ -33,6 +33,11 @@ impl Block {
         }
         let low = u128::MAX.checked_shr(128 - (width - mask)).unwrap_or(0);
         Ok(Self { first: value & !low, last: value | low, v4 })
+    }
+
+    /// What tells blocks apart: the kind of address, the bits that do not count, and the first address.
+    pub(crate) fn key(&self) -> (bool, u128, u128) {
+        (self.v4, self.first ^ self.last, self.first)
     }
 
     /// Whether the text is an address of this block.

@@ -14,7 +14,6 @@
 //! - The address of a `cidr` may have bits beyond its mask; they do not count. `/32` and `/128` are blocks of one.
 //! - Where two spellings of one path stand beside each other in a pattern, both must hold.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use mainstay_model::Problem;
@@ -22,10 +21,13 @@ use serde_json::Value;
 
 mod compile;
 mod fold;
+mod set;
 mod solve;
 mod test;
 
 use test::Test;
+
+pub use set::{EventError, MAX_EVENT_BYTES, MAX_EVENT_DEPTH, PatternSet, Scratch};
 
 /// The most combinations that `$or` may spell out in one pattern.
 pub const MAX_COMBINATIONS: usize = 1_000;
@@ -173,49 +175,5 @@ impl Miss {
                 Ok(())
             }
         }
-    }
-}
-
-/// Patterns that are matched together, each under an id.
-#[derive(Clone, Debug)]
-pub struct PatternSet<T: Ord> {
-    patterns: BTreeMap<T, Pattern>,
-}
-
-impl<T: Ord> Default for PatternSet<T> {
-    fn default() -> Self {
-        Self { patterns: BTreeMap::new() }
-    }
-}
-
-impl<T: Ord> PatternSet<T> {
-    /// A set without patterns.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Adds a pattern; the one that had this id before is replaced and answered.
-    pub fn add(&mut self, id: T, pattern: Pattern) -> Option<Pattern> {
-        self.patterns.insert(id, pattern)
-    }
-
-    /// Takes a pattern away and answers it.
-    pub fn remove(&mut self, id: &T) -> Option<Pattern> {
-        self.patterns.remove(id)
-    }
-
-    /// How many patterns there are.
-    pub fn len(&self) -> usize {
-        self.patterns.len()
-    }
-
-    /// Whether there is no pattern.
-    pub fn is_empty(&self) -> bool {
-        self.patterns.is_empty()
-    }
-
-    /// The ids of the patterns that match, in their order.
-    pub fn matches(&self, event: &Value) -> Vec<&T> {
-        self.patterns.iter().filter(|(_, pattern)| pattern.matches(event)).map(|(id, _)| id).collect()
     }
 }

@@ -67,6 +67,11 @@ impl Wildcard {
         Ok(wildcard)
     }
 
+    /// What stands before, between and after the stars.
+    pub(crate) fn parts(&self) -> &[String] {
+        &self.parts
+    }
+
     /// Whether the whole text matches.
     pub(crate) fn matches(&self, text: &str) -> bool {
         let Some((first, rest)) = self.parts.split_first() else { return false };

@@ -234,12 +234,19 @@ fn towards(pattern: &Value, seed: &mut u64) -> Value {
     }
 }
 
+/// Of what is made here, only patterns with too many combinations are refused.
+fn parse(pattern: &Value) -> Option<Pattern> {
+    Pattern::parse(pattern)
+        .inspect_err(|problems| assert_eq!(problems[0].code, "too-many-combinations", "{pattern}"))
+        .ok()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 800, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn agrees_with_the_naive_matcher(pattern in pattern(), event in event()) {
-        let parsed = Pattern::parse(&pattern).expect("the pattern is valid");
+        let Some(parsed) = parse(&pattern) else { return Ok(()) };
         prop_assert_eq!(parsed.matches(&event), naive(&pattern, &event), "{} on {}", pattern, event);
         let explanation = parsed.explain(&event);
         prop_assert_eq!(explanation.matched, explanation.misses.is_empty(), "{}", explanation);
@@ -247,7 +254,7 @@ proptest! {
 
     #[test]
     fn agrees_where_matches_are_frequent(pattern in pattern(), seed in any::<u64>()) {
-        let parsed = Pattern::parse(&pattern).expect("the pattern is valid");
+        let Some(parsed) = parse(&pattern) else { return Ok(()) };
         let event = match towards(&pattern, &mut seed.clone()) {
             Value::Array(mut elements) => elements.pop().expect("an element"),
             other => other,

@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::test::Test;
+use super::test::{Scalar, Test};
 use super::{All, Leaf, Miss, Or, Pattern, Reason};
 
 /// How often the same field may be looked for under another spelling of its path before the search gives up. Only
 /// events that spell one path in several ways (`{"a.b": [..], "a": {"b": [..]}}`) come here at all.
-const MAX_DETOURS: usize = 10_000;
+pub(super) const MAX_DETOURS: usize = 10_000;
 
 /// An element of a list on the way to a value: which list of the event, and which element of it.
-type Link = (usize, usize);
+pub(super) type Link = (usize, usize);
 
 /// The lists of an event that were met, numbered in the order of meeting.
 #[derive(Default)]
@@ -100,7 +100,8 @@ fn demand(leaf: &Leaf, event: &Value, lists: &mut Lists) -> Demand {
     }
     let mut chains = BTreeSet::new();
     for found in reached.scalars {
-        if leaf.tests.iter().any(|test| test.passes(found.value)) {
+        let passes = |value| leaf.tests.iter().any(|test| test.passes(value));
+        if Scalar::of(found.value).is_some_and(passes) {
             if found.chain.is_empty() {
                 return Demand::Always;
             }
@@ -159,10 +160,10 @@ impl Solver<'_> {
 }
 
 /// A choice between chains of elements; an empty chain is no demand.
-type Choice<'c> = Vec<&'c [Link]>;
+pub(super) type Choice<'c> = Vec<&'c [Link]>;
 
 /// Whether one element can be chosen of each list so that every demand holds in the chosen elements.
-fn consistent(mut demands: Vec<Choice<'_>>, detours: &mut usize) -> bool {
+pub(super) fn consistent(mut demands: Vec<Choice<'_>>, detours: &mut usize) -> bool {
     demands.retain(|chains| !chains.iter().any(|chain| chain.is_empty()));
     if demands.iter().any(Vec::is_empty) {
         return false;

@@ -28,6 +28,32 @@ pub(super) enum Test {
     Exists(bool),
 }
 
+/// A scalar of an event.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Scalar<'e> {
+    Text(&'e str),
+    Number(&'e Number),
+    Bool(bool),
+    Null,
+}
+
+impl<'e> Scalar<'e> {
+    /// Lists and objects are no scalars.
+    pub(super) fn of(value: &'e Value) -> Option<Self> {
+        Some(match value {
+            Value::String(text) => Self::Text(text),
+            Value::Number(number) => Self::Number(number),
+            Value::Bool(value) => Self::Bool(*value),
+            Value::Null => Self::Null,
+            Value::Array(_) | Value::Object(_) => return None,
+        })
+    }
+
+    fn text(self) -> Option<&'e str> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+}
+
 /// A test of strings; nothing else passes it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Like {
@@ -75,23 +101,27 @@ impl Bounds {
 
 impl Test {
     /// Whether a scalar that is there passes.
-    pub(super) fn passes(&self, value: &Value) -> bool {
+    pub(super) fn passes(&self, value: Scalar<'_>) -> bool {
         match self {
-            Self::Text(text, address) => value.as_str().is_some_and(|found| {
+            Self::Text(text, address) => value.text().is_some_and(|found| {
                 found == text || address.is_some_and(|address| found.parse() == Ok(address))
             }),
-            Self::Number(wanted) => matches!(value, Value::Number(found) if number::equal(found, wanted)),
-            Self::Constant(wanted) => value == wanted,
-            Self::Like(like) => value.as_str().is_some_and(|text| like.passes(text)),
+            Self::Number(wanted) => matches!(value, Scalar::Number(found) if number::equal(found, wanted)),
+            Self::Constant(wanted) => match value {
+                Scalar::Bool(found) => *wanted == Value::Bool(found),
+                Scalar::Null => wanted.is_null(),
+                Scalar::Text(_) | Scalar::Number(_) => false,
+            },
+            Self::Like(like) => value.text().is_some_and(|text| like.passes(text)),
             Self::NoneOf(likes) => {
-                value.as_str().is_none_or(|text| !likes.iter().any(|like| like.passes(text)))
+                value.text().is_none_or(|text| !likes.iter().any(|like| like.passes(text)))
             }
             Self::NotNumbers(numbers) => match value {
-                Value::Number(found) => !numbers.iter().any(|number| number::equal(found, number)),
+                Scalar::Number(found) => !numbers.iter().any(|number| number::equal(found, number)),
                 _ => true,
             },
-            Self::Numeric(bounds) => matches!(value, Value::Number(found) if bounds.contain(found)),
-            Self::Cidr(block) => value.as_str().is_some_and(|text| block.contains(text)),
+            Self::Numeric(bounds) => matches!(value, Scalar::Number(found) if bounds.contain(found)),
+            Self::Cidr(block) => value.text().is_some_and(|text| block.contains(text)),
             Self::Exists(wanted) => *wanted,
         }
     }

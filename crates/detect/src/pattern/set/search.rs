@@ -1,0 +1,151 @@
+//! Goes through the automaton with the values of one event.
+
+use super::super::solve::{Choice, MAX_DETOURS, consistent};
+use super::super::test::Test;
+use super::nodes::{Branch, Nodes};
+use super::scratch::Scratch;
+
+/// Stands for no demand.
+const NONE: u32 = u32::MAX;
+
+/// A node to visit, and what was demanded on the way to it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Visit {
+    node: u32,
+    demands: u32,
+}
+
+/// The values of which one must be chosen for one step, and the steps before.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DemandLink {
+    before: u32,
+    start: u32,
+    end: u32,
+}
+
+fn small(number: usize) -> u32 {
+    u32::try_from(number).expect("fewer hits than memory has room for")
+}
+
+impl Nodes {
+    /// Leaves the numbers of the patterns that match in `scratch.matched`, in no order, some more than once.
+    pub(super) fn search(&self, scratch: &mut Scratch, event: &str) {
+        scratch.matched.clear();
+        scratch.visits.clear();
+        scratch.demands.clear();
+        scratch.chosen.clear();
+        scratch.visits.push(Visit { node: 0, demands: NONE });
+        while let Some(visit) = scratch.visits.pop() {
+            let node = &self.all[visit.node as usize];
+            if !node.ends.is_empty() && holds(scratch, visit.demands) {
+                scratch.matched.extend_from_slice(&node.ends);
+            }
+            for &(path, child) in &node.absent {
+                if !scratch.has(path) {
+                    scratch.visits.push(Visit { node: child, ..visit });
+                }
+            }
+            if node.branches.len() <= scratch.present.len() {
+                for branch in &node.branches {
+                    if scratch.has(branch.path) {
+                        self.follow(scratch, event, branch, visit.demands);
+                    }
+                }
+            } else {
+                for at in 0..scratch.present.len() {
+                    if let Ok(branch) = node.branch(scratch.present[at]) {
+                        self.follow(scratch, event, &node.branches[branch], visit.demands);
+                    }
+                }
+            }
+        }
+    }
+
+    fn follow(&self, scratch: &mut Scratch, event: &str, branch: &Branch, demands: u32) {
+        let mut hits = std::mem::take(&mut scratch.hits);
+        hits.clear();
+        if let Some(index) = &branch.index {
+            let mut room = std::mem::take(&mut scratch.folded);
+            for value in scratch.at(branch.path) {
+                let scalar = scratch.scalar(event, value);
+                index.candidates(scalar, &mut room, &mut |(child, test)| {
+                    if self.all[child as usize].tests[test as usize].passes(scalar) {
+                        hits.push((child, value));
+                    }
+                });
+            }
+            scratch.folded = room;
+            for (child, test) in &index.rest {
+                let test = &self.all[*child as usize].tests[*test as usize];
+                try_all(scratch, event, branch, *child, std::slice::from_ref(test), &mut hits);
+            }
+        } else {
+            for child in branch.children.values() {
+                let tests = &self.all[*child as usize].tests;
+                try_all(scratch, event, branch, *child, tests, &mut hits);
+            }
+        }
+        if let [(child, value)] = hits.as_slice()
+            && scratch.chain(*value).is_empty()
+        {
+            scratch.visits.push(Visit { node: *child, demands });
+        } else {
+            hits.sort_unstable();
+            hits.dedup();
+            for group in hits.chunk_by(|a, b| a.0 == b.0) {
+                let node = group[0].0;
+                if group.iter().any(|(_, value)| scratch.chain(*value).is_empty()) {
+                    scratch.visits.push(Visit { node, demands });
+                    continue;
+                }
+                let start = small(scratch.chosen.len());
+                scratch.chosen.extend(group.iter().map(|(_, value)| *value));
+                let link = DemandLink { before: demands, start, end: small(scratch.chosen.len()) };
+                scratch.visits.push(Visit { node, demands: small(scratch.demands.len()) });
+                scratch.demands.push(link);
+            }
+        }
+        scratch.hits = hits;
+    }
+}
+
+/// Tries all values of a path. A value that lies in no element of a list settles it: no other can make more of it.
+fn try_all(
+    scratch: &Scratch,
+    event: &str,
+    branch: &Branch,
+    child: u32,
+    tests: &[Test],
+    hits: &mut Vec<(u32, u32)>,
+) {
+    for value in scratch.at(branch.path) {
+        let scalar = scratch.scalar(event, value);
+        if tests.iter().any(|test| test.passes(scalar)) {
+            hits.push((child, value));
+            if scratch.chain(value).is_empty() {
+                return;
+            }
+        }
+    }
+}
+
+/// Whether the values that were chosen from can lie in the same elements.
+fn holds(scratch: &Scratch, demands: u32) -> bool {
+    let link = |at: u32| scratch.demands.get(at as usize);
+    // One demand alone can be met by any of its values.
+    if link(demands).is_none_or(|first| link(first.before).is_none()) {
+        return true;
+    }
+    let choices: Vec<Choice<'_>> = std::iter::successors(link(demands), |demand| link(demand.before))
+        .map(|demand| {
+            let mut chains: Choice<'_> = scratch.chosen[demand.start as usize..demand.end as usize]
+                .iter()
+                .map(|value| scratch.chain(*value))
+                .collect();
+            chains.sort_unstable();
+            chains.dedup();
+            chains
+        })
+        .collect();
+    consistent(choices, &mut MAX_DETOURS.clone())
+}

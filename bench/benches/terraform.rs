@@ -146,7 +146,6 @@ impl Row {
             .env("CHECKPOINT_DISABLE", "1")
             .env_remove("TF_CLI_CONFIG_FILE")
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
             .spawn()?;
         loop {
             if let Some(status) = child.try_wait()? {
@@ -203,7 +202,8 @@ fn ours(what: &str, folder: &Path) -> Result<(), Failure> {
         println!("{} components", declared.workload.components.len());
         return Ok(());
     }
-    let seen = HostSeen { tags: Tags::from_iter([("role", "app")]), ..HostSeen::default() };
+    let seen =
+        HostSeen { tags: Tags::from_iter([("environment", "live"), ("role", "app")]), ..HostSeen::default() };
     let host = |at: usize| HostId::new(format!("h{at}")).map_err(|error| error.to_string());
     let hosts = (0..HOSTS).map(|at| Ok((host(at)?, seen.clone()))).collect::<Result<_, String>>()?;
     let version = Version { declared: &declared, directory: "/srv/large", digest: "d1" };

@@ -143,13 +143,13 @@ pub const ACTIONS: [ActionFacts; 23] = [
         &["Qualifier", "InvocationType", "LogType", "ClientContext", "InputPayload", "Payload"],
         &["StatusCode", "FunctionError", "LogResult", "Payload"],
     )),
-    no_way_out(action(
+    no_way_out(built(action(
         "aws:loop",
         &["Steps"],
         &["Iterators", "IteratorDataType", "LoopCondition", "MaxIterations"],
         &["CurrentIteration", "CurrentIteratorValue"],
-    )),
-    no_way_out(action("aws:pause", &[], &[], &[])),
+    ))),
+    no_way_out(built(action("aws:pause", &[], &[], &[]))),
     built(declares(action(
         "aws:runCommand",
         &["DocumentName"],
@@ -183,7 +183,7 @@ pub const ACTIONS: [ActionFacts; 23] = [
         ))
     },
     no_way_out(built(action("aws:sleep", &[], &["Duration", "Timestamp"], &[]))),
-    action("aws:updateVariable", &["Name", "Value"], &[], &[]),
+    built(action("aws:updateVariable", &["Name", "Value"], &[], &[])),
     api("aws:waitForAwsResourceProperty", &["Service", "Api", "PropertySelector", "DesiredValues"]),
 ];
 

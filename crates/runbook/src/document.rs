@@ -6,20 +6,25 @@ use mainstay_model::Problem;
 use regex::Regex;
 use serde_json::{Map, Value};
 
-use crate::branch::Choice;
+use crate::branch::{Choice, Condition};
 use crate::event::{Body, RunEvent};
 use crate::path::Path;
+use crate::precondition::Precondition;
 
-/// An Automation document (schemaVersion 0.3) that passed every check.
+/// An Automation document (schemaVersion 0.3) or a Command document (1.2, 2.0, 2.2) that passed every check.
 #[derive(Clone, Debug)]
 pub struct Document {
+    /// Which of the two it is: what follows from a failed step differs.
+    pub language: Language,
     /// What it is for, in Markdown.
     pub description: Option<String>,
     /// The role it asks for: empty, or a reference that must come out empty. AWS roles are not built yet.
     pub assume_role: Option<String>,
     /// Its parameters.
     pub parameters: BTreeMap<String, Parameter>,
-    /// Its steps, in order; at least one.
+    /// Its variables: what [`Work::UpdateVariable`] sets. Their defaults are what they begin with.
+    pub variables: BTreeMap<String, Parameter>,
+    /// Its steps, in order; at least one. The steps inside a loop follow it, each with its [`Step::parent`].
     pub steps: Vec<Step>,
     /// Its outputs, as (step, output).
     pub outputs: Vec<(String, String)>,
@@ -27,6 +32,15 @@ pub struct Document {
     pub warnings: Vec<Problem>,
     /// The document as it was given.
     pub source: Value,
+}
+
+/// The two languages of documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    /// Schema version 0.3: steps with jumps, run by the control plane.
+    Automation,
+    /// Schema versions 1.2, 2.0 and 2.2: plugins in order, run on one host.
+    Command,
 }
 
 /// A parameter's definition.
@@ -50,6 +64,8 @@ pub struct Parameter {
     pub min_chars: Option<u64>,
     /// At most so many characters.
     pub max_chars: Option<u64>,
+    /// Whether scripts get it as the environment variable `SSM_name` instead of in their text (`interpolationType`).
+    pub env_var: bool,
 }
 
 /// A pattern for the whole of a text, as Java's `matches` has it.
@@ -152,6 +168,34 @@ pub struct Step {
     pub outputs: Vec<OutputDeclaration>,
     /// Its inputs as written, references and all.
     pub inputs: Map<String, Value>,
+    /// The loop it stands in.
+    pub parent: Option<String>,
+    /// The rules of Command documents, where it is a step of one.
+    pub plugin: Option<PluginRules>,
+}
+
+/// What a Command document says of a step beside its work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PluginRules {
+    /// When it runs at all.
+    pub precondition: Option<Precondition>,
+    /// What follows from its failure.
+    pub on_failure: AfterFailure,
+    /// Whether its success ends the document.
+    pub exit_on_success: bool,
+    /// Whether it runs whatever came before.
+    pub finally: bool,
+}
+
+/// What follows from the failure of a Command document's step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterFailure {
+    /// The next step; the document fails at its end.
+    GoOn,
+    /// The end, but for a step that always runs.
+    Exit,
+    /// The same, and the step counts as a success.
+    SuccessAndExit,
 }
 
 /// What a step does.
@@ -170,6 +214,47 @@ pub enum Work {
         /// Where to go when none holds.
         default: Option<String>,
     },
+    /// `aws:loop`.
+    Loop(Loop),
+    /// `aws:pause`.
+    Pause,
+    /// `aws:updateVariable`.
+    UpdateVariable {
+        /// Which variable.
+        name: String,
+    },
+    /// `aws:runShellScript`, of Command documents.
+    RunShellScript,
+    /// Nothing: a step of a Command document that does not run on the hosts there are.
+    Skip {
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// A loop.
+#[derive(Clone, Debug)]
+pub struct Loop {
+    /// What it repeats its steps for.
+    pub over: Over,
+    /// How often it repeats them at most.
+    pub max_iterations: Option<u32>,
+    /// The first of its steps.
+    pub first: String,
+}
+
+/// What a loop repeats its steps for.
+#[derive(Clone, Debug)]
+pub enum Over {
+    /// Each element of a list.
+    Each {
+        /// The list, or the reference that gives it.
+        iterators: Value,
+        /// What its elements are.
+        kind: ParameterType,
+    },
+    /// As long as this holds after the steps.
+    While(Condition),
 }
 
 /// How long an attempt may take.

@@ -139,6 +139,37 @@ pub enum EffectKind {
     Script(ScriptEffect),
     /// `aws:runCommand`: run a shell script on hosts.
     Command(CommandEffect),
+    /// `aws:runShellScript` of a Command document: run a shell script on the document's host.
+    Shell(ShellEffect),
+}
+
+/// A shell script for one host.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct ShellEffect {
+    /// The host; where none is named, the control plane's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostId>,
+    /// The lines of the script.
+    pub commands: Vec<String>,
+    /// Where to run it, if the document says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub working_directory: Option<String>,
+    /// Environment of the script: the parameters that are not written into its text.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment: BTreeMap<String, String>,
+    /// How long the script may run, in seconds.
+    pub execution_timeout_s: u64,
+    /// How long it may take to reach the host, in seconds.
+    pub delivery_timeout_s: u64,
+}
+
+impl ShellEffect {
+    /// The script as one text.
+    pub fn script(&self) -> String {
+        let mut text = self.commands.join("\n");
+        text.push('\n');
+        text
+    }
 }
 
 /// The language of a script.

@@ -1,6 +1,6 @@
 //! The events of a run: its truth. A run is the fold of these and nothing else.
 
-use mainstay_model::{Actor, Event, EventDraft, EventId, RunId, Timestamp};
+use mainstay_model::{Actor, Event, EventDraft, EventId, HostId, RunId, Timestamp};
 use serde_json::{Map, Value};
 
 use crate::effect::{AttemptId, Dispatch, EffectKind, Outcome};
@@ -45,6 +45,12 @@ pub enum Body {
         parameters: Map<String, Value>,
         /// The document's steps: name and action, in its order.
         steps: Vec<StepName>,
+        /// The variables with what they begin with.
+        #[serde(default, skip_serializing_if = "Map::is_empty")]
+        variables: Map<String, Value>,
+        /// For a Command document: the host it runs on, where it is not the control plane's own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        host: Option<HostId>,
         /// Who or what asked for it, in words for people (`trigger restore-checkout`).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
@@ -103,6 +109,20 @@ pub enum Body {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         decided: bool,
     },
+    /// A loop begins an iteration.
+    #[serde(rename = "run.loop.iterating")]
+    LoopIterating {
+        /// The loop.
+        step: String,
+        /// Which iteration, from 1.
+        iteration: u32,
+        /// With the first iteration: all elements the loop goes through, where it goes through a list. They are kept
+        /// here because what the list was made from may change while the loop runs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        values: Option<Vec<Value>>,
+        /// The step the iteration begins with.
+        first: String,
+    },
     /// The step is over.
     #[serde(rename = "run.step.finished")]
     StepFinished {
@@ -125,6 +145,12 @@ pub enum Body {
         weight: Option<Weight>,
         /// The step that comes next; none at the end.
         next: Option<String>,
+        /// The loop whose iteration ends with this step.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        again: Option<String>,
+        /// The variables it sets.
+        #[serde(default, skip_serializing_if = "Map::is_empty")]
+        set: Map<String, Value>,
     },
     /// The run waits for a person.
     #[serde(rename = "run.waiting")]
@@ -165,6 +191,9 @@ pub struct StepName {
     pub name: String,
     /// Its action.
     pub action: String,
+    /// The loop it stands in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
 }
 
 /// Why an attempt is stopped before its end.
@@ -227,6 +256,7 @@ impl Body {
             Self::AttemptDispatched { .. } => "run.attempt.dispatched",
             Self::AttemptStopping { .. } => "run.attempt.stopping",
             Self::AttemptSettled { .. } => "run.attempt.settled",
+            Self::LoopIterating { .. } => "run.loop.iterating",
             Self::StepFinished { .. } => "run.step.finished",
             Self::Waiting { .. } => "run.waiting",
             Self::Cancelling { .. } => "run.cancelling",
@@ -236,12 +266,13 @@ impl Body {
 }
 
 /// All kinds of events a run writes.
-pub const KINDS: [&str; 9] = [
+pub const KINDS: [&str; 10] = [
     "run.started",
     "run.attempt.started",
     "run.attempt.dispatched",
     "run.attempt.stopping",
     "run.attempt.settled",
+    "run.loop.iterating",
     "run.step.finished",
     "run.waiting",
     "run.cancelling",

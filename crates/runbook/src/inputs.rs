@@ -8,7 +8,7 @@ use std::time::Duration;
 use mainstay_model::{HostId, Problem, Timestamp};
 use serde_json::{Map, Value};
 
-use crate::document::{Step, describe};
+use crate::document::{ParameterType, Step, describe};
 use crate::effect::{CommandEffect, Runtime, ScriptEffect, TagFilter, Targets};
 use crate::reader::Reader;
 
@@ -20,6 +20,9 @@ pub const DELIVERY_TIMEOUT_S: u64 = 3600;
 
 /// How long a command may run where the document does not say, in seconds.
 pub const EXECUTION_TIMEOUT_S: u64 = 3600;
+
+/// The longest a script of a Command document may run, in seconds: 48 hours.
+pub const MAX_EXECUTION_TIMEOUT_S: u64 = 172_800;
 
 /// The longest sleep, in seconds: just under 7 days.
 const MAX_SLEEP_S: u64 = 604_799;
@@ -65,6 +68,77 @@ const COMMAND_LATER: [&str; 7] = [
     "OutputS3KeyPrefix",
     "ServiceRoleArn",
 ];
+
+pub(crate) fn shell_script(inputs: &Map<String, Value>) -> Result<ShellScript, String> {
+    finally(|reader| read_shell_script(inputs, reader))
+}
+
+/// The inputs of `aws:runShellScript`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ShellScript {
+    pub(crate) commands: Vec<String>,
+    pub(crate) working_directory: Option<String>,
+    pub(crate) timeout_s: u64,
+}
+
+pub(crate) fn read_shell_script(inputs: &Map<String, Value>, reader: &mut Reader<'_>) -> Option<ShellScript> {
+    let commands = reader.texts(inputs, "runCommand");
+    if commands.as_ref().is_some_and(Vec::is_empty) {
+        reader.push(Problem::error("bad-value", reader.at("runCommand"), "`runCommand` holds no command"));
+    }
+    let working_directory = reader.text(inputs, "workingDirectory").filter(|text| !text.is_empty());
+    let timeout_s = match inputs.get("timeoutSeconds") {
+        None => EXECUTION_TIMEOUT_S,
+        // Documents give an empty default to say that the usual limit is meant.
+        Some(Value::String(text)) if text.is_empty() => EXECUTION_TIMEOUT_S,
+        Some(_) => reader.whole(inputs, "timeoutSeconds", 1, MAX_EXECUTION_TIMEOUT_S)?,
+    };
+    Some(ShellScript { commands: commands?, working_directory, timeout_s })
+}
+
+/// The elements a loop goes through, each as the loop gives it to its steps.
+pub(crate) fn iterators(value: &Value, kind: &ParameterType) -> Result<Vec<Value>, String> {
+    let Value::Array(list) = value else {
+        return Err(format!("A loop goes through a list, found {}", describe(value)));
+    };
+    if list.len() > MAX_ITERATIONS as usize {
+        return Err(format!("A loop goes through at most {MAX_ITERATIONS} elements, found {}", list.len()));
+    }
+    list.iter()
+        .map(|element| match (kind, element) {
+            (kind, element) if kind.admits(element) => Ok(element.clone()),
+            // The data type is a text where the loop does not say, and numbers have one.
+            (ParameterType::String, Value::Number(_) | Value::Bool(_)) => {
+                Ok(Value::String(element.to_string()))
+            }
+            _ => Err(format!("The loop's elements are {}, found {}", kind.name(), describe(element))),
+        })
+        .collect()
+}
+
+/// How often a loop repeats its steps at most.
+pub(crate) const MAX_ITERATIONS: u32 = 100;
+
+/// Why a value cannot be put into a variable of this type.
+pub(crate) fn variable_problem(kind: &ParameterType, value: &Value) -> Option<String> {
+    if !kind.admits(value) {
+        return Some(format!("it is {}, found {}", kind.name(), describe(value)));
+    }
+    match value {
+        Value::String(text) if text.is_empty() || text.chars().count() > 512 => {
+            Some(format!("a text has 1 to 512 characters, found {}", text.chars().count()))
+        }
+        Value::Array(list) => {
+            let most = if *kind == ParameterType::MapList { 200 } else { 50 };
+            (list.len() > most)
+                .then(|| format!("a {} has at most {most} elements, found {}", kind.name(), list.len()))
+        }
+        Value::Object(map) => map.keys().find(|key| key.is_empty() || key.chars().count() > 50).map(|key| {
+            format!("a key has 1 to 50 characters, found {}", describe(&Value::from(key.as_str())))
+        }),
+        _ => None,
+    }
+}
 
 pub(crate) fn read_command(inputs: &Map<String, Value>, reader: &mut Reader<'_>) -> Option<CommandEffect> {
     for key in COMMAND_LATER.iter().filter(|key| inputs.contains_key(**key)) {
@@ -153,12 +227,12 @@ fn read_shell(
     };
     let working_directory = single("workingDirectory").filter(|text| !text.is_empty());
     let timeout = match parameters.get("executionTimeout") {
-        Some(Value::Number(_)) => reader.whole(parameters, "executionTimeout", 1, 172_800),
+        Some(Value::Number(_)) => reader.whole(parameters, "executionTimeout", 1, MAX_EXECUTION_TIMEOUT_S),
         Some(_) => match single("executionTimeout") {
             Some(text) => {
                 let mut one = Map::new();
                 one.insert("executionTimeout".to_owned(), text.into());
-                reader.whole(&one, "executionTimeout", 1, 172_800)
+                reader.whole(&one, "executionTimeout", 1, MAX_EXECUTION_TIMEOUT_S)
             }
             None => None,
         },

@@ -1,4 +1,4 @@
-//! Procedures: Systems Manager Automation documents as a language, and the machine that runs them.
+//! Procedures: Systems Manager documents as a language, and the machine that runs them.
 //!
 //! Nothing here does anything. [`Document::parse`] reads a document and reports every problem in it by path.
 //! [`start`] and [`step`] are functions from a run and an input to a run and events; [`Run::outstanding`] says what
@@ -11,11 +11,13 @@
 //! start(document, ..) -> Transition { run, events } -> journal events -> perform run.outstanding()
 //!                  step(document, run, Input::Settled { .. }) <- outcome <-+
 //! ```
-//! Known actions without a performer are refused by name when the document is read (`not-built`); so are Command
-//! documents, variables, and roles.
+//! Command documents (schema versions 1.2, 2.0 and 2.2) are run by the same machine, by their own rules: plugins in
+//! order, on one host. Known actions and plugins without a performer are refused by name when the document is read
+//! (`not-built`); so are roles.
 
 pub mod actions;
 pub mod branch;
+mod control;
 pub mod document;
 pub mod effect;
 pub mod event;
@@ -24,6 +26,8 @@ mod machine;
 mod parameters;
 mod parse;
 pub mod path;
+pub mod plugins;
+pub mod precondition;
 mod reader;
 pub mod reference;
 pub mod run;
@@ -32,10 +36,10 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use document::{Document, Parameter, ParameterType};
+pub use document::{Document, Language, Parameter, ParameterType};
 pub use effect::{
     Action, AttemptId, CommandEffect, Dispatch, Effect, EffectKind, HostEnd, HostResult, MAX_RUN_ID_BYTES,
-    Outcome, Runtime, ScriptEffect, TagFilter, Targets, TimerId, aggregate, payload_from_stdout,
+    Outcome, Runtime, ScriptEffect, ShellEffect, TagFilter, Targets, TimerId, aggregate, payload_from_stdout,
 };
 pub use event::{Body, ReadError, RunEvent};
 pub use inputs::{DELIVERY_TIMEOUT_S, EXECUTION_TIMEOUT_S, SCRIPT_TIMEOUT_S, SHELL_DOCUMENT};

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use mainstay_model::{Actor, EventId, Problem, RunId, Timestamp};
+use mainstay_model::{Actor, EventId, HostId, Problem, RunId, Timestamp};
 use serde_json::{Map, Value};
 
-use crate::branch::Mismatch;
-use crate::document::{Document, OnFailure, Step, Timeout, Work};
+use crate::document::{Document, Language, OnFailure, Step, Timeout, Work};
 use crate::effect::{AttemptId, Dispatch, EffectKind, MAX_RUN_ID_BYTES, Outcome, TimerId, seconds};
 use crate::event::{Body, RunEvent, StepName, StopReason, Weight};
 use crate::inputs;
@@ -41,6 +40,8 @@ pub struct Start {
     pub reason: Option<String>,
     /// The event that led to it.
     pub cause: Option<EventId>,
+    /// For a Command document: the host to run it on, where that is not the control plane's own.
+    pub host: Option<HostId>,
 }
 
 /// What happens to a run from outside. An input that no longer fits (an attempt that is settled already, a timer of
@@ -141,8 +142,18 @@ pub fn start(document: &Document, start: Start) -> Result<Transition, Vec<Proble
             steps: document
                 .steps
                 .iter()
-                .map(|step| StepName { name: step.name.clone(), action: step.action.clone() })
+                .map(|step| StepName {
+                    name: step.name.clone(),
+                    action: step.action.clone(),
+                    parent: step.parent.clone(),
+                })
                 .collect(),
+            variables: document
+                .variables
+                .iter()
+                .filter_map(|(name, variable)| Some((name.clone(), variable.default.clone()?)))
+                .collect(),
+            host: start.host,
             reason: start.reason,
         },
     };
@@ -169,15 +180,26 @@ pub fn step(document: &Document, run: &Run, input: Input, at: Timestamp) -> Tran
 /// What an attempt is to do, until when it sleeps, and when it has to be over.
 type Prepared = (Option<EffectKind>, Option<Timestamp>, Option<Timestamp>);
 
-struct Machine<'a> {
-    document: &'a Document,
-    run: Run,
+/// Where a step's end leads.
+#[derive(Clone, Debug)]
+pub(crate) enum Then {
+    /// To this step.
+    Step(String),
+    /// To the end of an iteration of this loop.
+    Again(String),
+    /// To the end of the run.
+    End,
+}
+
+pub(crate) struct Machine<'a> {
+    pub(crate) document: &'a Document,
+    pub(crate) run: Run,
     events: Vec<RunEvent>,
     at: Timestamp,
 }
 
 impl Machine<'_> {
-    fn emit(&mut self, body: Body) {
+    pub(crate) fn emit(&mut self, body: Body) {
         self.emit_as(Actor::Run(self.run.id.to_string()), body);
     }
 
@@ -243,21 +265,26 @@ impl Machine<'_> {
                 self.settle(&open, outcome, None);
             }
             (Input::TimerDue { timer }, Position::Trying { attempt }) => self.timer_due(&timer, &attempt),
-            (Input::Decide { attempt, by, decision }, Position::Undecided { attempt: open, .. })
-                if open.attempt == attempt =>
+            (Input::TimerDue { timer }, Position::Paused { attempt, .. })
+                if attempt.wake_timer().0 == timer && attempt.deadline.is_some_and(|at| self.at >= at) =>
             {
-                match decision {
-                    Decision::Succeeded { outputs } => {
-                        self.settle(&open, Outcome::Succeeded { outputs }, Some(by));
-                    }
-                    Decision::Failed { message } => self.settle(&open, Outcome::failed(message), Some(by)),
-                    Decision::Retry => {
-                        if let Some((index, step)) = self.document.step(&open.step) {
-                            self.begin(index, step, by);
-                        }
+                let message = "Nobody resumed it in time".to_owned();
+                self.settle(&attempt, Outcome::TimedOut { message, outputs: Map::new() }, None);
+            }
+            (
+                Input::Decide { attempt, by, decision },
+                Position::Undecided { attempt: open, .. } | Position::Paused { attempt: open, .. },
+            ) if open.attempt == attempt => match decision {
+                Decision::Succeeded { outputs } => {
+                    self.settle(&open, Outcome::Succeeded { outputs }, Some(by));
+                }
+                Decision::Failed { message } => self.settle(&open, Outcome::failed(message), Some(by)),
+                Decision::Retry => {
+                    if let Some((index, step)) = self.document.step(&open.step) {
+                        self.begin(index, step, by);
                     }
                 }
-            }
+            },
             _ => {}
         }
     }
@@ -300,7 +327,9 @@ impl Machine<'_> {
         loop {
             let leaving = self.run.cancelling.as_ref().is_some_and(|cancelling| !cancelling.on_way_out);
             match self.run.position.clone() {
-                Position::Before { .. } if leaving => self.finish(),
+                Position::Before { .. } | Position::Iterated { .. } if leaving => self.finish(),
+                Position::Before { step } if self.has_left_a_loop(&step) => self.leave_loop(&step),
+                Position::Iterated { step } => self.iterate(&step),
                 Position::Before { step } => match self.document.step(&step) {
                     Some((index, step)) => {
                         let by = Actor::Run(self.run.id.to_string());
@@ -314,18 +343,32 @@ impl Machine<'_> {
                 Position::Trying { attempt } if leaving && attempt.stopping.is_none() => {
                     self.stop(&attempt, StopReason::Cancelled);
                 }
+                Position::Paused { attempt, .. } if leaving => {
+                    self.settle(&attempt, Outcome::Cancelled, None);
+                }
+                // A pause: nothing is performed and no time is waited for.
+                Position::Trying { attempt } if attempt.effect.is_none() && attempt.until.is_none() => {
+                    self.emit(Body::Waiting {
+                        step: attempt.step.clone(),
+                        attempt: attempt.attempt.clone(),
+                        reason: format!("Step {} pauses the run until somebody resumes it", attempt.step),
+                    });
+                }
                 Position::Undecided { attempt, reason } if leaving => {
                     self.conclude(&attempt, Outcome::Unknown { reason }, true);
                 }
                 Position::Settled { attempt, outcome, decided } => self.conclude(&attempt, outcome, decided),
                 Position::End => self.finish(),
-                Position::Trying { .. } | Position::Undecided { .. } | Position::Over => return,
+                Position::Trying { .. }
+                | Position::Undecided { .. }
+                | Position::Paused { .. }
+                | Position::Over => return,
             }
         }
     }
 
     /// The document given is not the one the run is pinned to.
-    fn foreign(&mut self, step: &str) {
+    pub(crate) fn foreign(&mut self, step: &str) {
         let failure =
             format!("The document does not have the step {step}: it is not the one the run is pinned to");
         self.emit(Body::Finished { status: RunStatus::Failed, outputs: Map::new(), failure: Some(failure) });
@@ -337,25 +380,13 @@ impl Machine<'_> {
         if limit.is_some_and(|limit| self.at >= limit) {
             return self.finish();
         }
-        if let Work::Branch { choices, default } = &step.work {
-            let chosen = choices.iter().find_map(|choice| {
-                match choice.condition.holds(&|variable| self.resolve(variable).map_err(Mismatch)) {
-                    Ok(true) => Some(Ok(Some(choice.next_step.clone()))),
-                    Ok(false) => None,
-                    Err(Mismatch(message)) => Some(Err(message)),
-                }
-            });
-            return match chosen.unwrap_or_else(|| Ok(default.clone())) {
-                Ok(Some(next)) => self.finish_step(step, StepStatus::Success, Map::new(), None, Some(next)),
-                Ok(None) => {
-                    let next = self.after(index, step, step.next_step.as_ref());
-                    self.finish_step(step, StepStatus::Success, Map::new(), None, next);
-                }
-                Err(message) => self.fail(index, step, StepStatus::Failed, message, Map::new()),
-            };
+        if self.at_once(index, step) {
+            return;
         }
-        let tried = self.run.step(&step.name).map_or(0, |record| record.attempts.len());
-        let number = u32::try_from(tried).unwrap_or(u32::MAX).saturating_add(1);
+        let (tried, earlier) = self.run.step(&step.name).map_or((0, 0), |record| {
+            (u32::try_from(record.attempts.len()).unwrap_or(u32::MAX), record.earlier_attempts)
+        });
+        let number = tried.saturating_add(1);
         match self.prepare(step) {
             Ok((effect, until, deadline)) => {
                 let deadline = match (deadline, limit) {
@@ -367,7 +398,12 @@ impl Machine<'_> {
                     Body::AttemptStarted {
                         step: step.name.clone(),
                         action: step.action.clone(),
-                        attempt: AttemptId::of(&self.run.id, &step.name, index, number),
+                        attempt: AttemptId::of(
+                            &self.run.id,
+                            &step.name,
+                            index,
+                            number.saturating_add(earlier),
+                        ),
                         attempt_number: number,
                         effect,
                         until,
@@ -409,17 +445,30 @@ impl Machine<'_> {
                 let limit = given.unwrap_or(inputs::SCRIPT_TIMEOUT_S);
                 Ok((Some(EffectKind::Script(script)), None, Some(self.at.plus(seconds(limit)))))
             }
-            Work::Branch { .. } => Err("A branch has no attempts".to_owned()),
+            Work::RunShellScript => {
+                let shell = self.shell(step, &resolved)?;
+                let limit = given.unwrap_or(shell.delivery_timeout_s + shell.execution_timeout_s);
+                Ok((Some(EffectKind::Shell(shell)), None, Some(self.at.plus(seconds(limit)))))
+            }
+            Work::Pause => Ok((None, None, given.map(|number| self.at.plus(seconds(number))))),
+            Work::Branch { .. } | Work::Loop(_) | Work::UpdateVariable { .. } | Work::Skip { .. } => {
+                Err(format!("{} has no attempts", step.action))
+            }
         }
     }
 
-    fn resolve(&self, value: &Value) -> Result<Value, String> {
+    pub(crate) fn resolve(&self, value: &Value) -> Result<Value, String> {
         interpolate(value, &|reference| self.value_of(reference))
     }
 
-    fn value_of(&self, reference: &Reference) -> Result<Option<Value>, String> {
+    pub(crate) fn value_of(&self, reference: &Reference) -> Result<Option<Value>, String> {
         match reference {
             Reference::Parameter(name) => Ok(self.run.parameters.get(name).cloned()),
+            // Command documents refer to parameters only; anything else belongs to their scripts.
+            _ if self.document.language == Language::Command => Ok(None),
+            Reference::Named { space, name } if space == "variable" => {
+                Ok(self.run.variables.get(name).cloned())
+            }
             Reference::Output { step, output } => {
                 let Some(record) = self.run.step(step) else { return Ok(None) };
                 match record.outputs.get(output) {
@@ -452,8 +501,11 @@ impl Machine<'_> {
         match outcome {
             Outcome::Succeeded { outputs } => match inputs::declared(step, &outputs) {
                 Ok(outputs) => {
-                    let next = self.after(index, step, step.next_step.as_ref());
-                    self.finish_step(step, StepStatus::Success, outputs, None, next);
+                    let then = match &step.plugin {
+                        Some(rules) if rules.exit_on_success => self.finally(index),
+                        _ => self.after(index, step, step.next_step.as_ref()),
+                    };
+                    self.finish_step(step, StepStatus::Success, outputs, None, then);
                 }
                 // The effect happened; doing it again would not make its answer another one.
                 Err(message) => self.fail(index, step, StepStatus::Failed, message, outputs),
@@ -469,14 +521,15 @@ impl Machine<'_> {
                 self.fail(index, step, StepStatus::TimedOut, message, outputs);
             }
             Outcome::Cancelled if cancelled => {
-                self.finish_step(step, StepStatus::Cancelled, Map::new(), None, None);
+                self.finish_step(step, StepStatus::Cancelled, Map::new(), None, Then::End);
             }
             Outcome::Cancelled => {
                 let message = "It was stopped, though not by this run".to_owned();
                 self.fail(index, step, StepStatus::Failed, message, Map::new());
             }
             Outcome::Unknown { reason } if cancelled => {
-                self.finish_step(step, StepStatus::OutcomeUnknown, Map::new(), Some((reason, None)), None);
+                let failure = Some((reason, None));
+                self.finish_step(step, StepStatus::OutcomeUnknown, Map::new(), failure, Then::End);
             }
             Outcome::Unknown { reason } => self.emit(Body::Waiting {
                 step: step.name.clone(),
@@ -486,15 +539,24 @@ impl Machine<'_> {
         }
     }
 
-    /// The step after a success: none if it ends the run, `jump` if there is one, else the next in the list.
-    fn after(&self, index: usize, step: &Step, jump: Option<&String>) -> Option<String> {
+    /// What follows a success: the end if it ends the run, `jump` if there is one, else the next in the same list, else
+    /// the end of the iteration of the loop around it.
+    pub(crate) fn after(&self, index: usize, step: &Step, jump: Option<&String>) -> Then {
         if step.is_end {
-            return None;
+            return Then::End;
         }
-        jump.cloned().or_else(|| self.document.steps.get(index + 1).map(|next| next.name.clone()))
+        if let Some(name) = jump {
+            return Then::Step(name.clone());
+        }
+        let later = self.document.steps.get(index + 1..).unwrap_or_default();
+        match (later.iter().find(|next| next.parent == step.parent), &step.parent) {
+            (Some(next), _) => Then::Step(next.name.clone()),
+            (None, Some(around)) => Then::Again(around.clone()),
+            (None, None) => Then::End,
+        }
     }
 
-    fn fail(
+    pub(crate) fn fail(
         &mut self,
         index: usize,
         step: &Step,
@@ -502,10 +564,13 @@ impl Machine<'_> {
         message: String,
         outputs: Map<String, Value>,
     ) {
-        let (weight, next) = match &step.on_failure {
-            OnFailure::Abort => (Weight::Abort, None),
-            _ if step.is_end && step.is_critical() => (Weight::Critical, None),
-            _ if step.is_end => (Weight::Harmless, None),
+        if let Some(rules) = &step.plugin {
+            return self.fail_plugin(index, step, rules.on_failure, status, message, outputs);
+        }
+        let (weight, then) = match &step.on_failure {
+            OnFailure::Abort => (Weight::Abort, Then::End),
+            _ if step.is_end && step.is_critical() => (Weight::Critical, Then::End),
+            _ if step.is_end => (Weight::Harmless, Then::End),
             other => {
                 let jump = match other {
                     OnFailure::Step(name) => Some(name),
@@ -515,22 +580,46 @@ impl Machine<'_> {
                 (weight, self.after(index, step, jump))
             }
         };
-        self.finish_step(step, status, outputs, Some((message, Some(weight))), next);
+        self.finish_step(step, status, outputs, Some((message, Some(weight))), then);
     }
 
     /// Ends a step. While a cancellation stops it, the way on is the one the step names for that.
-    fn finish_step(
+    pub(crate) fn finish_step(
         &mut self,
         step: &Step,
         status: StepStatus,
         outputs: Map<String, Value>,
         failure: Option<(String, Option<Weight>)>,
-        next: Option<String>,
+        then: Then,
+    ) {
+        let set = Map::new();
+        self.finish_step_setting(step, status, outputs, failure, then, set);
+    }
+
+    /// The same, with the variables it sets.
+    pub(crate) fn finish_step_setting(
+        &mut self,
+        step: &Step,
+        status: StepStatus,
+        outputs: Map<String, Value>,
+        failure: Option<(String, Option<Weight>)>,
+        then: Then,
+        set: Map<String, Value>,
     ) {
         let leaving = self.run.cancelling.as_ref().is_some_and(|cancelling| !cancelling.on_way_out);
         let (failure, weight) = match failure {
             Some((failure, weight)) => (Some(failure), weight),
             None => (None, None),
+        };
+        let then = match (leaving, &step.on_cancel) {
+            (false, _) => then,
+            (true, Some(name)) => Then::Step(name.clone()),
+            (true, None) => Then::End,
+        };
+        let (next, again) = match then {
+            Then::Step(name) => (Some(name), None),
+            Then::Again(name) => (None, Some(name)),
+            Then::End => (None, None),
         };
         let attempts = self.run.step(&step.name).map_or(0, |record| record.attempts.len());
         self.emit(Body::StepFinished {
@@ -541,11 +630,14 @@ impl Machine<'_> {
             outputs,
             failure,
             weight,
-            next: if leaving { step.on_cancel.clone() } else { next },
+            next,
+            again,
+            set,
         });
     }
 
     fn finish(&mut self) {
+        self.close_loops();
         let mut outputs = Map::new();
         for (step, output) in &self.document.outputs {
             if let Some(value) = self.run.step(step).and_then(|record| record.outputs.get(output)) {

@@ -28,6 +28,10 @@ impl Reader<'_> {
         Reader { path, problems: self.problems, draft: self.draft }
     }
 
+    pub(crate) fn inside_here(&mut self) -> Reader<'_> {
+        Reader { path: self.path.clone(), problems: self.problems, draft: self.draft }
+    }
+
     pub(crate) fn push(&mut self, problem: Problem) {
         self.problems.push(problem);
     }
@@ -35,6 +39,15 @@ impl Reader<'_> {
     /// Whether the value is not known yet because a reference decides it.
     pub(crate) fn open(&self, value: &Value) -> bool {
         self.draft && value.as_str().is_some_and(refers)
+    }
+
+    /// The same of anything inside the value.
+    pub(crate) fn open_within(&self, value: &Value) -> bool {
+        match value {
+            Value::Array(list) => list.iter().any(|item| self.open_within(item)),
+            Value::Object(map) => map.values().any(|item| self.open_within(item)),
+            other => self.open(other),
+        }
     }
 
     /// Whether the value, type and all, is not known yet.

@@ -1,6 +1,6 @@
 //! A run as the fold of its events.
 
-use mainstay_model::{Actor, EventId, RunId, Timestamp};
+use mainstay_model::{Actor, EventId, HostId, RunId, Timestamp};
 use serde_json::{Map, Value};
 
 use crate::effect::{Action, AttemptId, Dispatch, Effect, EffectKind, Outcome, TimerId, seconds};
@@ -64,6 +64,8 @@ pub enum StepStatus {
     Success,
     /// Over: a loop was left by a jump.
     Exited,
+    /// Over: a step of a Command document that is not for this host.
+    Skipped,
     /// Over: out of time.
     TimedOut,
     /// Over: stopped by a person, or never begun because of that.
@@ -89,6 +91,7 @@ impl StepStatus {
             Self::Cancelling => "Cancelling",
             Self::Success => "Success",
             Self::Exited => "Exited",
+            Self::Skipped => "Skipped",
             Self::TimedOut => "TimedOut",
             Self::Cancelled => "Cancelled",
             Self::Failed => "Failed",
@@ -145,6 +148,32 @@ pub struct StepRecord {
     /// The step that came next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
+    /// The loop it stands in. Then everything above is of the loop's last iteration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// The loop's iteration it was last begun in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iteration: Option<u32>,
+    /// How many tries it had in earlier iterations.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub earlier_attempts: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// A loop that is going on.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct LoopFrame {
+    /// The loop's step.
+    pub step: String,
+    /// Which iteration, from 1.
+    pub iteration: u32,
+    /// The elements it goes through, where it goes through a list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<Vec<Value>>,
 }
 
 /// The attempt that is open, or was settled last.
@@ -202,6 +231,18 @@ pub enum Position {
         attempt: Attempt,
         /// Why nobody knows.
         reason: String,
+    },
+    /// A pause: a person has to say that the run goes on.
+    Paused {
+        /// Which attempt.
+        attempt: Attempt,
+        /// What for.
+        reason: String,
+    },
+    /// An iteration of a loop is over.
+    Iterated {
+        /// The loop.
+        step: String,
     },
     /// There is no further step.
     End,
@@ -263,6 +304,15 @@ pub struct Run {
     pub events: u64,
     /// Where it stands.
     pub position: Position,
+    /// The variables with their values.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub variables: Map<String, Value>,
+    /// The host of a Command document, where it is not the control plane's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostId>,
+    /// The loops that are going on, the innermost last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub loops: Vec<LoopFrame>,
     /// Whether it is being cancelled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancelling: Option<Cancellation>,
@@ -324,7 +374,9 @@ impl Run {
     }
 
     fn begin(event: &RunEvent) -> Option<Self> {
-        let Body::Started { digest, parameters, steps, reason, .. } = &event.body else { return None };
+        let Body::Started { digest, parameters, steps, reason, variables, host, .. } = &event.body else {
+            return None;
+        };
         Some(Self {
             id: event.run.clone(),
             procedure: event.procedure.clone(),
@@ -349,6 +401,9 @@ impl Run {
                     outputs: Map::new(),
                     failure: None,
                     next: None,
+                    parent: step.parent.clone(),
+                    iteration: None,
+                    earlier_attempts: 0,
                 })
                 .collect(),
             outputs: Map::new(),
@@ -358,6 +413,9 @@ impl Run {
                 Some(step) => Position::Before { step: step.name.clone() },
                 None => Position::End,
             },
+            variables: variables.clone(),
+            host: host.clone(),
+            loops: Vec::new(),
             cancelling: None,
             verdict: None,
         })
@@ -413,10 +471,23 @@ impl Run {
             Body::AttemptSettled { step, attempt, outcome, decided } => {
                 self.attempt_settled(step, attempt, outcome, *decided, event.at);
             }
+            Body::LoopIterating { step, iteration, values, first } => {
+                self.iterating(step, *iteration, values.as_deref(), first, event.at);
+            }
             Body::StepFinished { .. } => self.step_finished(&event.body, event.at),
-            Body::Waiting { reason, .. } => {
-                if let Position::Settled { attempt, .. } = &self.position {
-                    self.position = Position::Undecided { attempt: attempt.clone(), reason: reason.clone() };
+            Body::Waiting { step, reason, .. } => {
+                match &self.position {
+                    Position::Settled { attempt, .. } => {
+                        self.position =
+                            Position::Undecided { attempt: attempt.clone(), reason: reason.clone() };
+                    }
+                    Position::Trying { attempt } => {
+                        self.position = Position::Paused { attempt: attempt.clone(), reason: reason.clone() };
+                        if let Some(record) = self.step_mut(step) {
+                            record.status = StepStatus::Waiting;
+                        }
+                    }
+                    _ => {}
                 }
                 if self.cancelling.is_none() {
                     self.status = RunStatus::Waiting;
@@ -486,14 +557,19 @@ impl Run {
         {
             record.status = StepStatus::OutcomeUnknown;
         }
-        if let Position::Trying { attempt } | Position::Undecided { attempt, .. } = &self.position {
+        if let Position::Trying { attempt }
+        | Position::Undecided { attempt, .. }
+        | Position::Paused { attempt, .. } = &self.position
+        {
             let attempt = Attempt { effect: None, ..attempt.clone() };
             self.position = Position::Settled { attempt, outcome: outcome.clone(), decided };
         }
     }
 
     fn step_finished(&mut self, body: &Body, at: Timestamp) {
-        let Body::StepFinished { step, status, outputs, failure, weight, next, .. } = body else { return };
+        let Body::StepFinished { step, status, outputs, failure, weight, next, again, set, .. } = body else {
+            return;
+        };
         if let Some(record) = self.step_mut(step) {
             record.status = *status;
             record.started_at.get_or_insert(at);
@@ -522,10 +598,76 @@ impl Run {
             }
             _ => {}
         }
-        self.position = match next {
-            Some(step) => Position::Before { step: step.clone() },
-            None => Position::End,
+        self.variables.extend(set.clone());
+        if let Some(place) = self.loops.iter().position(|frame| frame.step == *step) {
+            self.loops.truncate(place);
+        }
+        self.position = match (next, again) {
+            (Some(step), _) => Position::Before { step: step.clone() },
+            (None, Some(step)) => Position::Iterated { step: step.clone() },
+            (None, None) => Position::End,
         };
+    }
+
+    fn iterating(
+        &mut self,
+        step: &str,
+        iteration: u32,
+        values: Option<&[Value]>,
+        first: &str,
+        at: Timestamp,
+    ) {
+        if !self.loops.iter().any(|frame| frame.step == step) {
+            let values = values.map(<[Value]>::to_vec);
+            self.loops.push(LoopFrame { step: step.to_owned(), iteration, values });
+        }
+        let mut value = None;
+        if let Some(frame) = self.loops.last_mut() {
+            frame.iteration = iteration;
+            let place = usize::try_from(iteration).unwrap_or(usize::MAX).saturating_sub(1);
+            value = frame.values.as_ref().and_then(|values| values.get(place)).cloned();
+        }
+        if let Some(record) = self.step_mut(step) {
+            record.status = StepStatus::InProgress;
+            record.started_at.get_or_insert(at);
+            record.outputs.insert("CurrentIteration".to_owned(), iteration.into());
+            if let Some(value) = value {
+                record.outputs.insert("CurrentIteratorValue".to_owned(), value);
+            }
+        }
+        for index in 0..self.steps.len() {
+            let inside = self.inside(&self.steps[index], step);
+            let direct = self.steps[index].parent.as_deref() == Some(step);
+            let record = &mut self.steps[index];
+            if inside {
+                let tried = u32::try_from(record.attempts.len()).unwrap_or(u32::MAX);
+                record.earlier_attempts = record.earlier_attempts.saturating_add(tried);
+                record.attempts.clear();
+                record.status = StepStatus::Pending;
+                record.outputs.clear();
+                (record.started_at, record.finished_at) = (None, None);
+                (record.failure, record.next) = (None, None);
+                record.iteration = direct.then_some(iteration);
+            }
+        }
+        if self.cancelling.is_none() {
+            self.status = RunStatus::InProgress;
+        }
+        self.position = Position::Before { step: first.to_owned() };
+    }
+
+    /// Whether a step stands inside a loop, at any depth.
+    fn inside(&self, record: &StepRecord, around: &str) -> bool {
+        let mut parent = record.parent.as_deref();
+        // Loops are nested a few deep; the bound keeps a journal that says otherwise from holding us up.
+        for _ in 0..16 {
+            match parent {
+                Some(name) if name == around => return true,
+                Some(name) => parent = self.step(name).and_then(|step| step.parent.as_deref()),
+                None => return false,
+            }
+        }
+        false
     }
 
     fn step_mut(&mut self, name: &str) -> Option<&mut StepRecord> {
@@ -557,7 +699,9 @@ impl Run {
     /// What the run waits for a person to say, and for which attempt.
     pub fn waiting(&self) -> Option<(&AttemptId, &str)> {
         match &self.position {
-            Position::Undecided { attempt, reason } => Some((&attempt.attempt, reason)),
+            Position::Undecided { attempt, reason } | Position::Paused { attempt, reason } => {
+                Some((&attempt.attempt, reason))
+            }
             _ => None,
         }
     }
@@ -570,6 +714,10 @@ impl Run {
     /// What has to be done now, all of it, each time anew: performing any of it again is harmless. Empty for a run
     /// that is over, waits for a person, or has not been advanced since its last event ([`crate::Input::Resume`]).
     pub fn outstanding(&self) -> Vec<Action> {
+        if let Position::Paused { attempt, .. } = &self.position {
+            let wake = attempt.deadline.map(|at| Action::Wake { timer: attempt.wake_timer().0, at });
+            return wake.into_iter().collect();
+        }
         let Position::Trying { attempt } = &self.position else { return Vec::new() };
         let mut actions = Vec::new();
         match &attempt.effect {

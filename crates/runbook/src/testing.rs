@@ -172,8 +172,12 @@ pub fn begin(run: &str, parameters: Map<String, Value>) -> Start {
         by: Actor::Person("tester".to_owned()),
         reason: None,
         cause: None,
+        host: None,
     }
 }
+
+/// How often a step in a loop is visited at most in the documents tests look at.
+const MOST_VISITS: u32 = 32;
 
 /// Runs the document once for each of its steps and makes that step fail each time it is tried; everything else gets
 /// the performer's own answer. `check` is told the step and what came of it.
@@ -187,7 +191,7 @@ pub fn fail_every_step(
     for broken in &document.steps {
         // Attempts carry their step's name, cut where it is long; the run knows the whole name.
         let prefix = |attempt: &AttemptId, index: usize| {
-            (1..=broken.max_attempts)
+            (1..=broken.max_attempts.saturating_mul(MOST_VISITS))
                 .any(|number| AttemptId::of(&begin.run, &broken.name, index, number) == *attempt)
         };
         let index = document.step(&broken.name).map_or(0, |(index, _)| index);

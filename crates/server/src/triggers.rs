@@ -130,6 +130,7 @@ impl Dispatcher {
             by: Actor::System("triggers".to_owned()),
             reason: Some(format!("trigger {trigger}")),
             cause: Some(cause),
+            host: None,
         };
         match self.engine.start(&procedure.document, start, Vec::new()).await {
             Ok(_) => Ok(()),

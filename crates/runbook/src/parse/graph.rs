@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mainstay_model::Problem;
 use mainstay_model::problem::{Segment, nearest};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::loops::{Flat, next};
 use crate::actions::facts;
 
 /// What the reference check needs of the graph.
@@ -17,28 +18,28 @@ pub(crate) struct Shape {
     pub(crate) before: Vec<BTreeSet<usize>>,
 }
 
-pub(crate) fn check(map: &Map<String, Value>, problems: &mut Vec<Problem>) -> Shape {
-    let Some(list) = map.get("mainSteps").and_then(Value::as_array) else { return Shape::default() };
-    let names: Vec<Option<String>> =
-        list.iter().map(|step| step.get("name").and_then(Value::as_str).map(str::to_owned)).collect();
+pub(crate) fn check(flat: &[Flat<'_>], problems: &mut Vec<Problem>) -> Shape {
+    let names: Vec<Option<String>> = flat.iter().map(|item| item.text("name").map(str::to_owned)).collect();
     let mut places = BTreeMap::new();
     for (index, name) in names.iter().enumerate() {
         if let Some(name) = name {
             places.entry(name.as_str()).or_insert(index);
         }
     }
-    let edges: Vec<Vec<usize>> =
-        list.iter().enumerate().map(|(index, step)| edges(index, list, step, &places, problems)).collect();
+    let mut ways = Ways { flat, places, problems };
+    let edges: Vec<Vec<usize>> = (0..flat.len()).map(|index| ways.of(index)).collect();
     if let Some(cycle) = cycle(&edges) {
-        report(&cycle, &names, problems);
+        report(&cycle, flat, &names, problems);
     }
     let reached = reached(&edges);
     for (index, name) in names.iter().enumerate() {
         if let (Some(name), false) = (name, reached.contains(&index)) {
+            let mut path = flat[index].path.clone();
+            path.push("name".into());
             problems.push(
                 Problem::warning(
                     "unreachable-step",
-                    vec!["mainSteps".into(), index.into(), "name".into()],
+                    path,
                     format!("No step leads to `{name}`: it never runs"),
                 )
                 .label("never reached"),
@@ -49,101 +50,143 @@ pub(crate) fn check(map: &Map<String, Value>, problems: &mut Vec<Problem>) -> Sh
     Shape { names, before }
 }
 
-fn edges(
-    index: usize,
-    list: &[Value],
-    step: &Value,
-    places: &BTreeMap<&str, usize>,
-    problems: &mut Vec<Problem>,
-) -> Vec<usize> {
-    let base: Vec<Segment> = vec!["mainSteps".into(), index.into()];
-    let mut edges = Vec::new();
-    let mut jump = |path: &[Segment], name: &str, from: usize| match places.get(name) {
-        Some(to) => edges.push(*to),
-        None => {
-            let mut full = base.clone();
-            full.extend_from_slice(path);
+struct Ways<'a> {
+    flat: &'a [Flat<'a>],
+    places: BTreeMap<&'a str, usize>,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Ways<'_> {
+    /// The steps that can follow a step. The way back to the start of a loop is left out: it is no circle.
+    fn of(&mut self, index: usize) -> Vec<usize> {
+        let flat = self.flat;
+        let item = &flat[index];
+        let is_end = match item.step.get("isEnd") {
+            Some(Value::Bool(flag)) => *flag,
+            Some(Value::String(text)) => text.eq_ignore_ascii_case("true"),
+            _ => false,
+        };
+        let mut edges = Vec::new();
+        let mut falls_through = !is_end;
+        if let Some(name) = item.text("nextStep") {
+            edges.extend(self.jump(index, &["nextStep".into()], name, 0));
+            falls_through = false;
+        }
+        // An isEnd step stops on failure too, whatever onFailure says; its target is still checked for existence.
+        let mut continues = false;
+        match item.text("onFailure") {
+            Some("Continue") => continues = !is_end,
+            Some(other) => {
+                if let Some(name) = other.strip_prefix("step:") {
+                    let from = other.len() - name.trim_start().len();
+                    edges.extend(self.jump(index, &["onFailure".into()], name.trim(), from));
+                }
+            }
+            None => {}
+        }
+        if let Some(text) = item.text("onCancel")
+            && let Some(name) = text.strip_prefix("step:")
+        {
+            let from = text.len() - name.trim_start().len();
+            edges.extend(self.jump(index, &["onCancel".into()], name.trim(), from));
+        }
+        if item.text("action") == Some("aws:branch")
+            && let Some(inputs) = item.step.get("inputs")
+        {
+            let inside = |key: &str| vec![Segment::from("inputs"), key.into()];
+            for (place, choice) in
+                inputs.get("Choices").and_then(Value::as_array).into_iter().flatten().enumerate()
+            {
+                if let Some(name) = choice.get("NextStep").and_then(Value::as_str) {
+                    let mut path = inside("Choices");
+                    path.extend([place.into(), "NextStep".into()]);
+                    edges.extend(self.jump(index, &path, name, 0));
+                }
+            }
+            if let Some(name) = inputs.get("Default").and_then(Value::as_str) {
+                edges.extend(self.jump(index, &inside("Default"), name, 0));
+                falls_through = false;
+            }
+        }
+        if item.text("action") == Some("aws:loop")
+            && flat.get(index + 1).is_some_and(|first| first.parent == Some(index))
+        {
+            edges.push(index + 1);
+        }
+        if falls_through || continues {
+            edges.extend(self.onwards(index));
+        }
+        self.cancel_target(index);
+        edges
+    }
+
+    /// Where the end of a step leads: to the next in its list, or to where the loop around it goes on.
+    fn onwards(&self, index: usize) -> Option<usize> {
+        let mut at = index;
+        loop {
+            if let Some(next) = next(self.flat, at) {
+                return Some(next);
+            }
+            let around = self.flat[at].parent?;
+            if let Some(name) = self.flat[around].text("nextStep") {
+                return self.places.get(name).copied();
+            }
+            if matches!(self.flat[around].step.get("isEnd"), Some(Value::Bool(true))) {
+                return None;
+            }
+            at = around;
+        }
+    }
+
+    fn jump(&mut self, index: usize, path: &[Segment], name: &str, from: usize) -> Option<usize> {
+        let mut full = self.flat[index].path.clone();
+        full.extend_from_slice(path);
+        let Some(to) = self.places.get(name).copied() else {
             let problem = Problem::error("unknown-step", full, format!("There is no step `{name}`"))
                 .within(from..from + name.len());
-            problems.push(match nearest(name, places.keys().copied()) {
+            self.problems.push(match nearest(name, self.places.keys().copied()) {
                 Some(near) => problem.help(format!("Did you mean `{near}`?")),
                 None => problem,
             });
-        }
-    };
-    let text = |key: &str| step.get(key).and_then(Value::as_str);
-    let is_end = match step.get("isEnd") {
-        Some(Value::Bool(flag)) => *flag,
-        Some(Value::String(text)) => text.eq_ignore_ascii_case("true"),
-        _ => false,
-    };
-    let mut falls_through = !is_end;
-    if let Some(name) = text("nextStep") {
-        jump(&["nextStep".into()], name, 0);
-        falls_through = false;
-    }
-    // An isEnd step stops on failure too, whatever onFailure says; its target is still checked for existence.
-    let mut continues = false;
-    match text("onFailure") {
-        Some("Continue") => continues = !is_end,
-        Some(other) => {
-            if let Some(name) = other.strip_prefix("step:") {
-                jump(&["onFailure".into()], name.trim(), other.len() - name.trim_start().len());
+            return None;
+        };
+        // Out of a loop is a way, into one is not: its iteration would have no beginning.
+        let mut around = Some(index);
+        while let Some(at) = around {
+            if self.flat[at].parent == self.flat[to].parent {
+                return Some(to);
             }
+            around = self.flat[at].parent;
         }
-        None => {}
+        self.problems.push(
+            Problem::error(
+                "bad-jump",
+                full,
+                format!("`{name}` is inside a loop: no step outside can lead to it"),
+            )
+            .within(from..from + name.len())
+            .help("Lead to the loop itself"),
+        );
+        None
     }
-    if let Some(name) = text("onCancel").and_then(|text| text.strip_prefix("step:")) {
-        jump(&["onCancel".into()], name.trim(), 5);
-    }
-    if text("action") == Some("aws:branch")
-        && let Some(inputs) = step.get("inputs")
-    {
-        let inside = |key: &str| vec![Segment::from("inputs"), key.into()];
-        for (place, choice) in
-            inputs.get("Choices").and_then(Value::as_array).into_iter().flatten().enumerate()
-        {
-            if let Some(name) = choice.get("NextStep").and_then(Value::as_str) {
-                let mut path = inside("Choices");
-                path.extend([place.into(), "NextStep".into()]);
-                jump(&path, name, 0);
-            }
-        }
-        if let Some(name) = inputs.get("Default").and_then(Value::as_str) {
-            jump(&inside("Default"), name, 0);
-            falls_through = false;
-        }
-    }
-    if (falls_through || continues) && index + 1 < list.len() {
-        edges.push(index + 1);
-    }
-    cancel_target(step, list, places, &base, problems);
-    edges
-}
 
-/// Some actions cannot be the way out of a cancellation.
-fn cancel_target(
-    step: &Value,
-    list: &[Value],
-    places: &BTreeMap<&str, usize>,
-    base: &[Segment],
-    problems: &mut Vec<Problem>,
-) {
-    let Some(name) = step.get("onCancel").and_then(Value::as_str).and_then(|text| text.strip_prefix("step:"))
-    else {
-        return;
-    };
-    let target = places.get(name.trim()).and_then(|index| list.get(*index));
-    if let Some(action) = target.and_then(|step| step.get("action")).and_then(Value::as_str)
-        && facts(action).is_some_and(|facts| !facts.cancel_target)
-    {
-        let mut path = base.to_vec();
-        path.push("onCancel".into());
-        problems.push(Problem::error(
-            "bad-value",
-            path,
-            format!("`onCancel` cannot lead to `{}`: it is {action}", name.trim()),
-        ));
+    /// Some actions cannot be the way out of a cancellation.
+    fn cancel_target(&mut self, index: usize) {
+        let Some(name) = self.flat[index].text("onCancel").and_then(|text| text.strip_prefix("step:")) else {
+            return;
+        };
+        let target = self.places.get(name.trim()).map(|index| &self.flat[*index]);
+        if let Some(action) = target.and_then(|item| item.text("action"))
+            && facts(action).is_some_and(|facts| !facts.cancel_target)
+        {
+            let mut path = self.flat[index].path.clone();
+            path.push("onCancel".into());
+            self.problems.push(Problem::error(
+                "bad-value",
+                path,
+                format!("`onCancel` cannot lead to `{}`: it is {action}", name.trim()),
+            ));
+        }
     }
 }
 
@@ -180,7 +223,7 @@ fn cycle(edges: &[Vec<usize>]) -> Option<Vec<usize>> {
     None
 }
 
-fn report(cycle: &[usize], names: &[Option<String>], problems: &mut Vec<Problem>) {
+fn report(cycle: &[usize], flat: &[Flat<'_>], names: &[Option<String>], problems: &mut Vec<Problem>) {
     let name = |index: usize| names[index].clone().unwrap_or_else(|| format!("step {}", index + 1));
     let mut trace: Vec<String> = cycle.iter().map(|index| name(*index)).collect();
     trace.push(name(cycle[0]));
@@ -188,7 +231,7 @@ fn report(cycle: &[usize], names: &[Option<String>], problems: &mut Vec<Problem>
     problems.push(
         Problem::error(
             "cycle",
-            vec!["mainSteps".into(), last.into()],
+            flat[last].path.clone(),
             format!("The steps go in circles: {}", trace.join(" -> ")),
         )
         .help("Repeat steps with aws:loop, or try a step again with maxAttempts"),

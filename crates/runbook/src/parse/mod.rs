@@ -1,6 +1,8 @@
 //! Reading a document: every rule of the reference that can be checked before a run, all problems at once.
 
+mod command;
 mod graph;
+mod loops;
 mod parameter;
 mod reference;
 mod step;
@@ -11,7 +13,7 @@ use mainstay_model::Problem;
 use mainstay_model::problem::{Segment, Severity};
 use serde_json::{Map, Value};
 
-use crate::document::{Document, Parameter, describe};
+use crate::document::{Document, Language, Parameter, describe};
 use crate::reader::Reader;
 use crate::reference::{Reference, whole};
 
@@ -30,6 +32,8 @@ const KEYS: [&str; 8] = [
 /// The further keys of a change template.
 const CHANGE_TEMPLATE_KEYS: [&str; 4] =
     ["templateInformation", "emergencyChange", "autoApprovable", "executableRunBooks"];
+
+pub(crate) use command::PLATFORM;
 
 pub(crate) fn document(value: &Value) -> Result<Document, Vec<Problem>> {
     let mut problems = Vec::new();
@@ -56,8 +60,9 @@ fn read(value: &Value, problems: &mut Vec<Problem>) -> Option<Document> {
         );
         return None;
     };
-    if !schema_version(map, problems) {
-        return None;
+    let version = schema_version(map, problems)?;
+    if let Version::Command(version) = version {
+        return command::read(map, version, value, problems);
     }
     // A change template is told by its own keys. It has rules of its own, so nothing else is said of it.
     if let Some(key) = CHANGE_TEMPLATE_KEYS.iter().find(|key| map.contains_key(**key)) {
@@ -69,23 +74,25 @@ fn read(value: &Value, problems: &mut Vec<Problem>) -> Option<Document> {
     let mut reader = Reader { path: Vec::new(), problems, draft: true };
     reader.unknown_keys(map, &KEYS, "an Automation document");
     let description = reader.text(map, "description");
-    if map.get("variables").is_some_and(|value| value.as_object().is_none_or(|map| !map.is_empty())) {
-        reader.problems.push(
-            Problem::error("not-built", vec!["variables".into()], "Variables are not built yet").on_key(),
-        );
-    }
     let parameters = parameter::read_all(map, &mut reader);
+    let variables = parameter::read_variables(map, &mut reader);
     let assume_role = assume_role(map, &parameters, &mut reader);
     files(map, &mut reader);
-    let steps = step::read_all(map, &mut reader);
+    let flat = loops::flatten(map, &mut reader);
+    let steps = step::read_all(map, &flat, &variables, &mut reader);
     let outputs = outputs(map, &mut reader);
     // References and the graph are checked on what was written, so that one bad step does not hide others.
-    let shape = graph::check(map, reader.problems);
-    reference::check(map, &parameters, &shape, reader.problems);
+    let shape = graph::check(&flat, reader.problems);
+    reference::check(map, &flat, (&parameters, &variables), &shape, reader.problems);
+    let kept = |parameters: Parameters| {
+        parameters.into_iter().filter_map(|(name, parameter)| Some((name, parameter?))).collect()
+    };
     Some(Document {
+        language: Language::Automation,
         description,
         assume_role,
-        parameters: parameters.into_iter().filter_map(|(name, parameter)| Some((name, parameter?))).collect(),
+        parameters: kept(parameters),
+        variables: kept(variables),
         steps: steps?,
         outputs,
         warnings: Vec::new(),
@@ -96,11 +103,18 @@ fn read(value: &Value, problems: &mut Vec<Problem>) -> Option<Document> {
 /// Parameters by name; `None` for one whose definition is wrong, so that references to it are not reported as well.
 pub(crate) type Parameters = BTreeMap<String, Option<Parameter>>;
 
-fn schema_version(map: &Map<String, Value>, problems: &mut Vec<Problem>) -> bool {
+enum Version {
+    Automation,
+    Command(command::Version),
+}
+
+fn schema_version(map: &Map<String, Value>, problems: &mut Vec<Problem>) -> Option<Version> {
+    const HELP: &str =
+        "Automation documents have `schemaVersion: \"0.3\"`, Command documents 2.2 (or 2.0, or 1.2)";
     let path: Vec<Segment> = vec!["schemaVersion".into()];
     let version = match map.get("schemaVersion") {
         Some(Value::String(text)) => text.clone(),
-        // YAML reads an unquoted 0.3 as a number; it is meant as text.
+        // YAML reads an unquoted 0.3 as a number; it is meant as text. JSON writes 2.0 so, too.
         Some(Value::Number(number)) => number.to_string(),
         Some(other) => {
             problems.push(
@@ -111,34 +125,30 @@ fn schema_version(map: &Map<String, Value>, problems: &mut Vec<Problem>) -> bool
                 )
                 .label("expected \"0.3\""),
             );
-            return false;
+            return None;
         }
         None => {
             problems.push(
-                Problem::error("missing-key", Vec::new(), "A document needs `schemaVersion`")
-                    .help("Automation documents have `schemaVersion: \"0.3\"`"),
+                Problem::error("missing-key", Vec::new(), "A document needs `schemaVersion`").help(HELP),
             );
-            return false;
+            return None;
         }
     };
-    let later = match version.as_str() {
-        "0.3" => return true,
-        "1.2" | "2.0" | "2.2" => "Command documents",
-        "1.0" => "Session documents",
-        _ => {
-            problems.push(
-                Problem::error("bad-value", path, format!("`{version}` is not a schema version"))
-                    .help("Automation documents have `schemaVersion: \"0.3\"`"),
-            );
-            return false;
-        }
-    };
-    problems.push(Problem::error(
-        "not-built",
-        path,
-        format!("{later} (schemaVersion {version}) are not built yet"),
-    ));
-    false
+    match version.as_str() {
+        "0.3" => return Some(Version::Automation),
+        "1.2" => return Some(Version::Command(command::Version::V1_2)),
+        "2.0" => return Some(Version::Command(command::Version::V2_0)),
+        "2.2" => return Some(Version::Command(command::Version::V2_2)),
+        "1.0" => problems.push(Problem::error(
+            "not-built",
+            path,
+            "Session documents (schemaVersion 1.0) are not built yet",
+        )),
+        _ => problems.push(
+            Problem::error("bad-value", path, format!("`{version}` is not a schema version")).help(HELP),
+        ),
+    }
+    None
 }
 
 fn assume_role(map: &Map<String, Value>, parameters: &Parameters, reader: &mut Reader<'_>) -> Option<String> {

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::Parameters;
 use crate::document::{AllowedPattern, Parameter, ParameterType, describe};
+use crate::inputs::variable_problem;
 use crate::parameters::check;
 use crate::reader::Reader;
 use crate::reference::{Braced, Reference, scan};
@@ -27,21 +28,46 @@ const KEYS: [&str; 11] = [
 const TYPES: [&str; 6] = ["String", "StringList", "Integer", "Boolean", "MapList", "StringMap"];
 
 pub(crate) fn read_all(map: &Map<String, Value>, reader: &mut Reader<'_>) -> Parameters {
+    definitions(map, "parameters", reader)
+}
+
+/// Variables are defined as parameters are. What they begin with is their default, so each needs one.
+pub(crate) fn read_variables(map: &Map<String, Value>, reader: &mut Reader<'_>) -> Parameters {
+    let variables = definitions(map, "variables", reader);
+    for (name, variable) in &variables {
+        let Some(variable) = variable else { continue };
+        let mut within = reader.inside("variables");
+        let mut within = within.inside(name.as_str());
+        match &variable.default {
+            None => within.missing("default", "A variable"),
+            Some(default) if default == "" || !variable.kind.admits(default) => {}
+            Some(default) => {
+                if let Some(reason) = variable_problem(&variable.kind, default) {
+                    within.push(Problem::error(
+                        "bad-default",
+                        within.at("default"),
+                        format!("The default does not fit its variable: {reason}"),
+                    ));
+                }
+            }
+        }
+    }
+    variables
+}
+
+fn definitions(map: &Map<String, Value>, key: &str, reader: &mut Reader<'_>) -> Parameters {
     let mut parameters = Parameters::new();
-    let Some(definitions) = reader.mapping(map, "parameters") else { return parameters };
-    let mut within = reader.inside("parameters");
+    let Some(definitions) = reader.mapping(map, key) else { return parameters };
+    let what = if key == "variables" { "variable" } else { "parameter" };
+    let mut within = reader.inside(key);
     for (name, definition) in definitions {
         let mut within = within.inside(name.as_str());
         let good = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
         if name.is_empty() || !name.bytes().all(good) {
             within.push(
-                Problem::error(
-                    "bad-name",
-                    within.path.clone(),
-                    format!("`{name}` is not a parameter's name"),
-                )
-                .on_key()
-                .label("expected letters, digits and `_`"),
+                Problem::error("bad-name", within.path.clone(), format!("`{name}` is not a {what}'s name"))
+                    .on_key()
+                    .label("expected letters, digits and `_`"),
             );
         }
         let parameter = match definition {
@@ -74,7 +100,7 @@ fn read(map: &Map<String, Value>, reader: &mut Reader<'_>) -> Option<Parameter> 
         }
     }
     let allowed_values = match map.get("allowedValues") {
-        None => Vec::new(),
+        None | Some(Value::Null) => Vec::new(),
         Some(Value::Array(list)) => list.clone(),
         Some(other) => {
             reader.wrong(reader.at("allowedValues"), "allowedValues", "a list", other);
@@ -87,13 +113,14 @@ fn read(map: &Map<String, Value>, reader: &mut Reader<'_>) -> Option<Parameter> 
     let parameter = Parameter {
         kind: kind?,
         description,
-        default: map.get("default").cloned(),
+        default: map.get("default").filter(|value| !value.is_null()).cloned(),
         allowed_values,
         allowed_pattern,
         min_items,
         max_items,
         min_chars,
         max_chars,
+        env_var: map.get("interpolationType").is_some_and(|value| value == "ENV_VAR"),
     };
     default(&parameter, reader);
     Some(parameter)

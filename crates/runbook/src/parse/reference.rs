@@ -5,39 +5,50 @@ use mainstay_model::problem::{Segment, nearest};
 use serde_json::{Map, Value};
 
 use super::graph::Shape;
+use super::loops::Flat;
 use super::{Parameters, output_name};
 use crate::actions::facts;
 use crate::reference::{Braced, Found, Reference, scan};
 
 struct Check<'a> {
     parameters: &'a Parameters,
+    variables: &'a Parameters,
     shape: &'a Shape,
-    steps: &'a [Value],
+    flat: &'a [Flat<'a>],
     problems: &'a mut Vec<Problem>,
 }
 
 pub(crate) fn check(
     map: &Map<String, Value>,
-    parameters: &Parameters,
+    flat: &[Flat<'_>],
+    (parameters, variables): (&Parameters, &Parameters),
     shape: &Shape,
     problems: &mut Vec<Problem>,
 ) {
-    let steps = map.get("mainSteps").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let mut check = Check { parameters, shape, steps, problems };
+    let mut check = Check { parameters, variables, shape, flat, problems };
     if let Some(role) = map.get("assumeRole") {
         check.value(role, &mut vec!["assumeRole".into()], None, false);
     }
-    for (index, step) in steps.iter().enumerate() {
-        let mut path: Vec<Segment> = vec!["mainSteps".into(), index.into()];
+    for (index, item) in flat.iter().enumerate() {
+        let mut path = item.path.clone();
         for key in ["inputs", "timeoutSeconds"] {
-            if let Some(value) = step.get(key) {
-                path.push(key.into());
-                check.value(value, &mut path, Some(index), false);
-                path.pop();
+            let Some(value) = item.step.get(key) else { continue };
+            path.push(key.into());
+            match value.as_object() {
+                // The steps inside a loop are looked at by themselves.
+                Some(inputs) if item.text("action") == Some("aws:loop") => {
+                    for (key, value) in inputs.iter().filter(|(key, _)| *key != "Steps") {
+                        path.push(key.as_str().into());
+                        check.value(value, &mut path, Some(index), false);
+                        path.pop();
+                    }
+                }
+                _ => check.value(value, &mut path, Some(index), false),
             }
+            path.pop();
         }
     }
-    if steps.is_empty() {
+    if flat.is_empty() {
         // That there are no steps is reported by itself.
         return;
     }
@@ -78,8 +89,8 @@ impl Check<'_> {
                         );
                     }
                     // Scripts hold braces of their own, as Python's and shell's templates do.
-                    let is_script =
-                        matches!(path.as_slice(), [_, _, _, Segment::Key(key)] if key == "Script");
+                    let depth = step.map_or(0, |step| self.flat[step].path.len());
+                    let is_script = path.len() == depth + 2 && key == "Script";
                     self.value(item, path, step, is_script);
                     path.pop();
                 }
@@ -134,8 +145,31 @@ impl Check<'_> {
                 })
             }
             Reference::Output { step: of, output } => self.output(of, output, step),
+            Reference::Named { space, name } if space == "variable" => {
+                if self.variables.contains_key(name) {
+                    return None;
+                }
+                let problem =
+                    Problem::error("unknown-reference", Vec::new(), format!("There is no variable `{name}`"));
+                Some(match nearest(name, self.variables.keys().map(String::as_str)) {
+                    Some(near) => problem.help(format!("Did you mean `{near}`?")),
+                    None => problem.help("Variables are declared under `variables`, beside `parameters`"),
+                })
+            }
             Reference::Named { space, name } => named(space, name),
         }
+    }
+
+    /// Whether a step stands inside a loop.
+    fn inside(&self, step: usize, around: usize) -> bool {
+        let mut at = self.flat[step].parent;
+        while let Some(parent) = at {
+            if parent == around {
+                return true;
+            }
+            at = self.flat[parent].parent;
+        }
+        false
     }
 
     fn place(&self, name: &str) -> Option<usize> {
@@ -151,7 +185,7 @@ impl Check<'_> {
                 None => problem,
             });
         };
-        let target = &self.steps[place];
+        let target = self.flat[place].step;
         // An unknown action is reported by itself; what it would give nobody knows.
         let facts = facts(target.get("action").and_then(Value::as_str)?)?;
         let declared = target.get("outputs").and_then(Value::as_array).into_iter().flatten();
@@ -172,6 +206,11 @@ impl Check<'_> {
             });
         }
         let step = step?;
+        // A loop looks at its own count and at its steps between its iterations.
+        let loops = self.flat[step].text("action") == Some("aws:loop");
+        if loops && (step == place || self.inside(place, step)) || self.inside(step, place) {
+            return None;
+        }
         (!self.shape.before[step].contains(&place)).then(|| {
             let message = if step == place {
                 format!("Step `{of}` cannot use its own output")
@@ -197,7 +236,9 @@ pub(super) fn named(space: &str, name: &str) -> Option<Problem> {
             Vec::new(),
             format!("`global:{name}` is not built yet: it is known only where AWS actions run"),
         )),
-        ("variable", _) => Some(Problem::error("not-built", Vec::new(), "Variables are not built yet")),
+        ("variable", _) => {
+            Some(Problem::error("bad-reference", Vec::new(), "A default cannot refer to a variable"))
+        }
         ("ssm" | "ssm-secure", _) => Some(
             Problem::error("bad-reference", Vec::new(), "Steps cannot refer to the parameter store")
                 .help("Refer to it in a parameter's default"),

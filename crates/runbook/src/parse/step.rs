@@ -4,6 +4,9 @@ use mainstay_model::Problem;
 use mainstay_model::problem::nearest;
 use serde_json::{Map, Value};
 
+use super::Parameters;
+use super::command::no_performer;
+use super::loops::{self, Flat};
 use crate::actions::{ACTIONS, ActionFacts, facts};
 use crate::branch::{self, Choice};
 use crate::document::{OnFailure, OutputDeclaration, ParameterType, Step, Timeout, Work, describe};
@@ -29,8 +32,13 @@ const KEYS: [&str; 13] = [
 ];
 
 /// The steps; `None` where one of them could not be made sense of.
-pub(crate) fn read_all(map: &Map<String, Value>, reader: &mut Reader<'_>) -> Option<Vec<Step>> {
-    let list = match map.get("mainSteps") {
+pub(crate) fn read_all(
+    map: &Map<String, Value>,
+    flat: &[Flat<'_>],
+    variables: &Parameters,
+    reader: &mut Reader<'_>,
+) -> Option<Vec<Step>> {
+    match map.get("mainSteps") {
         None => {
             reader.missing("mainSteps", "A document");
             return None;
@@ -39,23 +47,23 @@ pub(crate) fn read_all(map: &Map<String, Value>, reader: &mut Reader<'_>) -> Opt
             reader.push(Problem::error("bad-value", reader.at("mainSteps"), "`mainSteps` has no step"));
             return None;
         }
-        Some(Value::Array(list)) => list,
+        Some(Value::Array(_)) => {}
         Some(other) => {
             reader.wrong(reader.at("mainSteps"), "mainSteps", "a list of steps", other);
             return None;
         }
-    };
-    let mut within = reader.inside("mainSteps");
+    }
     let mut names: Vec<&str> = Vec::new();
     let mut steps = Vec::new();
-    for (index, item) in list.iter().enumerate() {
-        let mut within = within.inside(index);
-        let Value::Object(step) = item else {
-            within.wrong(within.path.clone(), "mainSteps", "a list of steps", item);
+    for item in flat {
+        let mut within = Reader { path: item.path.clone(), problems: reader.problems, draft: true };
+        let Value::Object(step) = item.step else {
+            let list = if item.parent.is_none() { "mainSteps" } else { "Steps" };
+            within.wrong(within.path.clone(), list, "a list of steps", item.step);
             steps.push(None);
             continue;
         };
-        if let Some(name) = step.get("name").and_then(Value::as_str) {
+        if let Some(name) = item.text("name") {
             if names.contains(&name) {
                 within.push(Problem::error(
                     "duplicate-name",
@@ -65,12 +73,18 @@ pub(crate) fn read_all(map: &Map<String, Value>, reader: &mut Reader<'_>) -> Opt
             }
             names.push(name);
         }
-        steps.push(read(step, &mut within));
+        let parent = item.parent.and_then(|parent| flat[parent].text("name")).map(str::to_owned);
+        steps.push(read(step, parent, variables, &mut within));
     }
     steps.into_iter().collect()
 }
 
-fn read(map: &Map<String, Value>, reader: &mut Reader<'_>) -> Option<Step> {
+fn read(
+    map: &Map<String, Value>,
+    parent: Option<String>,
+    variables: &Parameters,
+    reader: &mut Reader<'_>,
+) -> Option<Step> {
     reader.unknown_keys(map, &KEYS, "a step");
     if map.contains_key("precondition") {
         reader.push(
@@ -103,25 +117,17 @@ fn read(map: &Map<String, Value>, reader: &mut Reader<'_>) -> Option<Step> {
             .on_key(),
         );
     }
-    let empty = Map::new();
-    let given = match map.get("inputs") {
-        None if action.is_none_or(|action| action.required.is_empty()) => Some(&empty),
-        None => {
-            reader.missing("inputs", "A step");
-            None
-        }
-        Some(Value::Null) if action.is_some_and(|action| action.required.is_empty()) => Some(&empty),
-        Some(_) => reader.mapping(map, "inputs"),
-    };
+    let given = inputs_of(map, action, reader);
     let outputs = outputs(map, action, reader);
-    let work = given.and_then(|given| work(action?, given, &mut reader.inside("inputs")));
+    let work = given.as_ref().and_then(|given| work(action?, given, variables, &mut reader.inside("inputs")));
     let action = action?;
     if !action.built {
-        reader.push(Problem::error(
-            "not-built",
-            reader.at("action"),
-            format!("{} is not built yet", action.name),
-        ));
+        reader.push(no_performer(action.name, reader.at("action")));
+    }
+    if action.name == "aws:loop" {
+        for key in ["timeoutSeconds", "maxAttempts"].iter().filter(|key| map.contains_key(**key)) {
+            reader.not_built(reader.at(key), &format!("`{key}` of aws:loop is"));
+        }
     }
     Some(Step {
         name: name?,
@@ -136,8 +142,26 @@ fn read(map: &Map<String, Value>, reader: &mut Reader<'_>) -> Option<Step> {
         is_end,
         next_step,
         outputs,
-        inputs: given?.clone(),
+        inputs: given?,
+        parent,
+        plugin: None,
     })
+}
+
+fn inputs_of(
+    map: &Map<String, Value>,
+    action: Option<&ActionFacts>,
+    reader: &mut Reader<'_>,
+) -> Option<Map<String, Value>> {
+    match map.get("inputs") {
+        None if action.is_none_or(|action| action.required.is_empty()) => Some(Map::new()),
+        None => {
+            reader.missing("inputs", "A step");
+            None
+        }
+        Some(Value::Null) if action.is_some_and(|action| action.required.is_empty()) => Some(Map::new()),
+        Some(_) => reader.mapping(map, "inputs").cloned(),
+    }
 }
 
 fn name(map: &Map<String, Value>, reader: &mut Reader<'_>) -> Option<String> {
@@ -335,7 +359,12 @@ fn declaration(map: &Map<String, Value>, reader: &mut Reader<'_>) -> Option<Outp
     }
 }
 
-fn work(action: &ActionFacts, given: &Map<String, Value>, reader: &mut Reader<'_>) -> Option<Work> {
+fn work(
+    action: &ActionFacts,
+    given: &Map<String, Value>,
+    variables: &Parameters,
+    reader: &mut Reader<'_>,
+) -> Option<Work> {
     if !action.open {
         let known: Vec<&str> = action.required.iter().chain(action.optional).copied().collect();
         reader.unknown_keys(given, &known, &format!("the inputs of {}", action.name));
@@ -354,6 +383,9 @@ fn work(action: &ActionFacts, given: &Map<String, Value>, reader: &mut Reader<'_
             Some(Work::Sleep)
         }
         "aws:branch" => branch(given, reader),
+        "aws:loop" => loops::read(given, reader).map(Work::Loop),
+        "aws:pause" => Some(Work::Pause),
+        "aws:updateVariable" => update_variable(given, variables, reader),
         _ => {
             for key in action.required.iter().filter(|key| !given.contains_key(**key)) {
                 reader.missing(key, action.name);
@@ -361,6 +393,46 @@ fn work(action: &ActionFacts, given: &Map<String, Value>, reader: &mut Reader<'_
             None
         }
     }
+}
+
+fn update_variable(
+    given: &Map<String, Value>,
+    variables: &Parameters,
+    reader: &mut Reader<'_>,
+) -> Option<Work> {
+    for key in ["Name", "Value"].iter().filter(|key| !given.contains_key(**key)) {
+        reader.missing(key, "aws:updateVariable");
+    }
+    let written = reader.text(given, "Name")?;
+    let Some(name) = written.strip_prefix("variable:") else {
+        reader.push(
+            Problem::error("bad-value", reader.at("Name"), format!("`{written}` does not name a variable"))
+                .label("expected `variable:NAME`"),
+        );
+        return None;
+    };
+    let Some(variable) = variables.get(name) else {
+        let problem =
+            Problem::error("unknown-reference", reader.at("Name"), format!("There is no variable `{name}`"))
+                .within(written.len() - name.len()..written.len());
+        reader.push(match nearest(name, variables.keys().map(String::as_str)) {
+            Some(near) => problem.help(format!("Did you mean `{near}`?")),
+            None => problem.help("Variables are declared under `variables`, beside `parameters`"),
+        });
+        return None;
+    };
+    let value = given.get("Value")?;
+    if let Some(variable) = variable
+        && !reader.open_within(value)
+        && let Some(reason) = inputs::variable_problem(&variable.kind, value)
+    {
+        reader.push(Problem::error(
+            "wrong-type",
+            reader.at("Value"),
+            format!("The value does not fit the variable `{name}`: {reason}"),
+        ));
+    }
+    Some(Work::UpdateVariable { name: name.to_owned() })
 }
 
 fn branch(given: &Map<String, Value>, reader: &mut Reader<'_>) -> Option<Work> {

@@ -2,6 +2,7 @@
 
 #[path = "../../tests/common/mod.rs"]
 mod common;
+mod control;
 mod machine;
 mod properties;
 mod refusals;

@@ -41,17 +41,17 @@ fn the_envelope() {
     assert_eq!(
         problems("mainSteps: []"),
         [
-            "missing-key : A document needs `schemaVersion` (Automation documents have `schemaVersion: \"0.3\"`)"
+            "missing-key : A document needs `schemaVersion` (Automation documents have `schemaVersion: \"0.3\"`, Command documents 2.2 (or 2.0, or 1.2))"
         ]
     );
     assert_eq!(
-        problems("schemaVersion: '2.2'\nmainSteps: []"),
-        ["not-built schemaVersion: Command documents (schemaVersion 2.2) are not built yet"]
+        problems("schemaVersion: '1.0'\nmainSteps: []"),
+        ["not-built schemaVersion: Session documents (schemaVersion 1.0) are not built yet"]
     );
     assert_eq!(
         problems("schemaVersion: 0.4"),
         [
-            "bad-value schemaVersion: `0.4` is not a schema version (Automation documents have `schemaVersion: \"0.3\"`)"
+            "bad-value schemaVersion: `0.4` is not a schema version (Automation documents have `schemaVersion: \"0.3\"`, Command documents 2.2 (or 2.0, or 1.2))"
         ]
     );
     assert_eq!(
@@ -60,7 +60,7 @@ fn the_envelope() {
         ),
         [
             "unknown-key mainsteps key: `mainsteps` is not a key of an Automation document (Did you mean `mainSteps`?)",
-            "not-built variables key: Variables are not built yet",
+            "missing-key variables.x: A variable needs `default`",
             "not-built assumeRole: Running with an AWS role is not built yet",
             "missing-key : A document needs `mainSteps`",
         ]
@@ -89,7 +89,7 @@ fn steps_and_their_keys() {
             "duplicate-name mainSteps[2].name: Another step is named `s` already",
             "unknown-key mainSteps[2].inputs.Approver key: `Approver` is not a key of the inputs of aws:approve (Did you mean `Approvers`?)",
             "missing-key mainSteps[2].inputs: aws:approve needs `Approvers`",
-            "not-built mainSteps[2].action: aws:approve is not built yet",
+            "not-built mainSteps[2].action: aws:approve has no performer yet",
             "missing-key mainSteps[3]: A step needs `name`",
             "unknown-action mainSteps[3].action: `aws:runShellScript` is not an action (Plugins of Command documents run through `aws:runCommand`)",
             "wrong-type mainSteps[4]: `mainSteps` is a list of steps, found the number 5",
@@ -246,7 +246,7 @@ bad-reference mainSteps[0].inputs.InputPayload.y "{{ {{Host}}": References canno
 reference-order mainSteps[0].inputs.InputPayload.z "{{ b.Payload }}": Step `b` cannot have run before this one
 bad-reference mainSteps[0].inputs.InputPayload.{{Host}} key: A key cannot hold a reference
 unknown-reference mainSteps[0].inputs.Script "{{ Hots }}": There is no parameter `Hots`; in this script it stays as it is (Did you mean `Host`?)
-not-built mainSteps[0].inputs.Script "{{ variable:x }}": Variables are not built yet
+unknown-reference mainSteps[0].inputs.Script "{{ variable:x }}": There is no variable `x`; in this script it stays as it is (Variables are declared under `variables`, beside `parameters`)
 bad-reference mainSteps[2].inputs.Duration "{{ ssm:/a }}": Steps cannot refer to the parameter store (Refer to it in a parameter's default)
 not-built mainSteps[3].inputs.Duration "{{ global:REGION }}": `global:REGION` is not built yet: it is known only where AWS actions run
 unknown-reference mainSteps[3].inputs.Duration "{{ global:DAY }}": There is no `global:DAY` (Known are DATE, DATE_TIME, REGION, ACCOUNT_ID and AWS_PARTITION)
@@ -294,4 +294,137 @@ mainSteps: [{name: s, action: 'aws:sleep', inputs: {Duration: PT1S}}]
             "unknown-key parameters.H I.typ key: `typ` is not a key of a parameter (Did you mean `type`?)",
         ]
     );
+}
+
+#[test]
+fn variables_and_loops() {
+    let found = problems(
+        "
+schemaVersion: '0.3'
+variables:
+  n: {type: Integer, default: 1}
+  s: {type: String}
+  t: {type: StringList, default: x}
+outputs: [inner.Payload]
+mainSteps:
+- {name: a, action: 'aws:updateVariable', inputs: {Name: 'variable:m', Value: 2}}
+- {name: b, action: 'aws:updateVariable', onCancel: Abort, inputs: {Name: n, Value: 2}}
+- {name: c, action: 'aws:updateVariable', inputs: {Name: 'variable:n', Value: '2'}}
+- name: each
+  action: aws:loop
+  maxAttempts: 2
+  inputs:
+    Iterators: [1, x]
+    IteratorDataType: Integer
+    Steps:
+    - {name: inner, action: 'aws:sleep', nextStep: outer, inputs: {Duration: 'PT{{ each.CurrentIteration }}S'}}
+    - {name: other, action: 'aws:sleep', inputs: {Duration: PT1S}}
+- name: while
+  action: aws:loop
+  inputs:
+    LoopCondition: {Variable: '{{ body.CurrentIteration }}', NumericLess: 3}
+    MaxIterations: 101
+    Steps:
+    - {name: body, action: 'aws:sleep', inputs: {Duration: 'PT{{ variable:m }}S'}}
+- {name: outer, action: 'aws:sleep', nextStep: body, inputs: {Duration: PT1S}}
+- {name: none, action: 'aws:loop', inputs: {Steps: [], Iterators: []}}
+- {name: both, action: 'aws:loop', inputs: {Steps: [{}], Iterators: [], LoopCondition: {}}}
+",
+    );
+    let expected = r#"
+bad-default variables.t.default: The default does not fit its parameter, which is a StringList, found the text "x"
+missing-key variables.s: A variable needs `default`
+unknown-reference mainSteps[0].inputs.Name "m": There is no variable `m` (Did you mean `n`?)
+bad-value mainSteps[1].onCancel key: aws:updateVariable cannot have `onCancel`
+bad-value mainSteps[1].inputs.Name: `n` does not name a variable
+wrong-type mainSteps[2].inputs.Value: The value does not fit the variable `n`: it is Integer, found the text "2"
+bad-value mainSteps[3].inputs.Iterators: The loop's elements are Integer, found the text "x"
+not-built mainSteps[3].maxAttempts: `maxAttempts` of aws:loop is not built yet
+wrong-type mainSteps[4].inputs.MaxIterations: `MaxIterations` is a whole number from 1 to 100, found the number 101
+unknown-operator mainSteps[4].inputs.LoopCondition.NumericLess key: `NumericLess` is not an operator of aws:branch (Did you mean `NumericLesser`?)
+bad-value mainSteps[6].inputs.Steps: `Steps` has no step
+bad-value mainSteps[7].inputs.LoopCondition key: `Iterators` and `LoopCondition` exclude each other
+missing-key mainSteps[7].inputs.Steps[0]: A step needs `name`
+missing-key mainSteps[7].inputs.Steps[0]: A step needs `action`
+bad-jump mainSteps[5].nextStep "body": `body` is inside a loop: no step outside can lead to it (Lead to the loop itself)
+unreachable-step mainSteps[3].inputs.Steps[1].name: No step leads to `other`: it never runs
+unreachable-step mainSteps[6].name: No step leads to `none`: it never runs
+unreachable-step mainSteps[7].name: No step leads to `both`: it never runs
+unknown-reference mainSteps[4].inputs.LoopCondition.Variable "{{ body.CurrentIteration }}": Step `body` has no output `CurrentIteration` (aws:sleep has no outputs)
+unknown-reference mainSteps[4].inputs.Steps[0].inputs.Duration "{{ variable:m }}": There is no variable `m` (Did you mean `n`?)
+unknown-reference outputs[0]: Step `inner` has no output `Payload` (aws:sleep has no outputs)
+"#;
+    assert_eq!(found, expected.trim().lines().collect::<Vec<_>>());
+}
+
+#[test]
+fn command_documents() {
+    let found = problems(
+        "
+schemaVersion: '2.2'
+runtimeConfig: {}
+parameters: {P: {type: String, default: x}}
+mainSteps:
+- {name: a, action: 'aws:runShelScript', inputs: {}}
+- {name: b, action: 'aws:runShellScript', timeoutSeconds: 5, inputs: {runCommand: [], onFailure: stop, timeoutSeconds: '0'}}
+- {name: b, action: 'aws:runShellScript', precondition: {StringEqual: [a, b]}, inputs: {runComand: x, runCommand: ['{{ P }} {{ Q }}'], workingDirectory: '{{ Q }}'}}
+- {name: c, action: 'aws:runShellScript', precondition: {StringEquals: [a, b]}, inputs: {runCommand: x, finallyStep: true}}
+- {name: d, action: 'aws:runShellScript', precondition: {StringEquals: [platformType, Linx]}, inputs: {runCommand: '{{ ssm:x }} {{ a.b }}'}}
+- {name: e, action: 'aws:runPowerShellScript', precondition: {StringEquals: [platformType, Windows]}, inputs: {runCommand: x}}
+- {name: f, action: 'aws:applications', inputs: {action: Instal, source: x}}
+- {name: g, action: 'aws:downloadContent', inputs: {sourceType: HTTP, sourceInfo: '{\"uri\": 1}'}}
+- {name: h, action: 'aws:executeScript', inputs: {}}
+- {action: 'aws:cloudWatch', precondition: {StringEquals: [a]}}
+- x
+",
+    );
+    let expected = r#"
+unknown-key runtimeConfig key: Command documents of schema version 2.2 have `mainSteps`, not `runtimeConfig`
+unknown-action mainSteps[0].action: `aws:runShelScript` is not a plugin (Did you mean `aws:runShellScript`?)
+unknown-key mainSteps[1].timeoutSeconds key: Steps of Command documents have no `timeoutSeconds` (Write `timeoutSeconds` among the `inputs`)
+bad-value mainSteps[1].inputs.onFailure: `onFailure` is exit or successAndExit, found `stop`
+bad-value mainSteps[1].inputs.runCommand: `runCommand` holds no command
+wrong-type mainSteps[1].inputs.timeoutSeconds: `timeoutSeconds` is a whole number from 1 to 172800, found the text "0"
+duplicate-name mainSteps[2].name: Another step is named `b` already
+unknown-operator mainSteps[2].precondition.StringEqual key: `StringEqual` is not an operator of preconditions (Did you mean `StringEquals`?)
+unknown-key mainSteps[2].inputs.runComand key: `runComand` is not a key of the inputs of aws:runShellScript (Did you mean `runCommand`?)
+unknown-reference mainSteps[2].inputs.runCommand[0] "{{ Q }}": There is no parameter `Q`; in this script it stays as it is (Did you mean `P`?)
+unknown-reference mainSteps[2].inputs.workingDirectory "{{ Q }}": There is no parameter `Q` (Did you mean `P`?)
+bad-condition mainSteps[3].precondition.StringEquals: Both sides are constants, so the precondition says nothing (Compare `platformType` or a parameter)
+bad-value mainSteps[3].inputs.finallyStep key: Only the last step can have `finallyStep`
+bad-value mainSteps[4].precondition.StringEquals: `Linx` is not a platform: the step would never run (Did you mean `Linux`?)
+not-built mainSteps[4].inputs.runCommand "{{ ssm:x }}": References to the parameter store (`ssm:`) are not built yet
+unknown-reference mainSteps[4].inputs.runCommand "{{ a.b }}": Steps of Command documents have no outputs to refer to; in this script it stays as it is
+bad-value mainSteps[6].inputs.action: `action` is Install, Repair or Uninstall, found `Instal` (Did you mean `Install`?)
+unknown-key mainSteps[7].inputs.sourceInfo: `uri` is not a key of a source of kind HTTP (Did you mean `url`?)
+missing-key mainSteps[7].inputs.sourceInfo: A source of kind HTTP needs `url`
+not-built mainSteps[7].action: aws:downloadContent has no performer yet
+unknown-action mainSteps[8].action: `aws:executeScript` is not a plugin (aws:executeScript is an action of Automation documents (schemaVersion 0.3))
+missing-key mainSteps[9]: A step needs `name`
+wrong-type mainSteps[9].precondition.StringEquals: `StringEquals` is a list of two texts, found a list
+bad-value mainSteps[9].action: aws:cloudWatch does not belong to schema version 2.2
+missing-key mainSteps[9]: A step needs `inputs`
+wrong-type mainSteps[10]: `mainSteps` is a list of steps, found the text "x"
+"#;
+    assert_eq!(found, expected.trim().lines().collect::<Vec<_>>());
+    let old = problems(
+        "
+schemaVersion: '1.2'
+description: x
+runtimeConfig:
+  aws:runShellScript: {properties: [{id: 0.x, runCommand: [ls]}, {runCommand: 5}]}
+  aws:psModule: {properties: {source: x}}
+  aws:runDocument: {properties: x}
+  aws:updateSsmAgent: {}
+",
+    );
+    let expected = r#"
+wrong-platform runtimeConfig.aws:psModule: aws:psModule does not run on Linux, as hosts here do (Schema version 2.2 skips such a step)
+bad-value runtimeConfig.aws:runDocument: aws:runDocument does not belong to schema version 1.2
+wrong-type runtimeConfig.aws:runDocument.properties: `properties` is a list of mappings, found the text "x"
+wrong-type runtimeConfig.aws:runShellScript.properties[1].runCommand: `runCommand` is a list of texts, found the number 5
+not-built runtimeConfig.aws:updateSsmAgent key: aws:updateSsmAgent has no performer yet
+missing-key runtimeConfig.aws:updateSsmAgent: A plugin's configuration needs `properties`
+"#;
+    assert_eq!(old, expected.trim().lines().collect::<Vec<_>>());
 }

@@ -94,6 +94,7 @@ pub async fn start(
         by: app.operator(),
         reason: None,
         cause: None,
+        host: None,
     };
     let run = app.engine.start(&procedure.document, start, Vec::new()).await?;
     Ok((StatusCode::CREATED, Json(views::run_summary(&run))))

@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt as _};
-use mainstay_model::{Actor, EventDraft, EventId, HostId, RunId};
+use mainstay_model::{Actor, EventDraft, EventId, HostId, RunId, Timestamp};
 use mainstay_runbook::{
     Action, AttemptId, CommandEffect, Decision, Dispatch, Document, Effect, EffectKind, HostResult, Input,
-    Outcome, Run, RunEvent, ScriptEffect, Start, aggregate,
+    Outcome, Run, RunEvent, ScriptEffect, Start, Targets, aggregate,
 };
 use mainstay_store::{Journal, StoreError};
 use serde_json::Value;
@@ -281,7 +281,10 @@ impl Drive {
         let mut pause = RETRY_FIRST;
         loop {
             match self.inner.journal.append(drafts.clone()).await {
-                Ok(_) => return Ok(step.run),
+                Ok(_) => {
+                    self.forget_earlier(&run, &step.run);
+                    return Ok(step.run);
+                }
                 Err(error) if hopeless(&error) => return Err(error.into()),
                 Err(error) => {
                     tracing::error!(run = %run.id, %error, "the journal refused a run's step; trying again");
@@ -349,6 +352,10 @@ impl Drive {
             let attempt = effect.attempt;
             let hosts = match &effect.kind {
                 EffectKind::Script(_) => Ok(vec![inner.performer.control_host().await]),
+                EffectKind::Shell(shell) => match &shell.host {
+                    Some(host) => inner.performer.choose(&Targets::Hosts(vec![host.clone()])),
+                    None => Ok(vec![inner.performer.control_host().await]),
+                },
                 EffectKind::Command(command) => inner.performer.choose(&command.targets),
             };
             let input = match hosts {
@@ -382,7 +389,7 @@ impl Drive {
             let ends = orders.into_iter().map(|order| inner.performer.perform(order));
             let results: Vec<HostResult> = futures::future::join_all(ends).await;
             let outcome = match &effect.kind {
-                EffectKind::Command(_) => aggregate(&effect.attempt, &results),
+                EffectKind::Command(_) | EffectKind::Shell(_) => aggregate(&effect.attempt, &results),
                 EffectKind::Script(ScriptEffect { runtime, .. }) => match results.first() {
                     Some(result) => script::outcome(*runtime, result),
                     None => Outcome::failed("No host was chosen for the script"),
@@ -390,6 +397,18 @@ impl Drive {
             };
             (wait, Some(Input::Settled { attempt: effect.attempt, outcome }))
         }));
+    }
+
+    /// A loop that begins its next iteration drops what the steps of the last one sent; all of it is settled and in
+    /// the journal, so the hosts may drop it too.
+    fn forget_earlier(&self, before: &Run, after: &Run) {
+        for (old, new) in before.steps.iter().zip(&after.steps) {
+            if new.earlier_attempts > old.earlier_attempts {
+                for command in old.attempts.iter().flat_map(|attempt| &attempt.commands) {
+                    self.inner.performer.forget(&command.host, &command.command);
+                }
+            }
+        }
     }
 
     /// Tells the hosts that the results of a finished run are in the journal.
@@ -410,6 +429,15 @@ fn order(run: &Run, effect: &Effect, command: Dispatch) -> Order {
             script::order(host, id, run.id.as_str(), script, script_seconds(run, effect))
         }
         EffectKind::Command(command) => shell_order(run, host, id, command),
+        EffectKind::Shell(shell) => Order {
+            interpreter: vec!["/bin/sh".to_owned()],
+            script: shell.script(),
+            working_directory: shell.working_directory.clone(),
+            environment: shell.environment.clone(),
+            timeout_s: shell.execution_timeout_s,
+            deliver_by: Some(attempt_start(run).plus(Duration::from_secs(shell.delivery_timeout_s))),
+            ..bare_order(host, id)
+        },
     };
     order.environment.insert("MAINSTAY_RUN".to_owned(), run.id.to_string());
     order.environment.insert("MAINSTAY_ATTEMPT".to_owned(), effect.attempt.to_string());
@@ -430,21 +458,35 @@ fn script_seconds(run: &Run, effect: &Effect) -> u64 {
 }
 
 fn shell_order(run: &Run, host: HostId, id: mainstay_model::CommandId, command: &CommandEffect) -> Order {
-    let started = run
-        .open_attempt()
+    Order {
+        interpreter: vec!["/bin/sh".to_owned()],
+        script: command.script(),
+        working_directory: command.working_directory.clone(),
+        timeout_s: command.execution_timeout_s,
+        deliver_by: Some(attempt_start(run).plus(Duration::from_secs(command.delivery_timeout_s))),
+        ..bare_order(host, id)
+    }
+}
+
+/// When the attempt that is going on began.
+fn attempt_start(run: &Run) -> Timestamp {
+    run.open_attempt()
         .and_then(|open| run.step(&open.step))
         .and_then(|step| step.attempts.last())
-        .map_or(run.started_at, |record| record.started_at);
+        .map_or(run.started_at, |record| record.started_at)
+}
+
+fn bare_order(host: HostId, id: mainstay_model::CommandId) -> Order {
     Order {
         host,
         id,
-        interpreter: vec!["/bin/sh".to_owned()],
-        script: command.script(),
+        interpreter: Vec::new(),
+        script: String::new(),
         stdin: String::new(),
         environment: BTreeMap::new(),
-        working_directory: command.working_directory.clone(),
-        timeout_s: command.execution_timeout_s,
-        deliver_by: Some(started.plus(Duration::from_secs(command.delivery_timeout_s))),
+        working_directory: None,
+        timeout_s: 0,
+        deliver_by: None,
         output_limit: SHELL_OUTPUT_LIMIT,
         maybe_sent: false,
     }

@@ -1,0 +1,625 @@
+//! Command documents: schema versions 1.2 (`runtimeConfig`), 2.0 and 2.2 (`mainSteps`).
+
+use mainstay_model::Problem;
+use mainstay_model::problem::{Segment, Severity, nearest};
+use serde_json::{Map, Value};
+
+use super::{Parameters, parameter};
+use crate::document::{AfterFailure, Document, Language, OnFailure, PluginRules, Step, Work};
+use crate::inputs;
+use crate::plugins::{PLUGINS, Platform, PluginFacts, SHARED, facts};
+use crate::precondition::Precondition;
+use crate::reader::Reader;
+use crate::reference::{Braced, Reference, refers, scan};
+
+/// What hosts run: there are agents for Linux only.
+pub(crate) const PLATFORM: Platform = Platform::Linux;
+
+/// The versions of the schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Version {
+    V1_2,
+    V2_0,
+    V2_2,
+}
+
+impl Version {
+    fn name(self) -> &'static str {
+        match self {
+            Self::V1_2 => "1.2",
+            Self::V2_0 => "2.0",
+            Self::V2_2 => "2.2",
+        }
+    }
+}
+
+const STEP_KEYS: [&str; 9] = [
+    "name",
+    "action",
+    "description",
+    "inputs",
+    "precondition",
+    "maxAttempts",
+    "onFailure",
+    "settings",
+    "timeoutSeconds",
+];
+
+pub(crate) fn read(
+    map: &Map<String, Value>,
+    version: Version,
+    source: &Value,
+    problems: &mut Vec<Problem>,
+) -> Option<Document> {
+    let mut reader = Reader { path: Vec::new(), problems, draft: true };
+    let (body, other) = if version == Version::V1_2 {
+        ("runtimeConfig", "mainSteps")
+    } else {
+        ("mainSteps", "runtimeConfig")
+    };
+    if map.contains_key(other) {
+        reader.push(
+            Problem::error(
+                "unknown-key",
+                vec![other.into()],
+                format!(
+                    "Command documents of schema version {} have `{body}`, not `{other}`",
+                    version.name()
+                ),
+            )
+            .on_key(),
+        );
+    }
+    let known = ["$schema", "schemaVersion", "description", "parameters", body, other];
+    reader.unknown_keys(map, &known, "a Command document");
+    let description = reader.text(map, "description");
+    let parameters = parameter::read_all(map, &mut reader);
+    if !map.contains_key(body) {
+        if !map.contains_key(other) {
+            reader.missing(body, "A Command document");
+        }
+        return None;
+    }
+    let steps = if version == Version::V1_2 {
+        old_steps(map, &parameters, &mut reader)
+    } else {
+        new_steps(map, version, &parameters, &mut reader)
+    };
+    Some(Document {
+        language: Language::Command,
+        description,
+        assume_role: None,
+        parameters: parameters.into_iter().filter_map(|(name, parameter)| Some((name, parameter?))).collect(),
+        variables: std::collections::BTreeMap::new(),
+        steps: steps?,
+        outputs: Vec::new(),
+        warnings: Vec::new(),
+        source: source.clone(),
+    })
+}
+
+/// `runtimeConfig`: plugins by name, each with its properties, once or several times. The order of plugins says
+/// nothing in version 1.2; it is the order in which they are written here.
+fn old_steps(
+    map: &Map<String, Value>,
+    parameters: &Parameters,
+    reader: &mut Reader<'_>,
+) -> Option<Vec<Step>> {
+    let config = reader.mapping(map, "runtimeConfig")?;
+    if config.is_empty() {
+        reader.push(Problem::error("bad-value", reader.at("runtimeConfig"), "`runtimeConfig` has no plugin"));
+        return None;
+    }
+    let mut steps = Vec::new();
+    let mut within = reader.inside("runtimeConfig");
+    for (name, settings) in config {
+        let facts = plugin(name, Version::V1_2, None, &mut within);
+        let mut within = within.inside(name.as_str());
+        let Value::Object(settings) = settings else {
+            within.wrong(within.path.clone(), name, "a mapping with `properties`", settings);
+            steps.push(None);
+            continue;
+        };
+        within.unknown_keys(settings, &["properties", "description"], "a plugin's configuration");
+        let entries: Vec<(Option<usize>, &Value)> = match settings.get("properties") {
+            None => {
+                within.missing("properties", "A plugin's configuration");
+                Vec::new()
+            }
+            Some(Value::Array(list)) => {
+                list.iter().enumerate().map(|(index, entry)| (Some(index), entry)).collect()
+            }
+            Some(one) => vec![(None, one)],
+        };
+        if entries.is_empty() {
+            steps.push(None);
+        }
+        for (index, entry) in entries {
+            let mut within = within.inside("properties");
+            let mut within = match index {
+                Some(index) => within.inside(index),
+                None => within.inside_here(),
+            };
+            let Value::Object(inputs) = entry else {
+                within.wrong(within.path.clone(), "properties", "a list of mappings", entry);
+                steps.push(None);
+                continue;
+            };
+            let label = inputs.get("id").and_then(Value::as_str).map_or_else(
+                || format!("{}{}", name.trim_start_matches("aws:"), index.unwrap_or(0)),
+                str::to_owned,
+            );
+            steps.push(facts.and_then(|facts| {
+                let (work, rules) = work(facts, inputs, Version::V1_2, &mut within);
+                references(inputs, &within.path.clone(), parameters, within.problems);
+                Some(step(label, facts, None, work?, rules, inputs.clone()))
+            }));
+        }
+    }
+    steps.into_iter().collect()
+}
+
+fn new_steps(
+    map: &Map<String, Value>,
+    version: Version,
+    parameters: &Parameters,
+    reader: &mut Reader<'_>,
+) -> Option<Vec<Step>> {
+    let list = match map.get("mainSteps") {
+        Some(Value::Array(list)) if !list.is_empty() => list,
+        Some(Value::Array(_)) => {
+            reader.push(Problem::error("bad-value", reader.at("mainSteps"), "`mainSteps` has no step"));
+            return None;
+        }
+        Some(other) => {
+            reader.wrong(reader.at("mainSteps"), "mainSteps", "a list of steps", other);
+            return None;
+        }
+        None => return None,
+    };
+    let mut names: Vec<&str> = Vec::new();
+    let mut steps = Vec::new();
+    let mut within = reader.inside("mainSteps");
+    for (index, item) in list.iter().enumerate() {
+        let mut within = within.inside(index);
+        let Value::Object(step) = item else {
+            within.wrong(within.path.clone(), "mainSteps", "a list of steps", item);
+            steps.push(None);
+            continue;
+        };
+        if let Some(name) = step.get("name").and_then(Value::as_str) {
+            if names.contains(&name) {
+                within.push(Problem::error(
+                    "duplicate-name",
+                    within.at("name"),
+                    format!("Another step is named `{name}` already"),
+                ));
+            }
+            names.push(name);
+        }
+        let read = new_step(step, version, parameters, &mut within);
+        if read.as_ref().is_some_and(|step| step.plugin.as_ref().is_some_and(|rules| rules.finally))
+            && index + 1 < list.len()
+        {
+            within.push(
+                Problem::error(
+                    "bad-value",
+                    vec!["mainSteps".into(), index.into(), "inputs".into(), "finallyStep".into()],
+                    "Only the last step can have `finallyStep`",
+                )
+                .on_key(),
+            );
+        }
+        steps.push(read);
+    }
+    steps.into_iter().collect()
+}
+
+fn new_step(
+    map: &Map<String, Value>,
+    version: Version,
+    parameters: &Parameters,
+    reader: &mut Reader<'_>,
+) -> Option<Step> {
+    reader.unknown_keys(map, &STEP_KEYS, "a step of a Command document");
+    wire_keys(map, reader);
+    let name = match reader.text(map, "name") {
+        Some(name) if name.is_empty() || name.len() > 128 || name.chars().any(char::is_control) => {
+            reader.push(Problem::error(
+                "bad-name",
+                reader.at("name"),
+                "A step's name has 1 to 128 characters",
+            ));
+            None
+        }
+        None if !map.contains_key("name") => {
+            reader.missing("name", "A step");
+            None
+        }
+        name => name,
+    };
+    let description = reader.text(map, "description");
+    let precondition = precondition(map, version, reader);
+    if let Some(value) = map.get("precondition") {
+        let mut path = reader.path.clone();
+        path.push("precondition".into());
+        references_in(value, &mut path, parameters, false, reader.problems);
+    }
+    if !map.contains_key("action") {
+        reader.missing("action", "A step");
+    }
+    let given = reader.text(map, "action");
+    // A step that cannot run here is skipped, whatever it would do; so it needs no performer.
+    let never = precondition.as_ref().and_then(|precondition| precondition.on(PLATFORM)) == Some(false);
+    let facts = given.and_then(|name| plugin(&name, version, Some("action"), reader));
+    let empty = Map::new();
+    let inputs = match map.get("inputs") {
+        None | Some(Value::Null) if facts.is_some_and(|facts| facts.required.is_empty()) => Some(&empty),
+        None => {
+            reader.missing("inputs", "A step");
+            None
+        }
+        Some(_) => reader.mapping(map, "inputs"),
+    }?;
+    let facts = facts?;
+    let (work, mut rules) = {
+        let mut within = reader.inside("inputs");
+        let found = work(facts, inputs, version, &mut within);
+        references(inputs, &within.path.clone(), parameters, within.problems);
+        found
+    };
+    let work = if never {
+        Some(Work::Skip { reason: format!("Its precondition is never true on {}", PLATFORM.as_str()) })
+    } else {
+        work
+    };
+    if !facts.built && !matches!(work, Some(Work::Skip { .. })) {
+        reader.push(no_performer(facts.name, reader.at("action")));
+    }
+    rules.precondition = precondition;
+    Some(step(name?, facts, description, work?, rules, inputs.clone()))
+}
+
+pub(crate) fn no_performer(name: &str, path: Vec<Segment>) -> Problem {
+    Problem::error("not-built", path, format!("{name} has no performer yet"))
+}
+
+/// Keys that the agent's own messages carry on every step. They say nothing in a document, so only what says nothing
+/// is taken.
+fn wire_keys(map: &Map<String, Value>, reader: &mut Reader<'_>) {
+    for key in ["maxAttempts", "onFailure", "settings", "timeoutSeconds"] {
+        let Some(value) = map.get(key) else { continue };
+        if !(value.is_null() || *value == 0 || *value == "") {
+            let problem = Problem::error(
+                "unknown-key",
+                reader.at(key),
+                format!("Steps of Command documents have no `{key}`"),
+            )
+            .on_key();
+            reader.push(match key {
+                "onFailure" | "timeoutSeconds" => problem.help(format!("Write `{key}` among the `inputs`")),
+                _ => problem,
+            });
+        }
+    }
+}
+
+fn precondition(map: &Map<String, Value>, version: Version, reader: &mut Reader<'_>) -> Option<Precondition> {
+    let found = reader.mapping(map, "precondition")?;
+    if version != Version::V2_2 {
+        reader.push(
+            Problem::error(
+                "unknown-key",
+                reader.at("precondition"),
+                format!("Steps of schema version {} have no `precondition`", version.name()),
+            )
+            .on_key()
+            .help("Preconditions came with schema version 2.2"),
+        );
+        return None;
+    }
+    Precondition::read(found, &mut reader.inside("precondition"))
+}
+
+fn step(
+    name: String,
+    facts: &PluginFacts,
+    description: Option<String>,
+    work: Work,
+    rules: PluginRules,
+    inputs: Map<String, Value>,
+) -> Step {
+    Step {
+        name,
+        action: facts.name.to_owned(),
+        description,
+        work,
+        max_attempts: 1,
+        timeout: None,
+        // Not a rule of Command documents, but what comes of theirs: all steps are tried, and one failure is enough
+        // for the whole.
+        on_failure: OnFailure::Continue,
+        on_cancel: None,
+        is_critical: Some(true),
+        is_end: false,
+        next_step: None,
+        outputs: Vec::new(),
+        inputs,
+        parent: None,
+        plugin: Some(rules),
+    }
+}
+
+fn plugin(
+    name: &str,
+    version: Version,
+    key: Option<&str>,
+    reader: &mut Reader<'_>,
+) -> Option<&'static PluginFacts> {
+    let path = match key {
+        Some(key) => reader.at(key),
+        None => reader.at(name),
+    };
+    let Some(found) = facts(name) else {
+        let problem = Problem::error("unknown-action", path, format!("`{name}` is not a plugin"));
+        let problem = if key.is_none() { problem.on_key() } else { problem };
+        reader.push(match nearest(name, PLUGINS.iter().map(|plugin| plugin.name)) {
+            Some(near) => problem.help(format!("Did you mean `{near}`?")),
+            None if crate::actions::facts(name).is_some() => {
+                problem.help(format!("{name} is an action of Automation documents (schemaVersion 0.3)"))
+            }
+            None => problem,
+        });
+        return None;
+    };
+    let fits = if version == Version::V1_2 { found.old } else { found.new };
+    if !fits {
+        reader.push(Problem::error(
+            "bad-value",
+            path,
+            format!("{name} does not belong to schema version {}", version.name()),
+        ));
+        return None;
+    }
+    // Version 2.2 skips what another platform is meant to do; before that it is an error.
+    if version != Version::V2_2 && !found.platforms.contains(&PLATFORM) {
+        reader.push(
+            Problem::error(
+                "wrong-platform",
+                path,
+                format!("{name} does not run on {}, as hosts here do", PLATFORM.as_str()),
+            )
+            .help("Schema version 2.2 skips such a step"),
+        );
+    } else if key.is_none() && !found.built {
+        reader.push(no_performer(name, path).on_key());
+    }
+    Some(found)
+}
+
+/// What a step does and what follows from it; nothing to do where its inputs are wrong.
+fn work(
+    facts: &PluginFacts,
+    inputs: &Map<String, Value>,
+    version: Version,
+    reader: &mut Reader<'_>,
+) -> (Option<Work>, PluginRules) {
+    let before = reader.problems.len();
+    let id = (version == Version::V1_2).then_some("id");
+    let known: Vec<&str> =
+        facts.required.iter().chain(facts.optional).chain(&SHARED).copied().chain(id).collect();
+    reader.unknown_keys(inputs, &known, &format!("the inputs of {}", facts.name));
+    for key in facts.required.iter().filter(|key| !inputs.contains_key(**key)) {
+        reader.missing(key, facts.name);
+    }
+    for (key, words) in facts.words {
+        word(inputs, key, words, reader);
+    }
+    let on_failure = match word(inputs, "onFailure", &["exit", "successAndExit"], reader).as_deref() {
+        Some("exit") => AfterFailure::Exit,
+        Some("successAndExit") => AfterFailure::SuccessAndExit,
+        _ => AfterFailure::GoOn,
+    };
+    let rules = PluginRules {
+        precondition: None,
+        on_failure,
+        exit_on_success: word(inputs, "onSuccess", &["exit"], reader).is_some(),
+        finally: reader.flag(inputs, "finallyStep").unwrap_or(false),
+    };
+    match facts.name {
+        "aws:runShellScript" => {
+            inputs::read_shell_script(inputs, reader);
+        }
+        "aws:runPowerShellScript" | "aws:psModule" => {
+            reader.texts(inputs, "runCommand");
+            reader.text(inputs, "workingDirectory");
+            reader.whole(inputs, "timeoutSeconds", 1, inputs::MAX_EXECUTION_TIMEOUT_S);
+        }
+        "aws:runDocument" => run_document(inputs, reader),
+        "aws:downloadContent" => download(inputs, reader),
+        _ => {}
+    }
+    let fine = !reader.problems[before..].iter().any(|problem| problem.severity == Severity::Error);
+    let work = if !facts.platforms.contains(&PLATFORM) {
+        Some(Work::Skip { reason: format!("{} does not run on {}", facts.name, PLATFORM.as_str()) })
+    } else {
+        (fine && facts.name == "aws:runShellScript").then_some(Work::RunShellScript)
+    };
+    (work, rules)
+}
+
+/// A text that is one of a few words, or decided by a reference.
+fn word(inputs: &Map<String, Value>, key: &str, words: &[&str], reader: &mut Reader<'_>) -> Option<String> {
+    let text = reader.text(inputs, key)?;
+    if refers(&text) || words.contains(&text.as_str()) {
+        return Some(text);
+    }
+    let all = match words.split_last() {
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => String::new(),
+    };
+    let problem = Problem::error("bad-value", reader.at(key), format!("`{key}` is {all}, found `{text}`"));
+    reader.push(match nearest(&text, words.iter().copied()) {
+        Some(near) => problem.help(format!("Did you mean `{near}`?")),
+        None => problem,
+    });
+    None
+}
+
+fn run_document(inputs: &Map<String, Value>, reader: &mut Reader<'_>) {
+    if !inputs.contains_key("documentPath") {
+        reader.missing("documentPath", "aws:runDocument");
+    }
+    reader.text(inputs, "documentPath");
+    match inputs.get("documentParameters") {
+        None | Some(Value::Object(_)) => {}
+        Some(Value::String(text)) if refers(text) => {}
+        // A mapping may be written as JSON in a text.
+        Some(Value::String(text)) if serde_json::from_str::<Map<String, Value>>(text).is_ok() => {}
+        Some(other) => {
+            reader.wrong(reader.at("documentParameters"), "documentParameters", "a mapping", other);
+        }
+    }
+}
+
+/// The keys of `sourceInfo`, by kind of source: first those that are needed.
+const SOURCES: [(&str, &[&str], &[&str]); 5] = [
+    ("GitHub", &["owner", "repository"], &["path", "getOptions", "tokenInfo"]),
+    ("Git", &["repository"], &["getOptions", "privateSSHKey", "skipHostKeyChecking", "username", "password"]),
+    ("HTTP", &["url"], &["allowInsecureDownload", "authMethod", "username", "password"]),
+    ("S3", &["path"], &[]),
+    ("SSMDocument", &["name"], &[]),
+];
+
+fn download(inputs: &Map<String, Value>, reader: &mut Reader<'_>) {
+    reader.text(inputs, "destinationPath");
+    let parsed;
+    let info = match inputs.get("sourceInfo") {
+        Some(Value::Object(map)) => map,
+        Some(Value::String(text)) if refers(text) => return,
+        Some(Value::String(text)) => match serde_json::from_str::<Map<String, Value>>(text) {
+            Ok(map) => {
+                parsed = map;
+                &parsed
+            }
+            Err(error) => {
+                reader.push(Problem::error(
+                    "bad-value",
+                    reader.at("sourceInfo"),
+                    format!("`sourceInfo` is a mapping, or one written as JSON, which this is not: {error}"),
+                ));
+                return;
+            }
+        },
+        Some(other) => {
+            reader.wrong(reader.at("sourceInfo"), "sourceInfo", "a mapping", other);
+            return;
+        }
+        None => return,
+    };
+    let kind = inputs.get("sourceType").and_then(Value::as_str).unwrap_or_default();
+    let Some((_, needed, further)) = SOURCES.iter().find(|(name, ..)| *name == kind) else { return };
+    // The keys of a mapping written as text have no place of their own, so they are reported on the text.
+    let written = matches!(inputs.get("sourceInfo"), Some(Value::Object(_)));
+    for key in info.keys().filter(|key| !needed.iter().chain(*further).any(|known| known == key)) {
+        let mut path = reader.at("sourceInfo");
+        if written {
+            path.push(key.as_str().into());
+        }
+        let problem =
+            Problem::error("unknown-key", path, format!("`{key}` is not a key of a source of kind {kind}"));
+        let problem = if written { problem.on_key() } else { problem };
+        reader.push(match nearest(key, needed.iter().chain(*further).copied()) {
+            Some(near) => problem.help(format!("Did you mean `{near}`?")),
+            None => problem,
+        });
+    }
+    for key in needed.iter().filter(|key| !info.contains_key(**key)) {
+        reader.inside("sourceInfo").missing(key, &format!("A source of kind {kind}"));
+    }
+}
+
+/// References of a step's inputs: parameters only.
+fn references(
+    inputs: &Map<String, Value>,
+    path: &[Segment],
+    parameters: &Parameters,
+    problems: &mut Vec<Problem>,
+) {
+    for (key, value) in inputs {
+        let mut path = path.to_vec();
+        path.push(key.as_str().into());
+        references_in(value, &mut path, parameters, key == "runCommand" || key == "commands", problems);
+    }
+}
+
+fn references_in(
+    value: &Value,
+    path: &mut Vec<Segment>,
+    parameters: &Parameters,
+    script: bool,
+    problems: &mut Vec<Problem>,
+) {
+    match value {
+        Value::String(text) => {
+            for found in scan(text) {
+                let Braced::Reference(reference) = &found.braced else { continue };
+                if let Some(problem) = reference_problem(reference, parameters, script) {
+                    problems.push(Problem { path: path.clone(), ..problem }.within(found.span));
+                }
+            }
+        }
+        Value::Array(list) => {
+            for (index, item) in list.iter().enumerate() {
+                path.push(index.into());
+                references_in(item, path, parameters, script, problems);
+                path.pop();
+            }
+        }
+        Value::Object(map) => {
+            for (key, item) in map {
+                path.push(key.as_str().into());
+                references_in(item, path, parameters, script, problems);
+                path.pop();
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn reference_problem(reference: &Reference, parameters: &Parameters, script: bool) -> Option<Problem> {
+    let unknown = |message: String| {
+        if script {
+            // It may be meant for the script's own language, as templates of other tools are.
+            Problem::warning(
+                "unknown-reference",
+                Vec::new(),
+                format!("{message}; in this script it stays as it is"),
+            )
+        } else {
+            Problem::error("unknown-reference", Vec::new(), message)
+        }
+    };
+    match reference {
+        Reference::Parameter(name) if parameters.contains_key(name) => None,
+        Reference::Parameter(name) => {
+            let problem = unknown(format!("There is no parameter `{name}`"));
+            Some(match nearest(name, parameters.keys().map(String::as_str)) {
+                Some(near) => problem.help(format!("Did you mean `{near}`?")),
+                None => problem,
+            })
+        }
+        Reference::Output { .. } => {
+            Some(unknown("Steps of Command documents have no outputs to refer to".to_owned()))
+        }
+        Reference::Named { space, .. } if space == "ssm" || space == "ssm-secure" => Some(Problem::error(
+            "not-built",
+            Vec::new(),
+            format!("References to the parameter store (`{space}:`) are not built yet"),
+        )),
+        Reference::Named { space, name } => {
+            Some(unknown(format!("There is no `{space}:{name}` in Command documents")))
+        }
+    }
+}

@@ -217,6 +217,10 @@ fn run(event: &EventDraft) -> Option<String> {
             let found = outputs(&data["outputs"]);
             format!("Step {} {}{}{found}{next}", step(), status(data), why(data, "failure"))
         }
+        "run.loop.iterating" => match data["iteration"].as_u64() {
+            Some(number) => format!("Loop {} begins iteration {number}", step()),
+            None => format!("Loop {} begins an iteration", step()),
+        },
         "run.waiting" => {
             format!("Run of {} waits for a person{}", part(data, "procedure"), why(data, "reason"))
         }
@@ -236,6 +240,7 @@ pub(crate) fn status(data: &Value) -> String {
         "TimedOut" => "timed out".to_owned(),
         "Cancelled" => "was cancelled".to_owned(),
         "OutcomeUnknown" => "has an unknown outcome".to_owned(),
+        "Skipped" => "was skipped".to_owned(),
         other => format!("ended as {}", short(other)),
     }
 }

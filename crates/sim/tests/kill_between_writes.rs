@@ -132,6 +132,7 @@ impl World {
                 by: Actor::Person("test".to_owned()),
                 reason: None,
                 cause: None,
+                host: None,
             };
             engine.start(document, start, Vec::new()).await.expect("the run starts");
             self.over(id).await;

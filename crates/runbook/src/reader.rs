@@ -174,6 +174,21 @@ impl Reader<'_> {
         }
     }
 
+    /// A mapping that belongs to the structure of the document, which no reference can stand for.
+    pub(crate) fn structure<'m>(
+        &mut self,
+        map: &'m Map<String, Value>,
+        key: &str,
+    ) -> Option<&'m Map<String, Value>> {
+        match map.get(key)? {
+            Value::Object(inner) => Some(inner),
+            other => {
+                self.wrong(self.at(key), key, "a mapping", other);
+                None
+            }
+        }
+    }
+
     pub(crate) fn mapping<'m>(
         &mut self,
         map: &'m Map<String, Value>,

@@ -21,6 +21,9 @@ pub struct Disturbance {
     pub crash_after: Option<usize>,
     /// Somebody cancels when the journal has so many events.
     pub cancel_after: Option<usize>,
+    /// Everything that is said to the run is said twice, as a loop does that lost track; the second time must change
+    /// nothing.
+    pub twice: bool,
     /// What a person says of unknown outcomes; without it the run stays waiting.
     pub decision: Option<Decision>,
 }
@@ -43,6 +46,7 @@ struct Loop<'a> {
     at: Timestamp,
     crash_after: Option<usize>,
     crashed: bool,
+    twice: bool,
 }
 
 impl Loop<'_> {
@@ -60,9 +64,15 @@ impl Loop<'_> {
         self.run = transition.run;
     }
 
-    fn input(&mut self, input: Input) {
-        let transition = step(self.document, &self.run, input, self.at);
+    fn input(&mut self, input: &Input) {
+        let transition = step(self.document, &self.run, input.clone(), self.at);
         self.commit(transition);
+        // After a crash the input may be lost, and saying it again is what has to be done.
+        if self.twice && !self.crashed {
+            let again = step(self.document, &self.run, input.clone(), self.at);
+            assert_eq!(again.events, [], "said twice: {input:?}");
+            assert_eq!(again.run, self.run, "said twice: {input:?}");
+        }
     }
 }
 
@@ -93,6 +103,7 @@ pub fn drive(
         // A run whose first event was lost never began.
         crash_after: disturbance.crash_after.filter(|after| *after > 0),
         crashed: false,
+        twice: disturbance.twice,
     };
     driver.commit(first);
     let mut ledger: BTreeMap<AttemptId, (u32, Option<Outcome>)> = BTreeMap::new();
@@ -101,13 +112,13 @@ pub fn drive(
         let wanted = disturbance.cancel_after.is_some_and(|after| driver.journal.len() >= after);
         if wanted && driver.run.cancelling.is_none() && !driver.run.status.is_over() {
             let by = Actor::Person("tester".to_owned());
-            driver.input(Input::Cancel { by, reason: "Enough".to_owned() });
+            driver.input(&Input::Cancel { by, reason: "Enough".to_owned() });
             continue;
         }
         if let (Some((attempt, _)), Some(decision)) = (driver.run.waiting(), &disturbance.decision) {
             let by = Actor::Person("tester".to_owned());
             let input = Input::Decide { attempt: attempt.clone(), by, decision: decision.clone() };
-            driver.input(input);
+            driver.input(&input);
             continue;
         }
         let before = driver.journal.len();
@@ -116,23 +127,23 @@ pub fn drive(
                 Action::Perform(effect) => {
                     if let (EffectKind::Command(_), None) = (&effect.kind, &effect.dispatched) {
                         let commands = dispatch(&effect, hosts);
-                        driver.input(Input::Dispatched { attempt: effect.attempt, commands });
+                        driver.input(&Input::Dispatched { attempt: effect.attempt, commands });
                         break;
                     }
                     let entry =
                         ledger.entry(effect.attempt.clone()).or_insert_with(|| (1, performer(&effect)));
                     if let Some(outcome) = entry.1.clone() {
-                        driver.input(Input::Settled { attempt: effect.attempt, outcome });
+                        driver.input(&Input::Settled { attempt: effect.attempt, outcome });
                         break;
                     }
                 }
                 Action::Wake { timer, at } => {
                     driver.at = driver.at.max(at);
-                    driver.input(Input::TimerDue { timer });
+                    driver.input(&Input::TimerDue { timer });
                     break;
                 }
                 Action::Stop { attempt, .. } => {
-                    driver.input(Input::Settled { attempt, outcome: Outcome::Cancelled });
+                    driver.input(&Input::Settled { attempt, outcome: Outcome::Cancelled });
                     break;
                 }
             }

@@ -105,7 +105,7 @@ fn old_steps(
     parameters: &Parameters,
     reader: &mut Reader<'_>,
 ) -> Option<Vec<Step>> {
-    let config = reader.mapping(map, "runtimeConfig")?;
+    let config = reader.structure(map, "runtimeConfig")?;
     if config.is_empty() {
         reader.push(Problem::error("bad-value", reader.at("runtimeConfig"), "`runtimeConfig` has no plugin"));
         return None;
@@ -132,6 +132,13 @@ fn old_steps(
             Some(one) => vec![(None, one)],
         };
         if entries.is_empty() {
+            if settings.contains_key("properties") {
+                within.push(Problem::error(
+                    "bad-value",
+                    within.at("properties"),
+                    "`properties` holds nothing to do",
+                ));
+            }
             steps.push(None);
         }
         for (index, entry) in entries {
@@ -259,7 +266,7 @@ fn new_step(
             reader.missing("inputs", "A step");
             None
         }
-        Some(_) => reader.mapping(map, "inputs"),
+        Some(_) => reader.structure(map, "inputs"),
     }?;
     let facts = facts?;
     let (work, mut rules) = {
@@ -305,7 +312,7 @@ fn wire_keys(map: &Map<String, Value>, reader: &mut Reader<'_>) {
 }
 
 fn precondition(map: &Map<String, Value>, version: Version, reader: &mut Reader<'_>) -> Option<Precondition> {
-    let found = reader.mapping(map, "precondition")?;
+    let found = reader.structure(map, "precondition")?;
     if version != Version::V2_2 {
         reader.push(
             Problem::error(

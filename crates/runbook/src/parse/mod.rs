@@ -181,7 +181,7 @@ fn assume_role(map: &Map<String, Value>, parameters: &Parameters, reader: &mut R
 }
 
 fn files(map: &Map<String, Value>, reader: &mut Reader<'_>) {
-    let Some(files) = reader.mapping(map, "files") else { return };
+    let Some(files) = reader.structure(map, "files") else { return };
     let mut within = reader.inside("files");
     for (name, file) in files {
         let mut within = within.inside(name.as_str());

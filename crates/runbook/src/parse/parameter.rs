@@ -57,7 +57,7 @@ pub(crate) fn read_variables(map: &Map<String, Value>, reader: &mut Reader<'_>) 
 
 fn definitions(map: &Map<String, Value>, key: &str, reader: &mut Reader<'_>) -> Parameters {
     let mut parameters = Parameters::new();
-    let Some(definitions) = reader.mapping(map, key) else { return parameters };
+    let Some(definitions) = reader.structure(map, key) else { return parameters };
     let what = if key == "variables" { "variable" } else { "parameter" };
     let mut within = reader.inside(key);
     for (name, definition) in definitions {

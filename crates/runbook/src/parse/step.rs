@@ -160,7 +160,7 @@ fn inputs_of(
             None
         }
         Some(Value::Null) if action.is_some_and(|action| action.required.is_empty()) => Some(Map::new()),
-        Some(_) => reader.mapping(map, "inputs").cloned(),
+        Some(_) => reader.structure(map, "inputs").cloned(),
     }
 }
 

@@ -325,3 +325,53 @@ runtimeConfig:
     assert_eq!(line(&driven), "Success: 0.first Success, runShellScript1 Success");
     assert_eq!(scripts(&driven), ["r.0.first.1: a", "r.runShellScript1.1: b"]);
 }
+
+/// Every step of every procedure of the examples fails, everything is said twice, and the loop dies after each event.
+#[test]
+fn the_procedures_of_the_examples_survive_everything() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let mut seen = 0;
+    for path in super::common::files(&folder) {
+        let name = path.display().to_string();
+        if !["runbooks", "playbooks"].iter().any(|folder| name.contains(&format!("/{folder}/"))) {
+            continue;
+        }
+        let document = document(&std::fs::read_to_string(&path).expect("readable"));
+        // A value for each parameter that has no default, of its type.
+        let given: Map<String, Value> = document
+            .parameters
+            .iter()
+            .filter(|(_, parameter)| parameter.default.is_none())
+            .map(|(name, parameter)| {
+                let value = parameter.allowed_values.first().cloned();
+                (name.clone(), value.unwrap_or_else(|| sample(&parameter.kind.name())))
+            })
+            .collect();
+        let begin = begin("r", given);
+        seen += 1;
+        let decision = Some(Decision::Succeeded { outputs: Map::new() });
+        for twice in [false, true] {
+            let disturbance = Disturbance { twice, decision: decision.clone(), ..Disturbance::default() };
+            let driven = crash_everywhere(&document, &begin, &hosts(), &mut done, &disturbance);
+            assert!(driven.run.status.is_over() || driven.run.waiting().is_some(), "{name}");
+            assert!(driven.performed.values().all(|times| *times == 1), "{name}");
+        }
+        fail_every_step(&document, &begin, &hosts(), &mut done, &mut |step, driven| {
+            assert!(driven.run.status.is_over(), "{name}: {step}: {:?}", driven.run.position);
+            let failed = driven.run.step(step).map(|record| record.status);
+            assert_ne!(failed, Some(StepStatus::InProgress), "{name}: {step}");
+        });
+    }
+    assert!(seen > 0, "the examples have procedures");
+}
+
+fn sample(kind: &str) -> Value {
+    match kind {
+        "Integer" => json!(1),
+        "Boolean" => json!(true),
+        "StringList" => json!(["x"]),
+        "MapList" => json!([{"x": "y"}]),
+        "StringMap" => json!({"x": "y"}),
+        _ => json!("x"),
+    }
+}

@@ -3,6 +3,7 @@
 #[path = "../../tests/common/mod.rs"]
 mod common;
 mod control;
+mod histories;
 mod machine;
 mod properties;
 mod refusals;

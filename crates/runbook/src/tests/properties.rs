@@ -8,7 +8,7 @@ use crate::{Decision, Document, Effect, Outcome, RunEvent};
 
 /// A document with jumps forward only, so that it has no circles.
 fn a_document() -> impl Strategy<Value = Value> {
-    let step = (0..5_usize, 0..8_usize, any::<u16>(), 1..4_u32, proptest::option::of(any::<bool>()));
+    let step = (0..8_usize, 0..8_usize, any::<u16>(), 1..4_u32, proptest::option::of(any::<bool>()));
     proptest::collection::vec(step, 1..7).prop_map(|steps| {
         let count = steps.len();
         let later = |index: usize, pick: u16| {
@@ -19,6 +19,9 @@ fn a_document() -> impl Strategy<Value = Value> {
             .enumerate()
             .map(|(index, (kind, keys, pick, attempts, critical))| {
                 let mut step = json!({"name": format!("s{index}"), "maxAttempts": attempts});
+                if kind == 7 {
+                    step = json!({"name": format!("s{index}")});
+                }
                 let (action, inputs) = match kind {
                     0 => ("aws:sleep", json!({"Duration": format!("PT{}S", pick % 50)})),
                     1 => (
@@ -33,6 +36,23 @@ fn a_document() -> impl Strategy<Value = Value> {
                         ),
                         None => ("aws:sleep", json!({"Timestamp": "1970-01-01T00:01:00Z"})),
                     },
+                    5 => ("aws:pause", json!({})),
+                    6 => ("aws:updateVariable", json!({"Name": "variable:v", "Value": pick % 9})),
+                    7 => {
+                        let inner = json!([
+                            {"name": format!("i{index}"), "action": "aws:executeScript", "maxAttempts": attempts,
+                             "onFailure": if pick % 2 == 0 { "Continue" } else { "Abort" },
+                             "inputs": {"Runtime": "bash", "Script": "echo {{ variable:v }}"}},
+                            {"name": format!("j{index}"), "action": "aws:sleep", "inputs": {"Duration": "PT1S"}},
+                        ]);
+                        let over = if pick % 3 == 0 {
+                            json!({"Steps": inner, "Iterators": ["a", "b"]})
+                        } else {
+                            json!({"Steps": inner, "MaxIterations": 1 + pick % 3,
+                                   "LoopCondition": {"Variable": "{{ variable:v }}", "NumericLesser": 5}})
+                        };
+                        ("aws:loop", over)
+                    }
                     _ => ("aws:executeScript", json!({"Runtime": "bash", "Script": "echo {{ P }}"})),
                 };
                 step["action"] = action.into();
@@ -40,7 +60,7 @@ fn a_document() -> impl Strategy<Value = Value> {
                 if let Some(critical) = critical {
                     step["isCritical"] = critical.into();
                 }
-                if action != "aws:branch" && pick % 5 == 0 {
+                if !["aws:branch", "aws:loop"].contains(&action) && pick % 5 == 0 {
                     step["timeoutSeconds"] = (1 + pick % 40).into();
                 }
                 match (keys, later(index, pick.rotate_left(3))) {
@@ -53,8 +73,31 @@ fn a_document() -> impl Strategy<Value = Value> {
                 step
             })
             .collect();
-        json!({"schemaVersion": "0.3", "parameters": {"P": {"type": "Integer", "default": 1}}, "mainSteps": list})
+        json!({"schemaVersion": "0.3", "parameters": {"P": {"type": "Integer", "default": 1}}, "variables": {"v": {"type": "Integer", "default": 1}}, "mainSteps": list})
     })
+}
+
+/// Command documents of both shapes, with something of everything.
+fn a_command_document() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        Just(json!({
+            "schemaVersion": "2.2",
+            "parameters": {"P": {"type": "StringList", "default": ["a"], "interpolationType": "ENV_VAR"}},
+            "mainSteps": [
+                {"name": "a", "action": "aws:runShellScript",
+                 "precondition": {"StringEquals": ["platformType", "Linux"]},
+                 "inputs": {"runCommand": "{{ P }}", "timeoutSeconds": "5", "onFailure": "exit"}},
+                {"name": "b", "action": "aws:applications", "inputs": {"action": "Install", "source": "x"}},
+                {"name": "c", "action": "aws:runShellScript",
+                 "inputs": {"runCommand": ["x"], "finallyStep": true}},
+            ],
+        })),
+        Just(json!({
+            "schemaVersion": "1.2",
+            "parameters": {"P": {"type": "String", "default": "a"}},
+            "runtimeConfig": {"aws:runShellScript": {"properties": [{"id": "x", "runCommand": ["{{ P }}"]}]}},
+        })),
+    ]
 }
 
 fn an_outcome() -> impl Strategy<Value = Option<Outcome>> {
@@ -87,6 +130,7 @@ proptest! {
         outcomes in proptest::collection::vec(an_outcome(), 1..12),
         cancel_after in proptest::option::of(1..14_usize),
         decision in a_decision(),
+        twice in any::<bool>(),
     ) {
         let document = match Document::parse(&document) {
             Ok(document) => document,
@@ -97,7 +141,7 @@ proptest! {
             let pick = effect.attempt.as_str().bytes().fold(7_usize, |sum, b| sum * 31 % 1009 + usize::from(b));
             outcomes[pick % outcomes.len()].clone()
         };
-        let disturbance = Disturbance { cancel_after, decision, crash_after: None };
+        let disturbance = Disturbance { cancel_after, decision, twice, crash_after: None };
         let driven = crash_everywhere(&document, &begin("r", Map::new()), &hosts(), &mut perform, &disturbance);
         prop_assert!(
             driven.run.status.is_over() || driven.run.waiting().is_some(),
@@ -111,9 +155,25 @@ proptest! {
         prop_assert!(driven.run.finished_at.unwrap_or_default() >= Timestamp::from_millis(0));
     }
 
+    /// A text that is one reference becomes the value and nothing else, wherever it stands; one inside a longer text
+    /// leaves a text; everything else stays as it is.
+    #[test]
+    fn interpolation_never_changes_a_type(value in any_json(), around in any_json(), before in "[a-z ]{0,4}") {
+        let resolve = |reference: &crate::reference::Reference| match reference {
+            crate::reference::Reference::Parameter(name) if name == "P" => Ok(Some(value.clone())),
+            _ => Ok(None),
+        };
+        let whole = json!({"a": ["{{ P }}", &around], "b": {"c": "{{P}}"}});
+        let found = crate::reference::interpolate(&whole, &resolve);
+        prop_assert_eq!(found, Ok(json!({"a": [&value, &around], "b": {"c": &value}})));
+        let inside = crate::reference::interpolate(&json!(format!("{before}-{{{{ P }}}}")), &resolve);
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        prop_assert_eq!(inside, Ok(json!(format!("{before}-{text}"))));
+    }
+
     /// No value at all makes the reader panic, and a refusal always has an error.
     #[test]
-    fn parsing_never_panics(document in a_document(), path in proptest::collection::vec(any::<u16>(), 1..6), new in a_value()) {
+    fn parsing_never_panics(document in prop_oneof![2 => a_document(), 1 => a_command_document()], path in proptest::collection::vec(any::<u16>(), 1..6), new in a_value()) {
         let mut broken = document;
         mutate(&mut broken, &path, new);
         if let Err(problems) = Document::parse(&broken) {
@@ -134,6 +194,23 @@ proptest! {
             }
         }
     }
+}
+
+/// Any value, to a small depth; texts hold no braces of their own.
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        "[a-z$ ]{0,6}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 12, 4, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            proptest::collection::btree_map("[a-z]{1,3}", inner, 0..4)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
 }
 
 fn a_value() -> impl Strategy<Value = Value> {

@@ -55,8 +55,8 @@ const fn no_way_out(facts: ActionFacts) -> ActionFacts {
     ActionFacts { cancel_target: false, ..facts }
 }
 
-/// All actions of the reference.
-pub const ACTIONS: [ActionFacts; 23] = [
+/// All actions of the reference, and our own under `mainstay:`.
+pub const ACTIONS: [ActionFacts; 29] = [
     no_way_out(action(
         "aws:approve",
         &["Approvers"],
@@ -185,6 +185,12 @@ pub const ACTIONS: [ActionFacts; 23] = [
     no_way_out(built(action("aws:sleep", &[], &["Duration", "Timestamp"], &[]))),
     built(action("aws:updateVariable", &["Name", "Value"], &[], &[])),
     api("aws:waitForAwsResourceProperty", &["Service", "Api", "PropertySelector", "DesiredValues"]),
+    declares(action("mainstay:query", &["Query"], &["Time"], &["Result", "Value"])),
+    action("mainstay:waitForAlarm", &["Alarm"], &["State"], &["State"]),
+    action("mainstay:notify", &["Message"], &["Title", "To"], &[]),
+    action("mainstay:resolveIncident", &["Incident"], &["Message"], &[]),
+    action("mainstay:applyRevision", &["Revision"], &["Workload"], &["Change", "Revision"]),
+    action("mainstay:rollback", &[], &["Workload", "Revision"], &["Change", "Revision"]),
 ];
 
 /// What is known of the action of this name.

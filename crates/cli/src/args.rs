@@ -411,7 +411,11 @@ pub enum ServiceVerb {
 
 /// `events`
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Events {
+    /// What to do instead
+    #[command(subcommand)]
+    pub verb: Option<EventsVerb>,
     /// Go on with events as they happen
     #[arg(long, short)]
     pub follow: bool,
@@ -427,6 +431,22 @@ pub struct Events {
     /// Begin after the event at this place of the journal
     #[arg(long, value_name = "SEQ")]
     pub after: Option<u64>,
+}
+
+/// `events …`
+#[derive(Debug, Subcommand)]
+pub enum EventsVerb {
+    /// Say whether a pattern matches an event, and if not, which field keeps it from it; needs no server
+    ///
+    /// Exit code 0: it matches. 1: it does not. 2: the pattern or the event is refused.
+    Test {
+        /// An event pattern or a trigger, YAML or JSON
+        #[arg(value_name = "PATTERN_FILE")]
+        pattern: PathBuf,
+        /// An event as triggers see it, JSON
+        #[arg(value_name = "EVENT_FILE")]
+        event: PathBuf,
+    },
 }
 
 /// `alarms`

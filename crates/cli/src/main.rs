@@ -93,6 +93,9 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Verb::Schema { of } => verbs::schema::run(screen, *of),
         Verb::Test(test) => verbs::test::run(screen, &test.paths),
         Verb::Promql(verb) => verbs::promql::run(screen, verb),
+        Verb::Events(args::Events { verb: Some(args::EventsVerb::Test { pattern, event }), .. }) => {
+            verbs::events::pattern::run(screen, pattern, event)
+        }
         Verb::Server(server) => verbs::serve::server(global.data(), server),
         Verb::Agent(agent) => verbs::serve::agent(global.data(), global.server.as_deref(), agent),
         Verb::Shim { dir } => Err(Failure::new(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mainstay_declare::{Declared, SourceFile};
-use mainstay_detect::{RuleFile, RuleGroup, Trigger};
+use mainstay_detect::{PatternSet, RuleFile, RuleGroup, Trigger};
 use mainstay_model::{RevisionId, Timestamp};
 use mainstay_runbook::Document;
 use serde_json::{Value, json};
@@ -52,6 +52,8 @@ pub struct Active {
     pub procedures: BTreeMap<String, Arc<Procedure>>,
     /// Its triggers, by name.
     pub triggers: BTreeMap<String, Trigger>,
+    /// The patterns of the triggers that are on, by their names.
+    pub patterns: PatternSet<String>,
     /// Its rule groups, in file order.
     pub groups: Vec<Group>,
 }
@@ -106,15 +108,20 @@ impl Active {
             procedures.insert(name.clone(), Arc::new(Procedure { name, document, digest }));
         }
         let mut triggers = BTreeMap::new();
+        let mut patterns = PatternSet::new();
         for trigger in declared.triggers.values() {
-            triggers.insert(trigger.name.clone(), Trigger::parse(&trigger.value).map_err(first)?);
+            let parsed = Trigger::parse(&trigger.value).map_err(first)?;
+            if parsed.enabled {
+                patterns.add(trigger.name.clone(), parsed.pattern.clone());
+            }
+            triggers.insert(trigger.name.clone(), parsed);
         }
         let mut groups = Vec::new();
         for rules in &declared.rules {
             let file = RuleFile::parse(&rules.value).map_err(first)?;
             groups.extend(file.groups.into_iter().map(|group| Group { file: rules.path.clone(), group }));
         }
-        Ok(Self { revision, declared, procedures, triggers, groups })
+        Ok(Self { revision, declared, procedures, triggers, patterns, groups })
     }
 
     /// The workload's name.

@@ -65,9 +65,12 @@ impl Dispatcher {
             |active: &&Arc<Active>| event.workload.as_deref().is_none_or(|name| name == active.name());
         let mut seen: Option<Value> = None;
         for active in workloads.values().filter(of_event) {
-            for (name, trigger) in &active.triggers {
-                let value = seen.get_or_insert_with(|| event.as_eventbridge());
-                if trigger.matches(value) {
+            if active.patterns.is_empty() {
+                continue;
+            }
+            let value = seen.get_or_insert_with(|| event.as_eventbridge());
+            for name in active.patterns.matches(value) {
+                if let Some(trigger) = active.triggers.get(name) {
                     self.fire(active, name, event, trigger.calls(value)).await?;
                 }
             }

@@ -1,5 +1,7 @@
 //! `mainstay events`.
 
+pub mod pattern;
+
 use mainstay_api::client::Client;
 use mainstay_api::v1::{EventView, Page};
 

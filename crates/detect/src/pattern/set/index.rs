@@ -15,8 +15,11 @@ use crate::wildcard::Wildcard;
 /// A test: the node it leads to, and which of the node's tests it is.
 pub(super) type Entry = (u32, u32);
 
-/// The longest piece of a wildcard's inside that is looked for.
-const GRAM: usize = 4;
+/// The longest piece of a wildcard that is looked for.
+const GRAM: usize = 8;
+
+/// How many pieces of one wildcard are thought of.
+const MOST_PIECES: usize = 256;
 
 /// Keys that need no allocation to look up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,7 +30,7 @@ enum Small {
     Block(bool, u128, u128),
     /// A range of numbers, by the bits that its ends share, and how many they do not.
     Between(u8, u64),
-    Gram(u8, u32),
+    Gram(u8, u64),
 }
 
 /// A way to look up a value that is only worth it when some test needs it.
@@ -41,6 +44,7 @@ enum Probe {
 }
 
 /// Where a test is found.
+#[derive(Clone, Debug)]
 enum Key {
     Text(Box<[u8]>),
     Fold(Box<[u8]>),
@@ -52,7 +56,7 @@ enum Key {
     Any,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Affix {
     Prefix,
     Suffix,
@@ -71,6 +75,8 @@ pub(super) struct Index {
     /// Numbers up to here.
     below: BTreeMap<u64, Vec<Entry>>,
     probes: BTreeMap<Probe, u32>,
+    /// Where each wildcard was put.
+    wildcards: BTreeMap<Entry, Key>,
     /// Tests that nearly everything passes.
     pub(super) rest: Vec<Entry>,
 }
@@ -97,8 +103,8 @@ fn constant(value: &Value) -> u8 {
     }
 }
 
-fn gram(bytes: &[u8]) -> u32 {
-    bytes.iter().fold(0, |gram, byte| gram << 8 | u32::from(*byte))
+fn gram(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0, |gram, byte| gram << 8 | u64::from(*byte))
 }
 
 /// The bits in which two ranks differ, and what is left without them.
@@ -111,27 +117,30 @@ fn without(rank: u64, bits: u8) -> u64 {
     rank.checked_shr(u32::from(bits)).unwrap_or(0)
 }
 
-fn wildcard_key(wildcard: &Wildcard) -> Key {
-    let (first, rest) = match wildcard.parts().split_first() {
-        Some((text, [])) => return Key::Text(text.as_bytes().into()),
-        Some(parts) => parts,
-        None => return Key::Any,
+/// Where a wildcard may be put: every text that it matches has each of these.
+fn wildcard_keys(wildcard: &Wildcard) -> Vec<Key> {
+    let parts = wildcard.parts();
+    let (first, last) = match parts {
+        [text] => return vec![Key::Text(text.as_bytes().into())],
+        [first, .., last] => (first, last),
+        [] => return Vec::new(),
     };
+    let mut keys = Vec::new();
     if !first.is_empty() {
-        return Key::Affix(Affix::Prefix, first.as_bytes().into());
+        keys.push(Key::Affix(Affix::Prefix, first.as_bytes().into()));
     }
-    match rest.last() {
-        Some(last) if !last.is_empty() => Key::Affix(Affix::Suffix, reversed(last.as_bytes())),
-        _ => {
-            let inside = rest.iter().max_by_key(|part| part.len()).map_or(&[][..], |part| part.as_bytes());
-            let piece = &inside[..inside.len().min(GRAM)];
-            if piece.is_empty() {
-                return Key::Any;
-            }
-            let length = piece.len() as u8;
+    if !last.is_empty() {
+        keys.push(Key::Affix(Affix::Suffix, reversed(last.as_bytes())));
+    }
+    let length = parts.iter().map(String::len).max().unwrap_or(0).min(GRAM);
+    if length > 0 {
+        let pieces = parts.iter().flat_map(|part| part.as_bytes().windows(length)).take(MOST_PIECES);
+        keys.extend(pieces.map(|piece| {
+            let length = length as u8;
             Key::Small(Small::Gram(length, gram(piece)), Some(Probe::Gram(length)))
-        }
+        }));
     }
+    keys
 }
 
 fn range_key(bounds: &Bounds) -> Key {
@@ -166,7 +175,8 @@ fn keys(test: &Test) -> [Option<Key>; 2] {
             Like::Suffix(text) => Key::Affix(Affix::Suffix, reversed(text.as_bytes())),
             Like::PrefixFold(text) => Key::Affix(Affix::PrefixFold, folded(text)),
             Like::SuffixFold(text) => Key::Affix(Affix::SuffixFold, reversed(&folded(text))),
-            Like::Wildcard(wildcard) => wildcard_key(wildcard),
+            // The caller chooses among the places a wildcard has.
+            Like::Wildcard(_) => Key::Any,
         },
         Test::Numeric(bounds) => range_key(bounds),
         Test::Cidr(block) => {
@@ -189,8 +199,37 @@ fn take(entries: Option<&mut Vec<Entry>>, entry: Entry) -> bool {
 }
 
 impl Index {
+    /// How many tests are found in a place.
+    fn crowd(&self, key: &Key) -> usize {
+        let entries = match key {
+            Key::Text(key) => self.texts.get(key),
+            Key::Small(key, _) => self.small.get(key),
+            Key::Affix(affix, key) => self.affixes[*affix as usize].get(key),
+            _ => None,
+        };
+        entries.map_or(0, Vec::len)
+    }
+
+    /// Where a test goes. Wildcards share their beginnings and ends, so each goes where the fewest others are.
+    fn places(&mut self, test: &Test, entry: Entry) -> [Option<Key>; 2] {
+        let Test::Like(Like::Wildcard(wildcard)) = test else { return keys(test) };
+        let mut least: Option<(usize, Key)> = None;
+        for key in wildcard_keys(wildcard) {
+            let crowd = self.crowd(&key);
+            if least.as_ref().is_none_or(|(before, _)| crowd < *before) {
+                least = Some((crowd, key));
+            }
+            if crowd == 0 {
+                break;
+            }
+        }
+        let key = least.map_or(Key::Any, |(_, key)| key);
+        self.wildcards.insert(entry, key.clone());
+        [Some(key), None]
+    }
+
     pub(super) fn add(&mut self, test: &Test, entry: Entry) {
-        for key in keys(test).into_iter().flatten() {
+        for key in self.places(test, entry).into_iter().flatten() {
             let probe = probe(&key);
             match key {
                 Key::Text(key) => self.texts.entry(key).or_default().push(entry),
@@ -208,7 +247,11 @@ impl Index {
     }
 
     pub(super) fn remove(&mut self, test: &Test, entry: Entry) {
-        for key in keys(test).into_iter().flatten() {
+        let keys = match self.wildcards.remove(&entry) {
+            Some(key) => [Some(key), None],
+            None => keys(test),
+        };
+        for key in keys.into_iter().flatten() {
             if let Some(probe) = probe(&key)
                 && let Some(uses) = self.probes.get_mut(&probe)
             {

@@ -1,5 +1,5 @@
 //! How many events per second the journal makes durable, with one writer and with many, beside a bare loop of
-//! transactions on SQLite: same file system, same settings, same bytes, each durable before the next.
+//! transactions on SQLite: same file system, same settings, same bytes.
 //!
 //! `cargo bench -p mainstay-bench --bench journal`; `BENCH_DIR` chooses the disk (a temporary directory otherwise),
 //! `BENCH_SECONDS` how long each measurement takes (2), `BENCH_ROUNDS` how often it is repeated (5).

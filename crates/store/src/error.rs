@@ -73,15 +73,6 @@ pub enum StoreError {
         /// What SQLite said.
         source: Arc<rusqlite::Error>,
     },
-    /// The disk did not confirm that what was written is on it. Whether the batch will be there after a loss of power is
-    /// open, and nothing more is written: append the same drafts again after a restart.
-    #[error("the disk did not confirm what was written to the journal {}, so nothing more is written: check the disk, then start the server again; events that were not acknowledged may be missing", path.display())]
-    Unconfirmed {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: Arc<io::Error>,
-    },
     /// A stored event cannot be read.
     #[error("event {seq} of the journal cannot be read ({reason}): run `mainstay journal verify`")]
     BadRecord {

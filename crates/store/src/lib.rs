@@ -88,8 +88,7 @@ impl RowQuery {
 /// The journal: what the loops of the server know of storage.
 ///
 /// Readers see durable events only, and the tables exactly as the folds left them after some durable event. `read*`,
-/// `row*` and `cursor` block for as long as a few page reads take, or until what was just written is durable, and may be
-/// called from async code.
+/// `row*` and `cursor` block for as long as a few page reads take and may be called from async code.
 pub trait Journal: Send + Sync + 'static {
     /// Appends a batch: all of it or nothing, with consecutive `seq`s for what is new in it. Resolves when it is durable,
     /// in the order of the drafts.

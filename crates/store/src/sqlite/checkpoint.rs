@@ -18,10 +18,10 @@ const LOG_BYTES: usize = 16 << 20;
 
 /// What a transaction adds to the log besides its events and rows: pages that are written again though little of them
 /// changed.
-const PER_TRANSACTION: usize = 24 << 10;
+const PER_TRANSACTION: usize = 48 << 10;
 
 /// If this thread does not keep up, the writer folds the log in itself when it has so many pages.
-pub(super) const BACKSTOP: &str = "PRAGMA wal_autocheckpoint = 16384";
+pub(super) const BACKSTOP: &str = "PRAGMA wal_autocheckpoint = 8192";
 
 /// The writer's side.
 pub(super) struct Checkpointer {

@@ -4,14 +4,13 @@ use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::checkpoint::{BACKSTOP, Checkpointer};
-use super::durable::{self, Durable, Sync, Syncer};
 use super::readers::Readers;
 use super::schema::{self, Tables};
 use super::writer::Writer;
@@ -34,11 +33,6 @@ const SMALLEST_PAGE: u64 = 512;
 const STATEMENTS: usize = 256;
 
 pub(super) fn open(dir: &Path, options: Options) -> Result<SqliteJournal, StoreError> {
-    open_with(dir, options, durable::log_of(&file_in(dir)))
-}
-
-/// The same with another way to make the log durable.
-pub(super) fn open_with(dir: &Path, options: Options, sync: Sync) -> Result<SqliteJournal, StoreError> {
     let Options { folds, min_free_bytes } = options;
     fold::check(&folds)?;
     let unusable = |source| StoreError::Directory { path: dir.to_owned(), source: Arc::new(source) };
@@ -72,16 +66,13 @@ pub(super) fn open_with(dir: &Path, options: Options, sync: Sync) -> Result<Sqli
     settle_folds(&conn, dir, min_free_bytes, &folds)?;
 
     conn.query_row(BACKSTOP, [], |_| Ok(())).map_err(failed)?;
-    // From here on the log is synced by a thread of its own. What was written up to here SQLite has synced.
-    conn.execute_batch("PRAGMA synchronous = NORMAL").map_err(failed)?;
     let checkpointer = Checkpointer::start(path.clone()).map_err(unusable)?;
 
     let folds: Arc<[_]> = folds.into();
     let tables = Tables::of(&folds);
-    let (durable, head) = Durable::new(tip);
-    let durable = Arc::new(durable);
+    let (head_sender, head) = watch::channel(tip.seq);
+    let shared = Arc::new(Mutex::new(tip));
     let (requests, queue) = mpsc::unbounded_channel();
-    let syncer = Syncer::start(path.clone(), durable.clone(), sync).map_err(unusable)?;
     let writer = Writer {
         conn,
         dir: dir.to_owned(),
@@ -89,9 +80,9 @@ pub(super) fn open_with(dir: &Path, options: Options, sync: Sync) -> Result<Sqli
         tables: tables.clone(),
         min_free_bytes,
         tip,
-        syncer,
+        shared: shared.clone(),
+        head: head_sender,
         company: 0,
-        cost: Duration::ZERO,
         checkpointer,
     };
     let thread = std::thread::Builder::new()
@@ -103,9 +94,9 @@ pub(super) fn open_with(dir: &Path, options: Options, sync: Sync) -> Result<Sqli
         tables,
         requests: Some(requests),
         room: Arc::new(Semaphore::new(ROOM_KIB)),
-        durable: durable.clone(),
+        tip: shared,
         head,
-        readers: Readers::new(dir, path, durable),
+        readers: Readers::new(dir, path),
         writer: Some(thread),
         _lock: lock,
     })

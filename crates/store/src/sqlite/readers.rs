@@ -1,5 +1,4 @@
-//! Connections for reading. They never wait for the writer, but may see what it has committed and what is not durable yet.
-//! Of such events they say nothing; of rows that may follow from them, only when they are durable.
+//! Connections for reading. They see what is durable and never wait for the writer.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +7,6 @@ use mainstay_model::Event;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Params, Row, params};
 use serde_json::Value;
 
-use super::durable::Durable;
 use super::open::{classify, connect};
 use super::schema::{self, Tables, place};
 use crate::{RowQuery, StoreError, fold, record};
@@ -22,13 +20,12 @@ const PAGE_BYTES: usize = 16 << 20;
 pub(super) struct Readers {
     dir: PathBuf,
     path: PathBuf,
-    durable: Arc<Durable>,
     idle: Mutex<Vec<Connection>>,
 }
 
 impl Readers {
-    pub fn new(dir: &Path, path: PathBuf, durable: Arc<Durable>) -> Self {
-        Self { dir: dir.to_owned(), path, durable, idle: Mutex::new(Vec::new()) }
+    pub fn new(dir: &Path, path: PathBuf) -> Self {
+        Self { dir: dir.to_owned(), path, idle: Mutex::new(Vec::new()) }
     }
 
     pub fn path(&self) -> &Path {
@@ -47,7 +44,7 @@ impl Readers {
             None => connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)
                 .map_err(|error| classify(&self.dir, 0, error))?,
         };
-        let result = read(&Reader { conn: &conn, durable: &self.durable })
+        let result = read(&Reader { conn: &conn })
             .map_err(|error| error.classified(|error| classify(&self.dir, 0, error)));
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < KEPT {
@@ -101,25 +98,9 @@ pub(crate) fn read_event(row: &Row<'_>) -> Result<(Event, usize), ReadError> {
 
 pub(super) struct Reader<'a> {
     conn: &'a Connection,
-    durable: &'a Durable,
 }
 
 impl Reader<'_> {
-    /// Reads at one moment of the journal, and answers when the journal is durable up to there.
-    fn settled<T>(&self, read: impl FnOnce() -> Result<T, ReadError>) -> Result<T, ReadError> {
-        let transaction = self.conn.unchecked_transaction()?;
-        let last = self
-            .conn
-            .prepare_cached("SELECT seq FROM head WHERE only = 1")?
-            .query_row([], |row| Ok(schema::number(row.get_ref(0)?)))
-            .optional()?;
-        let found = read();
-        transaction.finish()?;
-        let found = found?;
-        self.durable.wait(last.unwrap_or(0))?;
-        Ok(found)
-    }
-
     fn events(&self, sql: &str, params: impl Params) -> Result<Vec<Arc<Event>>, ReadError> {
         let mut statement = self.conn.prepare_cached(sql)?;
         let mut rows = statement.query(params)?;
@@ -136,22 +117,20 @@ impl Reader<'_> {
     }
 
     pub fn after(&self, seq: u64, limit: usize) -> Result<Vec<Arc<Event>>, ReadError> {
-        let sql = format!("{EVENT} WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?");
-        self.events(&sql, params![place(seq), place(self.durable.tip().seq), count(limit)])
+        let sql = format!("{EVENT} WHERE seq > ? ORDER BY seq LIMIT ?");
+        self.events(&sql, params![place(seq), count(limit)])
     }
 
     pub fn before(&self, seq: u64, limit: usize) -> Result<Vec<Arc<Event>>, ReadError> {
         let sql = format!("{EVENT} WHERE seq < ? ORDER BY seq DESC LIMIT ?");
-        self.events(&sql, params![place(seq.min(self.durable.tip().seq + 1)), count(limit)])
+        self.events(&sql, params![place(seq), count(limit)])
     }
 
     pub fn by_id(&self, source: &str, id: &str) -> Result<Option<Arc<Event>>, ReadError> {
         let sql = format!("{EVENT} WHERE source = ? AND id = ?");
-        self.settled(|| Ok(self.events(&sql, params![source, id])?.pop()))
+        Ok(self.events(&sql, params![source, id])?.pop())
     }
 
-    /// A place that is not durable yet is told all the same: after a loss of power it is an earlier one, and some events
-    /// come a second time, as they may.
     pub fn cursor(&self, name: &str) -> Result<u64, ReadError> {
         let mut statement = self.conn.prepare_cached("SELECT seq FROM cursors WHERE name = ?")?;
         let seq = statement.query_row([name], |row| Ok(schema::number(row.get_ref(0)?))).optional()?;
@@ -165,7 +144,7 @@ impl Reader<'_> {
         table: &str,
         id: &str,
     ) -> Result<Option<Value>, ReadError> {
-        let row = self.settled(|| Ok(tables.load(self.conn, index, id)?))?;
+        let row = tables.load(self.conn, index, id)?;
         Ok(row.map(|row| fold::parse(table, row.changed, &row.text)).transpose()?)
     }
 
@@ -178,23 +157,25 @@ impl Reader<'_> {
     ) -> Result<Vec<(String, Value)>, ReadError> {
         let statements = tables.statements(index);
         let limit = count(query.limit);
-        self.settled(|| {
-            if !query.newest_first {
-                return self.page(table, &statements.by_id, params![query.after_id, limit]);
+        if !query.newest_first {
+            return self.page(table, &statements.by_id, params![query.after_id, limit]);
+        }
+        let mut created = None;
+        // The row and those behind it have to be of one moment.
+        let transaction = self.conn.unchecked_transaction()?;
+        if let Some(id) = &query.after_id {
+            created = self
+                .conn
+                .prepare_cached(&statements.created)?
+                .query_row([id], |row| row.get::<_, i64>(0))
+                .optional()?;
+            if created.is_none() {
+                return Err(StoreError::NoSuchRow { table: table.to_owned(), id: id.clone() }.into());
             }
-            let mut created = None;
-            if let Some(id) = &query.after_id {
-                created = self
-                    .conn
-                    .prepare_cached(&statements.created)?
-                    .query_row([id], |row| row.get::<_, i64>(0))
-                    .optional()?;
-                if created.is_none() {
-                    return Err(StoreError::NoSuchRow { table: table.to_owned(), id: id.clone() }.into());
-                }
-            }
-            self.page(table, &statements.newest, params![created, query.after_id, limit])
-        })
+        }
+        let rows = self.page(table, &statements.newest, params![created, query.after_id, limit]);
+        transaction.finish()?;
+        rows
     }
 
     fn page(&self, table: &str, sql: &str, params: impl Params) -> Result<Vec<(String, Value)>, ReadError> {

@@ -1,15 +1,14 @@
 //! The thread that writes.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use mainstay_model::{Event, EventDraft};
 use rusqlite::{CachedStatement, Connection, params};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
 use super::checkpoint::Checkpointer;
-use super::durable::{Committed, Syncer};
 use super::open::{BUSY, check_space, classify};
 use super::schema::{SqlBacking, Tables, place};
 use crate::fold::{self, Overlay};
@@ -20,11 +19,11 @@ use crate::{Fold, StoreError};
 /// moment does not wait for ever.
 const GROUP_BYTES: usize = 8 << 20;
 
-/// And at most so many requests.
+/// And so many requests.
 const GROUP_REQUESTS: usize = 4096;
 
-/// A transaction that is still to get company waits so long for the next request before it is committed all the same: a
-/// small part of what a sync to disk takes, and many times what a caller needs to ask again.
+/// A transaction that could still get more company waits so long for the next request before it is committed: a small
+/// part of what a sync to disk takes, and many times what a caller needs to ask again.
 const PATIENCE: Duration = Duration::from_micros(50);
 
 type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -62,21 +61,21 @@ pub(super) struct Appended {
 }
 
 /// An answer that is given once the transaction is durable, or replaced by the reason why it is not.
-pub(super) enum Pending {
+enum Pending {
     Append(Answer<Appended>, Result<Appended, StoreError>),
     Done(Answer<()>, Result<(), StoreError>),
 }
 
 impl Pending {
     // Whoever does not wait any more does not care for the answer.
-    pub fn give(self) {
+    fn give(self) {
         match self {
             Self::Append(answer, result) => drop(answer.send(result)),
             Self::Done(answer, result) => drop(answer.send(result)),
         }
     }
 
-    pub fn fail(self, error: &StoreError) {
+    fn fail(self, error: &StoreError) {
         match self {
             Self::Append(answer, _) => drop(answer.send(Err(error.clone()))),
             Self::Done(answer, _) => drop(answer.send(Err(error.clone()))),
@@ -90,14 +89,13 @@ pub(super) struct Writer {
     pub folds: Arc<[Arc<dyn Fold>]>,
     pub tables: Tables,
     pub min_free_bytes: u64,
-    /// The last event that was committed.
+    /// The last durable event.
     pub tip: Tip,
-    pub syncer: Syncer,
-    /// How many are asking, as far as is known: those in the last transaction, behind it, and before it on the way to
-    /// the disk.
+    /// The same, for everyone.
+    pub shared: Arc<Mutex<Tip>>,
+    pub head: watch::Sender<u64>,
+    /// How many are asking, as far as is known: those in the last transaction and those who waited behind it.
     pub company: usize,
-    /// What a request in the last transaction took to be written.
-    pub cost: Duration,
     pub checkpointer: Checkpointer,
 }
 
@@ -116,14 +114,26 @@ struct Group {
 impl Writer {
     /// Works until nobody can ask any more.
     pub fn run(mut self, mut queue: mpsc::UnboundedReceiver<Request>) {
-        while let Some(first) = queue.blocking_recv() {
+        while let Some(first) = self.next(&mut queue) {
             self.group(first, &mut queue);
         }
-        let Self { conn, checkpointer, syncer, .. } = self;
-        drop(syncer);
+        let Self { conn, checkpointer, .. } = self;
         // The last connection that is closed folds in what is left of the log and removes it.
         drop(checkpointer);
         drop(conn);
+    }
+
+    /// The first request of the next transaction. `None` when nobody can ask any more.
+    fn next(&self, queue: &mut mpsc::UnboundedReceiver<Request>) -> Option<Request> {
+        // Callers who were just answered are about to ask again. To sleep and be woken would cost more than the wait.
+        let start = now();
+        while self.company > 1 && start.elapsed() < PATIENCE {
+            match queue.try_recv() {
+                Ok(request) => return Some(request),
+                Err(_) => std::thread::yield_now(),
+            }
+        }
+        queue.blocking_recv()
     }
 
     fn classify(&self, error: rusqlite::Error) -> StoreError {
@@ -138,17 +148,15 @@ impl Writer {
             pending: Vec::new(),
             rooms: Vec::new(),
         };
-        let start = now();
         let outcome = self.fill(&mut group, first, queue);
-        let asking = group.pending.len();
-        self.company = asking + queue.len() + self.syncer.under_way();
-        self.cost = start.elapsed() / u32::try_from(asking).unwrap_or(u32::MAX).max(1);
+        self.company = group.pending.len() + queue.len();
         match outcome {
             Ok(()) => {
-                let Group { tip, changes, bytes, pending, rooms } = group;
-                self.tip = tip;
-                self.syncer.hand_over(Committed { tip, pending, rooms });
-                self.checkpointer.committed(&self.conn, bytes + changes.bytes);
+                self.tip = group.tip;
+                *self.shared.lock().unwrap_or_else(PoisonError::into_inner) = group.tip;
+                self.head.send_if_modified(|head| std::mem::replace(head, group.tip.seq) != group.tip.seq);
+                group.pending.into_iter().for_each(Pending::give);
+                self.checkpointer.committed(&self.conn, group.bytes + group.changes.bytes);
             }
             Err(error) => {
                 self.roll_back(&error);
@@ -182,35 +190,34 @@ impl Writer {
         }
     }
 
-    /// Puts what waits into one transaction and commits it.
+    /// Puts everything that waits into one transaction and commits it. Requests that arrive meanwhile still come along;
+    /// with many writers that makes one sync to disk do for nearly all of them.
     fn fill(
         &self,
         group: &mut Group,
         first: Request,
         queue: &mut mpsc::UnboundedReceiver<Request>,
     ) -> Result<(), StoreError> {
-        let sound = self.syncer.durable.failure().map_or(Ok(()), Err);
-        let space = sound.and_then(|()| {
-            check_space(&self.dir, self.min_free_bytes).or_else(|_| {
-                self.shrink_log();
-                check_space(&self.dir, self.min_free_bytes)
-            })
+        let space = check_space(&self.dir, self.min_free_bytes).or_else(|_| {
+            self.shrink_log();
+            check_space(&self.dir, self.min_free_bytes)
         });
         let ready =
             space.and_then(|()| self.run_cached("BEGIN IMMEDIATE").map_err(|error| self.classify(error)));
         let mut insert = None;
         self.take(group, &mut insert, first, ready)?;
-        let wanted = party(self.company, self.cost, self.syncer.sync_time());
         let mut last = now();
-        while group.bytes + group.changes.bytes < GROUP_BYTES && group.pending.len() < wanted {
+        while group.bytes + group.changes.bytes < GROUP_BYTES && group.pending.len() < GROUP_REQUESTS {
             match queue.try_recv() {
                 Ok(request) => {
                     self.take(group, &mut insert, request, Ok(()))?;
                     last = now();
                 }
                 // Those who were answered last are about to ask again; the processor is better used by them than by an
-                // early commit.
-                Err(_) if last.elapsed() < PATIENCE => std::thread::yield_now(),
+                // early sync that they all have to wait for.
+                Err(_) if group.pending.len() < self.company && last.elapsed() < PATIENCE => {
+                    std::thread::yield_now();
+                }
                 Err(_) => break,
             }
         }
@@ -344,16 +351,6 @@ impl Writer {
     }
 }
 
-/// How many requests to take into a transaction when so many are asking, one takes so long to write, and a sync so long.
-///
-/// Where the disk is slower than the writing, everybody in one transaction is best: there is one sync for all. Where it is
-/// quicker, half of them are written while the other half is synced.
-fn party(company: usize, cost: Duration, sync: Duration) -> usize {
-    let writing = cost.saturating_mul(u32::try_from(company).unwrap_or(u32::MAX));
-    let best = if writing > sync { company.div_ceil(2) } else { company };
-    best.clamp(1, GROUP_REQUESTS)
-}
-
 #[expect(
     clippy::disallowed_methods,
     reason = "how long to wait for company is no state: no event depends on it"
@@ -369,21 +366,5 @@ fn split<T>(done: Result<Done<T>, StoreError>) -> (Done<T>, Result<(), StoreErro
     match done {
         Ok(result) => (result, Ok(())),
         Err(error) => (Err(error.clone()), Err(error)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_transaction_takes_half_of_the_company_when_the_disk_is_quicker_than_the_writing() {
-        let micros = Duration::from_micros;
-        assert_eq!(party(0, Duration::ZERO, Duration::ZERO), 1);
-        assert_eq!(party(1, micros(100), micros(50)), 1);
-        assert_eq!(party(64, micros(5), micros(250)), 32);
-        assert_eq!(party(64, micros(5), micros(2000)), 64);
-        assert_eq!(party(9, micros(100), micros(250)), 5);
-        assert_eq!(party(usize::MAX, micros(5), micros(250)), GROUP_REQUESTS);
     }
 }

@@ -125,8 +125,8 @@ pub struct TargetFacts {
     pub parameters: Option<Vec<Named>>,
 }
 
-/// The languages. Each call is pure: the same value gives the same answer.
-pub trait Languages {
+/// The languages. Each call is pure: the same value gives the same answer, on whichever thread it is asked.
+pub trait Languages: Sync {
     /// Reads an SSM document.
     fn document(&self, value: &Value) -> Checked<ProcedureFacts>;
 

@@ -215,7 +215,7 @@ fn read_all(
     by_path: &BTreeMap<&str, &SourceFile>,
     languages: &dyn Languages,
 ) -> (Vec<File>, Vec<Diagnostic>, bool) {
-    let mut out = Vec::new();
+    let mut wanted = Vec::new();
     let mut total = 0;
     for file in by_path.values() {
         let of_standard = standards::split(&file.path);
@@ -229,13 +229,14 @@ fn read_all(
             let message = format!(
                 "With this file the directory has more than {MAX_DIRECTORY_BYTES} bytes to read; it and what follows is not read"
             );
-            return (out, vec![Source::named(&file.path).error("too-large", 0..0, message)], false);
+            let problem = Source::named(&file.path).error("too-large", 0..0, message);
+            return (read::each(&wanted, languages), vec![problem], false);
         }
         if of_standard.is_none() {
-            out.push(File::of(file, kind, languages));
+            wanted.push((*file, kind));
         }
     }
-    (out, Vec::new(), true)
+    (read::each(&wanted, languages), Vec::new(), true)
 }
 
 /// What is wrong with the names of files and folders.

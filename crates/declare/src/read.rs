@@ -1,5 +1,8 @@
 //! One file from bytes to what it declares, before anything is known of the other files.
 
+use std::num::NonZero;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use serde_json::Value;
 
 use crate::SourceFile;
@@ -43,6 +46,46 @@ pub(crate) struct File {
     pub kind: Kind,
     pub content: Content,
     pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Fewer bytes are read sooner than threads are started.
+const WORTH_THREADS: usize = 64 << 10;
+
+/// Decodes and reads files, several at once where there are many. The answers are in the order of the files and do not
+/// depend on how many threads there are.
+pub(crate) fn each(wanted: &[(&SourceFile, Kind)], languages: &dyn Languages) -> Vec<File> {
+    let bytes: usize = wanted.iter().map(|(file, _)| file.bytes.len()).sum();
+    let threads = match bytes {
+        ..WORTH_THREADS => 1,
+        _ => std::thread::available_parallelism().map_or(1, NonZero::get),
+    };
+    each_on(threads, wanted, languages)
+}
+
+fn each_on(threads: usize, wanted: &[(&SourceFile, Kind)], languages: &dyn Languages) -> Vec<File> {
+    let read = |(file, kind): &(&SourceFile, Kind)| File::of(file, *kind, languages);
+    let next = AtomicUsize::new(0);
+    // Files differ much in size, so each thread takes the next one when it is done with one.
+    let work = || {
+        let mut done = Vec::new();
+        while let Some((place, wanted)) = {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            wanted.get(place).map(|wanted| (place, wanted))
+        } {
+            done.push((place, read(wanted)));
+        }
+        done
+    };
+    let mut files = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads.min(wanted.len())).map(|_| scope.spawn(work)).collect();
+        let mut files = work();
+        for other in others {
+            files.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        files
+    });
+    files.sort_unstable_by_key(|(place, _)| *place);
+    files.into_iter().map(|(_, file)| file).collect()
 }
 
 impl File {
@@ -181,4 +224,47 @@ fn finish<F>(
     let problems = checked.problems.into_iter().take(MAX_PROBLEMS + 1);
     diagnostics.extend(problems.map(|problem| node.diagnostic(problem, source)));
     Read { node, value, facts: checked.facts }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Silent;
+
+    impl Languages for Silent {
+        fn document(&self, _: &Value) -> Checked<ProcedureFacts> {
+            Checked { facts: None, problems: Vec::new() }
+        }
+        fn rules(&self, _: &Value) -> Checked<RulesFacts> {
+            Checked { facts: None, problems: Vec::new() }
+        }
+        fn trigger(&self, _: &Value) -> Checked<TriggerFacts> {
+            Checked { facts: None, problems: Vec::new() }
+        }
+        fn query(&self, _: &str) -> Vec<mainstay_model::Problem> {
+            Vec::new()
+        }
+    }
+
+    #[test]
+    fn the_order_of_files_does_not_depend_on_the_number_of_threads() {
+        let files: Vec<SourceFile> = (0..100_usize)
+            .map(|at| SourceFile {
+                path: format!("runbooks/r{at:03}.yaml"),
+                bytes: format!("at: {}\n{at}: [\n", "x".repeat(at * 37 % 101)).into_bytes(),
+            })
+            .collect();
+        let wanted: Vec<(&SourceFile, Kind)> = files.iter().map(|file| (file, Kind::Procedure)).collect();
+        let told = |threads| -> Vec<(String, Vec<Diagnostic>)> {
+            let read = each_on(threads, &wanted, &Silent);
+            read.into_iter().map(|file| (file.source.path.clone(), file.diagnostics)).collect()
+        };
+        let one = told(1);
+        assert!(one.iter().map(|(path, _)| path).is_sorted() && one.len() == 100);
+        assert!(one.iter().all(|(_, problems)| !problems.is_empty()));
+        for threads in [2, 7, 200] {
+            assert_eq!(told(threads), one);
+        }
+    }
 }

@@ -1,8 +1,8 @@
 //! `mainstay events test`: one pattern on one event, on files, with no server.
 
-use std::cell::RefCell;
 use std::io::Read as _;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use mainstay_declare::{
     Checked, Kind, Languages, MAX_FILE_BYTES, ProcedureFacts, RulesFacts, SourceFile, TriggerFacts,
@@ -46,7 +46,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 
 /// Keeps the pattern of a file that is read as a trigger: the trigger's, or the file is one itself.
 #[derive(Default)]
-struct Reads(RefCell<Option<Pattern>>);
+struct Reads(Mutex<Option<Pattern>>);
 
 impl Languages for Reads {
     fn document(&self, _: &Value) -> Checked<ProcedureFacts> {
@@ -65,7 +65,7 @@ impl Languages for Reads {
         };
         match parsed {
             Ok(pattern) => {
-                self.0.replace(Some(pattern));
+                *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(pattern);
                 Checked::failed(Vec::new())
             }
             Err(problems) => Checked::failed(problems),
@@ -81,9 +81,10 @@ fn read_pattern(screen: Screen, path: &Path) -> Result<Pattern, Failure> {
     let file = SourceFile { path: path.display().to_string(), bytes: read(path)? };
     let reads = Reads::default();
     let outcome = mainstay_declare::check_file(&file, Some(Kind::Trigger), &reads);
-    if let (Some(pattern), false) =
-        (reads.0.take(), outcome.diagnostics.iter().any(mainstay_declare::Diagnostic::is_error))
-    {
+    if let (Some(pattern), false) = (
+        reads.0.into_inner().unwrap_or_else(PoisonError::into_inner),
+        outcome.diagnostics.iter().any(mainstay_declare::Diagnostic::is_error),
+    ) {
         return Ok(pattern);
     }
     if screen.is_json() {

@@ -1,8 +1,8 @@
 //! Test files and the rule files they name, read from the disk.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use mainstay_declare::{
     Checked, Diagnostic, FileContent, Kind, Languages, LineCol, ProcedureFacts, RulesFacts, SourceFile,
@@ -49,7 +49,7 @@ impl Loaded {
 /// this function.
 struct Reads<F>(F);
 
-impl<F: Fn(&Value) -> Vec<Problem>> Languages for Reads<F> {
+impl<F: Fn(&Value) -> Vec<Problem> + Sync> Languages for Reads<F> {
     fn document(&self, _: &Value) -> Checked<ProcedureFacts> {
         Checked::failed(Vec::new())
     }
@@ -117,16 +117,13 @@ pub fn load(path: &Path, within: Option<&Path>) -> Result<Loaded, Failure> {
 
 impl Loaded {
     fn read_tests(&mut self) {
-        let documents = Cell::new(0);
-        let count = |_: &Value| {
-            documents.set(documents.get() + 1);
-            match documents.get() {
-                1 => Vec::new(),
-                _ => vec![
-                    Problem::error("several-documents", [], "A test file is one document")
-                        .help("put each in a file of its own"),
-                ],
-            }
+        let documents = AtomicUsize::new(0);
+        let count = |_: &Value| match documents.fetch_add(1, Ordering::Relaxed) {
+            0 => Vec::new(),
+            _ => vec![
+                Problem::error("several-documents", [], "A test file is one document")
+                    .help("put each in a file of its own"),
+            ],
         };
         let outcome = mainstay_declare::check_file(&self.source, Some(Kind::Rules), &Reads(count));
         self.sources.extend(outcome.sources);

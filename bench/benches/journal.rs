@@ -9,12 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use mainstay_bench::{Failure, median, variable};
 use mainstay_model::{Actor, Event, EventDraft, EventId, Timestamp};
 use mainstay_store::{Fold, Journal, Options, Rows, SqliteJournal, TUNING, verify};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::json;
-
-type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Ids ascend in time, as those of UUIDv7 do.
 fn id(n: u64) -> Result<EventId, Failure> {
@@ -150,22 +149,6 @@ impl Case {
     fn new(name: &str, writers: Option<u64>, folds: Vec<Arc<dyn Fold>>) -> Self {
         Self { name: name.to_owned(), writers, folds, rates: Vec::new(), ratios: Vec::new() }
     }
-}
-
-fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
-fn variable<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(
-    name: &str,
-    otherwise: T,
-) -> Result<T, Failure> {
-    Ok(match std::env::var(name) {
-        Ok(text) => text.parse()?,
-        Err(_) => otherwise,
-    })
 }
 
 fn main() -> Result<(), Failure> {

@@ -12,11 +12,10 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use mainstay_bench::{Failure, median, variable};
 use mainstay_detect::{Pattern, PatternSet, Scratch};
 use quamina::Quamina;
 use serde_json::{Value, json};
-
-type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// How many different events there are.
 const EVENTS: usize = 1_000;
@@ -135,21 +134,6 @@ fn rate(events: &[String], time: Duration, mut matches: impl FnMut(&[u8])) -> f6
     count as f64 / start.elapsed().as_secs_f64()
 }
 
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
-fn variable<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(
-    name: &str,
-    otherwise: T,
-) -> Result<T, Failure> {
-    Ok(match std::env::var(name) {
-        Ok(text) => text.parse()?,
-        Err(_) => otherwise,
-    })
-}
-
 /// Patterns of one mix and number, with both matchers.
 struct Case {
     name: &'static str,
@@ -252,16 +236,16 @@ fn main() -> Result<(), Failure> {
             }
         }
     }
-    println!("reading the event into a `serde_json::Value` alone: {:.0} per s", median(&mut parse));
+    println!("reading the event into a `serde_json::Value` alone: {:.0} per s", median(&parse));
     println!(
         "{:<12} {:>9} {:>13} {:>10} {:>10} {:>7}",
         "", "patterns", "matches/event", "per s", "quamina", "times"
     );
     for case in &mut cases {
-        let ours = median(&mut case.ours);
+        let ours = median(&case.ours);
         let (theirs, times) = match &case.quamina {
             Ok(_) => {
-                let theirs = median(&mut case.theirs);
+                let theirs = median(&case.theirs);
                 (format!("{theirs:.0}"), format!("{:.2}x", ours / theirs))
             }
             Err(why) => (String::new(), why.clone()),

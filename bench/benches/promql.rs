@@ -13,7 +13,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use mainstay_bench::{process, process::Memory};
+use mainstay_bench::{Failure, process, process::Memory, variable};
 use mainstay_promql::{Engine, Expr, Labels, MemorySeries, Samples, parse};
 
 #[path = "../../crates/promql/tests/compliance/answer.rs"]
@@ -22,8 +22,6 @@ mod answer;
 mod prometheus;
 
 use prometheus::Prometheus;
-
-type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 const QUERIES: [&str; 20] = [
     "http_requests_total",
@@ -125,13 +123,6 @@ fn store(series: usize) -> MemorySeries {
 #[expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
 fn now() -> Instant {
     Instant::now()
-}
-
-fn variable(name: &str, otherwise: usize) -> Result<usize, Failure> {
-    Ok(match std::env::var(name) {
-        Ok(text) => text.parse()?,
-        Err(_) => otherwise,
-    })
 }
 
 /// One query, instant or range.

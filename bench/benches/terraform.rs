@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use mainstay_bench::{Failure, variable};
 use mainstay_declare::{Declared, SourceFile, declare};
 use mainstay_model::{HostId, Tags};
 use mainstay_plan::{HostSeen, Observed, Version, plan};
@@ -29,14 +30,8 @@ mod large;
 
 use languages::Spoken;
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-
 const COMPONENTS: usize = 1_000;
 const HOSTS: usize = 10;
-
-fn setting(name: &str, otherwise: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
-}
 
 fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -95,10 +90,10 @@ fn main() -> Result<(), Failure> {
         println!("skipped: terraform is not on this machine");
     }
 
-    let patience = Duration::from_secs(setting("BENCH_PATIENCE", 120));
+    let patience = Duration::from_secs(variable("BENCH_PATIENCE", 120)?);
     let mut taken: Vec<Vec<Duration>> = vec![Vec::new(); rows.len()];
     let mut given_up = vec![false; rows.len()];
-    for _ in 0..setting("BENCH_ROUNDS", 5) {
+    for _ in 0..variable("BENCH_ROUNDS", 5_u64)? {
         for (index, row) in rows.iter().enumerate() {
             if given_up[index] {
                 continue;

@@ -423,3 +423,6 @@ fn kind_of(source: &Source, parsed: &tree::Parsed) -> Result<Option<Kind>, Box<D
         }
     }
 }
+
+#[cfg(test)]
+mod anything;

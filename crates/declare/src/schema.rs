@@ -215,26 +215,9 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     use super::*;
+    use crate::anything::Any;
     use crate::source::Source;
-    use crate::{Checked, Languages, ProcedureFacts, RulesFacts, SourceFile, TriggerFacts, check_file, tree};
-
-    /// Takes everything: what is under test is the file of our own.
-    struct Any;
-
-    impl Languages for Any {
-        fn document(&self, _: &Value) -> Checked<ProcedureFacts> {
-            Checked::ok(ProcedureFacts::default())
-        }
-        fn rules(&self, _: &Value) -> Checked<RulesFacts> {
-            Checked::ok(RulesFacts::default())
-        }
-        fn trigger(&self, _: &Value) -> Checked<TriggerFacts> {
-            Checked::ok(TriggerFacts { name: None, targets: Vec::new() })
-        }
-        fn query(&self, _: &str) -> Vec<mainstay_model::Problem> {
-            Vec::new()
-        }
-    }
+    use crate::{SourceFile, check_file, tree};
 
     /// Every `mainstay.yaml` below, with its text.
     fn files(at: &Path, out: &mut Vec<(PathBuf, SourceFile)>) {

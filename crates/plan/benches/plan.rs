@@ -4,30 +4,14 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use mainstay_declare::{
-    Checked, Declared, Languages, ProcedureFacts, RulesFacts, SourceFile, TriggerFacts, declare,
-};
-use mainstay_model::{HostId, Problem, RevisionId, Tags};
+use mainstay_declare::{Declared, SourceFile, declare};
+use mainstay_model::{HostId, RevisionId, Tags};
 use mainstay_plan::{HostSeen, Observed, SeenState, ServiceSeen, Version, plan, spec_digest};
-use serde_json::Value;
 
-/// The workload has files of no other language.
-struct NoLanguages;
+#[path = "../tests/common/languages.rs"]
+mod languages;
 
-impl Languages for NoLanguages {
-    fn document(&self, _: &Value) -> Checked<ProcedureFacts> {
-        Checked::failed(Vec::new())
-    }
-    fn rules(&self, _: &Value) -> Checked<RulesFacts> {
-        Checked::failed(Vec::new())
-    }
-    fn trigger(&self, _: &Value) -> Checked<TriggerFacts> {
-        Checked::failed(Vec::new())
-    }
-    fn query(&self, _: &str) -> Vec<Problem> {
-        Vec::new()
-    }
-}
+use languages::Anything;
 
 /// Each component depends on the one before and on the one ten places before, so that a change of the first is felt by
 /// all others.
@@ -46,7 +30,7 @@ fn workload(mode: &str) -> Declared {
         .expect("texts grow");
     }
     let file = SourceFile { path: "mainstay.yaml".to_owned(), bytes: text.into_bytes() };
-    declare(&[file], &NoLanguages).declared.expect("the workload is sound")
+    declare(&[file], &Anything).declared.expect("the workload is sound")
 }
 
 fn observed(declared: &Declared) -> Observed {

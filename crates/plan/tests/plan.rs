@@ -1,34 +1,18 @@
 //! Placement and changes on small declared workloads.
 
-use mainstay_declare::{
-    Checked, Declared, Languages, ProcedureFacts, RulesFacts, SourceFile, TriggerFacts, declare,
-};
-use mainstay_model::{HostId, Problem, Tags};
+use mainstay_declare::{Declared, SourceFile, declare};
+use mainstay_model::{HostId, Tags};
 use mainstay_plan::{ChangeKind, changes, place, waves};
-use serde_json::Value;
 
-/// These workloads have no files in other languages.
-struct NoLanguages;
+#[path = "common/languages.rs"]
+mod languages;
 
-impl Languages for NoLanguages {
-    fn document(&self, _: &Value) -> Checked<ProcedureFacts> {
-        Checked::failed(Vec::new())
-    }
-    fn rules(&self, _: &Value) -> Checked<RulesFacts> {
-        Checked::failed(Vec::new())
-    }
-    fn trigger(&self, _: &Value) -> Checked<TriggerFacts> {
-        Checked::failed(Vec::new())
-    }
-    fn query(&self, _: &str) -> Vec<Problem> {
-        Vec::new()
-    }
-}
+use languages::Anything;
 
 fn workload(components: &str) -> Declared {
     let text = format!("workload: shop\ncomponents:\n{components}");
     let file = SourceFile { path: "mainstay.yaml".to_owned(), bytes: text.into_bytes() };
-    let outcome = declare(&[file], &NoLanguages);
+    let outcome = declare(&[file], &Anything);
     assert!(outcome.diagnostics.is_empty(), "{:?}", outcome.diagnostics);
     outcome.declared.expect("a workload without problems is declared")
 }
@@ -127,7 +111,7 @@ components:
   db: { hosts: \"role=db\", service: { run: ./db } }
 ";
     let file = SourceFile { path: "mainstay.yaml".to_owned(), bytes: text.as_bytes().to_vec() };
-    let declared = declare(&[file], &NoLanguages).declared.expect("clean");
+    let declared = declare(&[file], &Anything).declared.expect("clean");
     let host = |id: &str, tags: &[(&str, &str)]| {
         (HostId::new(id).expect("a host id"), tags.iter().copied().collect::<Tags>())
     };

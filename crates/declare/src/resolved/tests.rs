@@ -1,23 +1,6 @@
 use super::*;
-use crate::{Checked, Languages, ProcedureFacts, RulesFacts, TriggerFacts, declare};
-
-/// Takes everything.
-struct Any;
-
-impl Languages for Any {
-    fn document(&self, _: &Value) -> Checked<ProcedureFacts> {
-        Checked::ok(ProcedureFacts::default())
-    }
-    fn rules(&self, _: &Value) -> Checked<RulesFacts> {
-        Checked::ok(RulesFacts::default())
-    }
-    fn trigger(&self, _: &Value) -> Checked<TriggerFacts> {
-        Checked::ok(TriggerFacts { name: None, targets: Vec::new() })
-    }
-    fn query(&self, _: &str) -> Vec<mainstay_model::Problem> {
-        Vec::new()
-    }
-}
+use crate::anything::Any;
+use crate::declare;
 
 const WORKLOAD: &str = r#"workload: shop
 tags: { stage: demo }

@@ -1,30 +1,13 @@
 //! Workloads from text, and hosts.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
-use mainstay_declare::{
-    Checked, Declared, Languages, ProcedureFacts, RulesFacts, SourceFile, TriggerFacts, declare,
-};
-use mainstay_model::{HostId, Problem, RevisionId, Tags};
+use mainstay_declare::{Declared, SourceFile, declare};
+use mainstay_model::{HostId, RevisionId, Tags};
 use mainstay_plan::{HostSeen, Observed, Plan, SeenState, ServiceSeen, Verb, Version};
-use serde_json::Value;
 
-/// Languages that accept everything: what files of them mean is no matter of a plan.
-struct Anything;
+mod languages;
 
-impl Languages for Anything {
-    fn document(&self, _: &Value) -> Checked<ProcedureFacts> {
-        Checked::ok(ProcedureFacts::default())
-    }
-    fn rules(&self, _: &Value) -> Checked<RulesFacts> {
-        Checked::ok(RulesFacts::default())
-    }
-    fn trigger(&self, _: &Value) -> Checked<TriggerFacts> {
-        Checked::ok(TriggerFacts { name: None, targets: Vec::new() })
-    }
-    fn query(&self, _: &str) -> Vec<Problem> {
-        Vec::new()
-    }
-}
+use languages::Anything;
 
 /// A workload of these files, the first of which is `mainstay.yaml` after its first line.
 pub fn files(rest: &str, more: &[(&str, &str)]) -> Declared {

@@ -1,0 +1,141 @@
+//! Values: what references stand for, what an attempt is to do, and how much of what it leaves is kept.
+
+use mainstay_model::Timestamp;
+use serde_json::Value;
+
+use super::{MAX_OUTPUT_BYTES, Machine};
+use crate::document::{Language, Step, Timeout, Work};
+use crate::effect::{EffectKind, Outcome, seconds};
+use crate::inputs;
+use crate::reference::{Reference, interpolate, interpolate_map};
+
+/// What an attempt is to do, until when it sleeps, and when it has to be over.
+type Prepared = (Option<EffectKind>, Option<Timestamp>, Option<Timestamp>);
+
+impl Machine<'_> {
+    /// What an attempt is to do, until when it sleeps, and when it has to be over.
+    pub(super) fn prepare(&self, step: &Step) -> Result<Prepared, String> {
+        let given = match &step.timeout {
+            None => None,
+            Some(Timeout::Seconds(number)) => Some(*number),
+            Some(Timeout::Parameter(name)) => {
+                Some(inputs::whole_seconds(self.run.parameters.get(name)).ok_or_else(|| {
+                    format!(
+                        "timeoutSeconds is a number of seconds of at least 1, which parameter {name} is not"
+                    )
+                })?)
+            }
+        };
+        let resolved = interpolate_map(&step.inputs, &|reference| self.value_of(reference))?;
+        match &step.work {
+            Work::Sleep => {
+                let until = inputs::sleep_until(&resolved, self.at)?;
+                Ok((None, Some(until), given.map(|number| self.at.plus(seconds(number)))))
+            }
+            Work::RunCommand => {
+                let command = inputs::command(&resolved)?;
+                let limit = given.unwrap_or(command.delivery_timeout_s + command.execution_timeout_s);
+                Ok((Some(EffectKind::Command(command)), None, Some(self.at.plus(seconds(limit)))))
+            }
+            Work::ExecuteScript => {
+                let script = inputs::script(&resolved)?;
+                let limit = given.unwrap_or(inputs::SCRIPT_TIMEOUT_S);
+                Ok((Some(EffectKind::Script(script)), None, Some(self.at.plus(seconds(limit)))))
+            }
+            Work::RunShellScript => {
+                let shell = self.shell(step, &resolved)?;
+                let limit = given.unwrap_or(shell.delivery_timeout_s + shell.execution_timeout_s);
+                Ok((Some(EffectKind::Shell(shell)), None, Some(self.at.plus(seconds(limit)))))
+            }
+            Work::Pause => Ok((None, None, given.map(|number| self.at.plus(seconds(number))))),
+            Work::Branch { .. } | Work::Loop(_) | Work::UpdateVariable { .. } | Work::Skip { .. } => {
+                Err(format!("{} has no attempts", step.action))
+            }
+        }
+    }
+
+    pub(crate) fn resolve(&self, value: &Value) -> Result<Value, String> {
+        interpolate(value, &|reference| self.value_of(reference))
+    }
+
+    pub(crate) fn value_of(&self, reference: &Reference) -> Result<Option<Value>, String> {
+        match reference {
+            Reference::Parameter(name) => Ok(self.run.parameters.get(name).cloned()),
+            // Command documents refer to parameters only; anything else belongs to their scripts.
+            _ if self.document.language == Language::Command => Ok(None),
+            Reference::Named { space, name } if space == "variable" => {
+                Ok(self.run.variables.get(name).cloned())
+            }
+            Reference::Output { step, output } => {
+                let Some(record) = self.run.step(step) else { return Ok(None) };
+                match record.outputs.get(output) {
+                    Some(value) => Ok(Some(value.clone())),
+                    None => Err(missing_output(record, output)),
+                }
+            }
+            Reference::Named { space, name } if space == "automation" && name == "EXECUTION_ID" => {
+                Ok(Some(self.run.id.as_str().into()))
+            }
+            Reference::Named { space, name } => Ok(global(space, name, self.at)),
+        }
+    }
+}
+
+/// The value of `global:NAME` at a time, as far as it needs no AWS account.
+pub(crate) fn global(space: &str, name: &str, at: Timestamp) -> Option<Value> {
+    let text = at.to_string();
+    let (date, time) = (text.get(..10)?, text.get(11..19)?);
+    match (space, name) {
+        ("global", "DATE") => Some(date.into()),
+        ("global", "DATE_TIME") => Some(format!("{date}_{}", time.replace(':', ".")).into()),
+        _ => None,
+    }
+}
+
+fn missing_output(record: &crate::run::StepRecord, output: &str) -> String {
+    if record.status.is_over() {
+        let has: Vec<&str> = record.outputs.keys().map(String::as_str).collect();
+        let has = if has.is_empty() { "none".to_owned() } else { has.join(", ") };
+        format!(
+            "Step {} left no output {output} (it is {}; its outputs: {has})",
+            record.name,
+            record.status.as_str()
+        )
+    } else {
+        format!("Step {} has not run, so it has no output {output}", record.name)
+    }
+}
+
+/// An outcome whose outputs can be journalled.
+pub(super) fn bounded(outcome: Outcome) -> Outcome {
+    let size = outcome.outputs().map_or(0, |outputs| {
+        // Writing to a counter: the text itself is not needed.
+        let mut counter = Counter(0);
+        match serde_json::to_writer(&mut counter, outputs) {
+            Ok(()) => counter.0,
+            Err(_) => usize::MAX,
+        }
+    });
+    if size <= MAX_OUTPUT_BYTES {
+        return outcome;
+    }
+    let what = match &outcome {
+        Outcome::Succeeded { .. } => "It succeeded, but its".to_owned(),
+        Outcome::Failed { message, .. } | Outcome::TimedOut { message, .. } => format!("{message}; its"),
+        Outcome::Cancelled | Outcome::Unknown { .. } => "Its".to_owned(),
+    };
+    Outcome::failed(format!("{what} outputs have {size} bytes, at most {MAX_OUTPUT_BYTES} can be kept"))
+}
+
+struct Counter(usize);
+
+impl std::io::Write for Counter {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

@@ -20,7 +20,7 @@ pub struct Procedure {
     /// Its name.
     pub name: String,
     /// The document.
-    pub document: Document,
+    pub document: Arc<Document>,
     /// BLAKE3 of the document as JSON, 64 hex digits.
     pub digest: String,
 }
@@ -102,7 +102,7 @@ impl Active {
         };
         let mut procedures = BTreeMap::new();
         for procedure in declared.procedures.values() {
-            let document = Document::parse(&procedure.value).map_err(first)?;
+            let document = Arc::new(Document::parse(&procedure.value).map_err(first)?);
             let digest = blake3::hash(procedure.value.to_string().as_bytes()).to_hex().to_string();
             let name = procedure.name.clone();
             procedures.insert(name.clone(), Arc::new(Procedure { name, document, digest }));

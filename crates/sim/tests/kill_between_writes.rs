@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 /// A run with every kind of step that is performed today, a retry, a failure that is passed over, and a jump.
-fn document() -> Document {
+fn document() -> Arc<Document> {
     let value = json!({
         "schemaVersion": "0.3",
         "description": "Restart what is exhausted",
@@ -78,7 +78,7 @@ fn document() -> Document {
         ],
         "outputs": ["judge.Exhausted"],
     });
-    Document::parse(&value).expect("the document is right")
+    Arc::new(Document::parse(&value).expect("the document is right"))
 }
 
 fn behaviour(order: &Order) -> Work {
@@ -116,7 +116,7 @@ impl World {
 
     /// One life of the server: it takes up what is unfinished, starts the run, and works until the run is over or the
     /// server is killed. Answers with how many writes it made.
-    async fn live(&self, document: &Document, id: &RunId, point: CrashPoint) -> (bool, u64) {
+    async fn live(&self, document: &Arc<Document>, id: &RunId, point: CrashPoint) -> (bool, u64) {
         let journal = CrashingJournal::new(self.journal.clone(), point);
         let stop = CancellationToken::new();
         let engine = Engine::new(journal.clone(), self.hosts.clone(), self.clock.clone(), stop.clone());
@@ -185,7 +185,7 @@ fn without_times(run: &Run) -> Value {
     value
 }
 
-async fn undisturbed(document: &Document, id: &RunId) -> (Run, BTreeMap<String, u32>, u64) {
+async fn undisturbed(document: &Arc<Document>, id: &RunId) -> (Run, BTreeMap<String, u32>, u64) {
     let world = World::new();
     let (finished, writes) = world.live(document, id, CrashPoint::Never).await;
     assert!(finished);

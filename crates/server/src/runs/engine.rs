@@ -6,15 +6,14 @@
 //! answers with what became of it the first time.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt as _};
-use mainstay_model::{Actor, EventDraft, EventId, HostId, RunId, Timestamp};
+use mainstay_model::{Actor, EventDraft, EventId, HostId, RunId};
 use mainstay_runbook::{
-    Action, AttemptId, CommandEffect, Decision, Dispatch, Document, Effect, EffectKind, HostResult, Input,
-    Outcome, Run, RunEvent, ScriptEffect, Start, Targets, aggregate,
+    Action, AttemptId, Decision, Dispatch, Document, Effect, HostResult, Input, Outcome, Run, RunEvent, Start,
 };
 use mainstay_store::{Journal, StoreError};
 use serde_json::Value;
@@ -22,12 +21,9 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::orders::{self, Where};
 use super::performer::{Order, Performer};
-use super::script;
 use crate::clock::Clock;
-
-/// How much of each output stream of a shell command is kept.
-const SHELL_OUTPUT_LIMIT: u64 = 64 * 1024;
 
 /// How long to wait before writing to a journal again that refused, at first and at most.
 const RETRY_FIRST: Duration = Duration::from_millis(200);
@@ -76,6 +72,8 @@ struct Inner {
     performer: Arc<dyn Performer>,
     clock: Arc<dyn Clock>,
     active: Mutex<BTreeMap<RunId, mpsc::UnboundedSender<Word>>>,
+    /// The documents of active runs, by digest, so that a thousand runs of one procedure hold it once.
+    documents: Mutex<BTreeMap<String, Weak<Document>>>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -93,6 +91,7 @@ impl Engine {
             performer,
             clock,
             active: Mutex::new(BTreeMap::new()),
+            documents: Mutex::new(BTreeMap::new()),
             tasks: TaskTracker::new(),
             stop,
         };
@@ -103,30 +102,38 @@ impl Engine {
     pub fn recover(&self) -> Result<usize, RunError> {
         let mut taken = 0;
         for run in super::fold::unfinished(self.inner.journal.as_ref())? {
-            self.drive(run);
+            self.drive(run, None);
             taken += 1;
         }
         Ok(taken)
+    }
+
+    /// Takes up one run. One that is over, or active already, is left as it is.
+    pub fn take_up(&self, id: &RunId) -> Result<Run, RunError> {
+        let run = super::fold::run(self.inner.journal.as_ref(), id)?
+            .ok_or_else(|| RunError::NoSuchRun(id.clone()))?;
+        self.drive(run.clone(), None);
+        Ok(run)
     }
 
     /// Starts a run. `extra` is journalled in the same batch, before the run's own events. Starting the same id again
     /// changes nothing.
     pub async fn start(
         &self,
-        document: &Document,
+        document: &Arc<Document>,
         start: Start,
         extra: Vec<EventDraft>,
     ) -> Result<Run, RunError> {
         let id = start.run.clone();
         if let Some(run) = super::fold::run(self.inner.journal.as_ref(), &id)? {
             // The batch that began it also held `extra`, so nothing is missing.
-            self.drive(run.clone());
+            self.drive(run.clone(), None);
             return Ok(run);
         }
         let step = mainstay_runbook::start(document, start).map_err(RunError::Refused)?;
         let drafts = extra.into_iter().chain(step.events.iter().map(RunEvent::draft)).collect();
         self.inner.journal.append(drafts).await?;
-        self.drive(step.run.clone());
+        self.drive(step.run.clone(), Some(document.clone()));
         Ok(step.run)
     }
 
@@ -171,7 +178,8 @@ impl Engine {
         self.inner.active.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
     }
 
-    fn drive(&self, run: Run) {
+    /// Gives a run its task. `document` is the one it is pinned to, where that is at hand.
+    fn drive(&self, run: Run, document: Option<Arc<Document>>) {
         if run.status.is_over() {
             return;
         }
@@ -196,7 +204,7 @@ impl Engine {
             };
             tokio::select! {
                 () = stop.cancelled() => {}
-                ended = drive.follow(run) => if let Err(error) = ended {
+                ended = drive.follow(run, document) => if let Err(error) = ended {
                     tracing::error!(run = %id, %error, "a run cannot go on");
                 },
             }
@@ -208,6 +216,21 @@ impl Engine {
 /// Whether trying again cannot help: the fault lies in what is written, or the journal is gone.
 fn hopeless(error: &StoreError) -> bool {
     !matches!(error, StoreError::NoSpace { .. } | StoreError::Sqlite { .. })
+}
+
+impl Inner {
+    /// The document a run is pinned to, from its first event.
+    fn pinned(&self, run: &Run) -> Result<Arc<Document>, RunError> {
+        let known = |documents: &BTreeMap<String, Weak<Document>>| documents.get(&run.digest)?.upgrade();
+        if let Some(document) = known(&self.documents.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return Ok(document);
+        }
+        let document = Arc::new(pinned(self.journal.as_ref(), run)?);
+        let mut documents = self.documents.lock().unwrap_or_else(PoisonError::into_inner);
+        documents.retain(|_, document| document.strong_count() > 0);
+        documents.insert(run.digest.clone(), Arc::downgrade(&document));
+        Ok(document)
+    }
 }
 
 /// The document a run is pinned to, from its first event.
@@ -245,8 +268,11 @@ struct Drive {
 }
 
 impl Drive {
-    async fn follow(mut self, run: Run) -> Result<(), RunError> {
-        let document = pinned(self.inner.journal.as_ref(), &run)?;
+    async fn follow(mut self, run: Run, document: Option<Arc<Document>>) -> Result<(), RunError> {
+        let document = match document {
+            Some(document) => document,
+            None => self.inner.pinned(&run)?,
+        };
         let mut run = self.advance(&document, run, Input::Resume).await?;
         while !run.status.is_over() {
             for action in run.outstanding() {
@@ -350,13 +376,9 @@ impl Drive {
         let inner = self.inner.clone();
         self.in_flight.push(Box::pin(async move {
             let attempt = effect.attempt;
-            let hosts = match &effect.kind {
-                EffectKind::Script(_) => Ok(vec![inner.performer.control_host().await]),
-                EffectKind::Shell(shell) => match &shell.host {
-                    Some(host) => inner.performer.choose(&Targets::Hosts(vec![host.clone()])),
-                    None => Ok(vec![inner.performer.control_host().await]),
-                },
-                EffectKind::Command(command) => inner.performer.choose(&command.targets),
+            let hosts = match orders::place(&effect.kind) {
+                Where::Control => Ok(vec![inner.performer.control_host().await]),
+                Where::Hosts(targets) => inner.performer.choose(&targets),
             };
             let input = match hosts {
                 Ok(hosts) => {
@@ -382,19 +404,13 @@ impl Drive {
         let maybe_sent = !self.chosen_here.contains(&effect.attempt);
         let orders: Vec<Order> = commands
             .into_iter()
-            .map(|command| Order { maybe_sent, ..order(run, &effect, command) })
+            .map(|command| Order { maybe_sent, ..orders::order(run, &effect, command) })
             .collect();
         let inner = self.inner.clone();
         self.in_flight.push(Box::pin(async move {
             let ends = orders.into_iter().map(|order| inner.performer.perform(order));
             let results: Vec<HostResult> = futures::future::join_all(ends).await;
-            let outcome = match &effect.kind {
-                EffectKind::Command(_) | EffectKind::Shell(_) => aggregate(&effect.attempt, &results),
-                EffectKind::Script(ScriptEffect { runtime, .. }) => match results.first() {
-                    Some(result) => script::outcome(*runtime, result),
-                    None => Outcome::failed("No host was chosen for the script"),
-                },
-            };
+            let outcome = orders::outcome(&effect, &results);
             (wait, Some(Input::Settled { attempt: effect.attempt, outcome }))
         }));
     }
@@ -418,77 +434,6 @@ impl Drive {
                 self.inner.performer.forget(&command.host, &command.command);
             }
         }
-    }
-}
-
-/// The command that performs an effect on one host.
-fn order(run: &Run, effect: &Effect, command: Dispatch) -> Order {
-    let Dispatch { host, command: id } = command;
-    let mut order = match &effect.kind {
-        EffectKind::Script(script) => {
-            script::order(host, id, run.id.as_str(), script, script_seconds(run, effect))
-        }
-        EffectKind::Command(command) => shell_order(run, host, id, command),
-        EffectKind::Shell(shell) => Order {
-            interpreter: vec!["/bin/sh".to_owned()],
-            script: shell.script(),
-            working_directory: shell.working_directory.clone(),
-            environment: shell.environment.clone(),
-            timeout_s: shell.execution_timeout_s,
-            deliver_by: Some(attempt_start(run).plus(Duration::from_secs(shell.delivery_timeout_s))),
-            ..bare_order(host, id)
-        },
-    };
-    order.environment.insert("MAINSTAY_RUN".to_owned(), run.id.to_string());
-    order.environment.insert("MAINSTAY_ATTEMPT".to_owned(), effect.attempt.to_string());
-    if let Some(workload) = &run.workload {
-        order.environment.insert("MAINSTAY_WORKLOAD".to_owned(), workload.clone());
-    }
-    order
-}
-
-/// A script may run for as long as its attempt may: from the attempt's start to its deadline.
-fn script_seconds(run: &Run, effect: &Effect) -> u64 {
-    let record =
-        run.steps.iter().flat_map(|step| &step.attempts).find(|record| record.attempt == effect.attempt);
-    match (record, effect.deadline) {
-        (Some(record), Some(deadline)) => deadline.since(record.started_at).as_secs().max(1),
-        _ => script::MAX_SCRIPT_S,
-    }
-}
-
-fn shell_order(run: &Run, host: HostId, id: mainstay_model::CommandId, command: &CommandEffect) -> Order {
-    Order {
-        interpreter: vec!["/bin/sh".to_owned()],
-        script: command.script(),
-        working_directory: command.working_directory.clone(),
-        timeout_s: command.execution_timeout_s,
-        deliver_by: Some(attempt_start(run).plus(Duration::from_secs(command.delivery_timeout_s))),
-        ..bare_order(host, id)
-    }
-}
-
-/// When the attempt that is going on began.
-fn attempt_start(run: &Run) -> Timestamp {
-    run.open_attempt()
-        .and_then(|open| run.step(&open.step))
-        .and_then(|step| step.attempts.last())
-        .map_or(run.started_at, |record| record.started_at)
-}
-
-fn bare_order(host: HostId, id: mainstay_model::CommandId) -> Order {
-    Order {
-        host,
-        id,
-        interpreter: Vec::new(),
-        script: String::new(),
-        stdin: String::new(),
-        environment: BTreeMap::new(),
-        working_directory: None,
-        timeout_s: 0,
-        deliver_by: None,
-        output_limit: SHELL_OUTPUT_LIMIT,
-        maybe_sent: false,
     }
 }
 

@@ -3,6 +3,7 @@
 mod engine;
 mod fold;
 mod on_hub;
+mod orders;
 mod performer;
 mod script;
 

@@ -172,8 +172,10 @@ pub fn declare(files: &[SourceFile], languages: &dyn Languages) -> Outcome {
     let mut is_complete = true;
     let mut overridden = Vec::new();
     if let Some((source, root)) = workload_of(&read).filter(|_| whole) {
-        bound = standards::bind(&by_path, &source, &root, languages);
+        bound = standards::bind(&by_path, source, root, languages);
         is_complete = !bound.diagnostics.iter().any(|problem| problem.code == "no-standard");
+        // What follows changes the files, so it gets what it needs of this one as a copy.
+        let (source, root) = (source.clone(), root.with_keys(&standards::overrides::KEYS));
         // First those of the standards, so that of two of one name the workload's own is the second.
         read.splice(0..0, std::mem::take(&mut bound.files));
         diagnostics.append(&mut bound.diagnostics);
@@ -191,11 +193,13 @@ pub fn declare(files: &[SourceFile], languages: &dyn Languages) -> Outcome {
     diagnostics.append(&mut between);
     diagnostics.extend(read.iter_mut().flat_map(|file| std::mem::take(&mut file.diagnostics)));
     let diagnostics = diagnostic::in_order(diagnostics);
-    let texts = read.iter().map(|file| (file.source.path.clone(), file.source.text.clone()));
-    let sources = texts.chain(notes.sources).collect();
     let clean = !diagnostics.iter().any(Diagnostic::is_error);
     read.sort_by(|a, b| a.source.path.cmp(&b.source.path));
-    let declared = if clean { assemble(read, notes.notes, bound.standards, overridden) } else { None };
+    let origins = if clean { origins(&read) } else { BTreeMap::new() };
+    let text = |file: &mut File| (file.source.path.clone(), std::mem::take(&mut file.source.text));
+    let sources = read.iter_mut().map(text).chain(notes.sources).collect();
+    let declared =
+        if clean { assemble(read, origins, notes.notes, bound.standards, overridden) } else { None };
     Outcome { declared, diagnostics, sources }
 }
 
@@ -203,9 +207,9 @@ pub fn declare(files: &[SourceFile], languages: &dyn Languages) -> Outcome {
 const OF_OTHERS: [&str; 3] = ["unknown-procedure", "unknown-recording", "unknown-subject"];
 
 /// The workload's file, if it could be parsed.
-fn workload_of(files: &[File]) -> Option<(Source, tree::Node)> {
+fn workload_of(files: &[File]) -> Option<(&Source, &tree::Node)> {
     files.iter().find_map(|file| match &file.content {
-        Content::Workload(root, _) => Some((file.source.clone(), root.clone())),
+        Content::Workload(root, _) => Some((&file.source, root)),
         _ => None,
     })
 }
@@ -295,11 +299,11 @@ pub(crate) fn layout_of<'p>(paths: impl Iterator<Item = &'p str>, prefix: &str) 
 /// Everything that was declared. `None` if a part is missing, which has been said.
 fn assemble(
     files: Vec<File>,
+    origins: BTreeMap<String, Origin>,
     notes: Vec<Note>,
     standards: Vec<Standard>,
     overridden: Vec<standards::Overridden>,
 ) -> Option<Declared> {
-    let origins = origins(&files);
     let mut workload = None;
     let mut procedures = BTreeMap::new();
     let mut triggers = BTreeMap::new();

@@ -205,7 +205,7 @@ impl<'a> Filler<'a> {
         }
         filled.push_str(&text[from..]);
         let typed = if scalar.style == Style::Plain { scalar::plain(&filled) } else { Typed::Text };
-        Some(Scalar { text: filled, typed, style: Style::Filled })
+        Some(Scalar { text: filled.into(), typed, style: Style::Filled })
     }
 
     fn unknown(&self, name: &str, span: Range<usize>, source: &Source) -> Diagnostic {
@@ -231,7 +231,7 @@ fn blank(text: &str, found: &[Reference]) -> Scalar {
         out.replace_range(reference.whole.clone(), "0");
     }
     let typed = scalar::plain(&out);
-    Scalar { text: out, typed, style: Style::Filled }
+    Scalar { text: out.into(), typed, style: Style::Filled }
 }
 
 /// A value as it is written at the end of `before`.

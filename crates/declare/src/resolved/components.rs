@@ -14,7 +14,7 @@ pub(super) fn leaves<'n>(node: &'n Node, path: &mut Vec<String>, each: &mut impl
     match &node.kind {
         NodeKind::Map(entries) => {
             for entry in entries {
-                path.push(entry.key.clone());
+                path.push(entry.key.to_string());
                 leaves(&entry.value, path, each);
                 path.pop();
             }

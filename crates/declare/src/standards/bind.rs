@@ -143,7 +143,7 @@ fn one(
         out.diagnostics.push(file.source.warning("unused-variable", at, message).help(help));
     }
     let texts = values.iter().filter_map(|(name, given)| match &given.as_ref()?.node.kind {
-        NodeKind::Scalar(scalar) => Some((name.clone(), scalar.text.clone())),
+        NodeKind::Scalar(scalar) => Some((name.clone(), scalar.text.to_string())),
         _ => None,
     });
     out.texts.insert(used.name.clone(), texts.collect());
@@ -186,7 +186,7 @@ fn values(
         Some(NodeKind::Map(entries)) => entries.as_slice(),
         _ => &[],
     };
-    for entry in entries.iter().filter(|entry| !definition.parameters.contains_key(&entry.key)) {
+    for entry in entries.iter().filter(|entry| !definition.parameters.contains_key(entry.key.as_str())) {
         let message = format!("The standard has no parameter `{}`", entry.key);
         let known: Vec<&str> = definition.parameters.keys().map(String::as_str).collect();
         let diagnostic = workload

@@ -77,7 +77,7 @@ fn definition(reader: &Reader<'_>, root: &Node) -> Option<Definition> {
     for entry in fields.get("parameters").and_then(|node| reader.entries(node)).unwrap_or_default() {
         parameter_name(reader, &entry.key, entry.key_span.clone());
         if let Some(read) = parameter(reader, &entry.value) {
-            parameters.insert(entry.key.clone(), read);
+            parameters.insert(entry.key.to_string(), read);
         }
     }
     let tag_policy = fields.get("tag_policy").map(|node| tag_policy(reader, node, None)).unwrap_or_default();

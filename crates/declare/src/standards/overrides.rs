@@ -23,6 +23,9 @@ pub struct Overridden {
     pub because: String,
 }
 
+/// What of a workload's file [`apply`] looks at.
+pub(crate) const KEYS: [&str; 2] = ["standards", "overrides"];
+
 /// Leaves out what is overridden, and says which overrides override nothing.
 pub(crate) fn apply(
     files: &mut [File],
@@ -85,7 +88,7 @@ pub(crate) fn apply(
 
 fn name_of_use(item: &Node) -> Option<String> {
     match &item.get("name")?.value.kind {
-        NodeKind::Scalar(scalar) => Some(scalar.text.clone()),
+        NodeKind::Scalar(scalar) => Some(scalar.text.to_string()),
         _ => None,
     }
 }
@@ -105,7 +108,7 @@ fn names(file: &File, kind: &str) -> Option<BTreeSet<String>> {
         ("alarm", Kind::Rules, Content::Rules(documents)) => {
             out.extend(documents.iter().flat_map(|read| rules_of(&read.node)).filter_map(|(_, named)| {
                 match &named.value.kind {
-                    NodeKind::Scalar(scalar) if named.key == "alert" => Some(scalar.text.clone()),
+                    NodeKind::Scalar(scalar) if named.key == "alert" => Some(scalar.text.to_string()),
                     _ => None,
                 }
             }));

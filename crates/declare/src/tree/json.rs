@@ -78,7 +78,7 @@ impl<'a> Reader<'a> {
             Some('[') => self.array(depth),
             Some('"') => {
                 let text = self.string()?;
-                Ok(Node::scalar(text, Typed::Text, Style::DoubleQuoted, start..self.at))
+                Ok(Node::scalar(text.into(), Typed::Text, Style::DoubleQuoted, start..self.at))
             }
             _ => {
                 let length = rest
@@ -98,7 +98,7 @@ impl<'a> Reader<'a> {
                     }
                 };
                 self.at += length;
-                Ok(Node::scalar(word.to_owned(), typed, Style::Plain, start..self.at))
+                Ok(Node::scalar(word.into(), typed, Style::Plain, start..self.at))
             }
         }
     }
@@ -156,7 +156,7 @@ impl<'a> Reader<'a> {
                     ),
                     None => {
                         index.insert(key.clone(), key_span.clone());
-                        entries.push(Entry { key, key_span, value });
+                        entries.push(Entry { key: key.into(), key_span, value });
                     }
                 }
                 self.space();

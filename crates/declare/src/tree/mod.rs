@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use compact_str::CompactString;
 use mainstay_model::{Problem, Segment, Severity, Spot};
 use serde_json::{Map, Value};
 
@@ -38,7 +39,7 @@ pub(crate) enum NodeKind {
 #[derive(Clone, Debug)]
 pub(crate) struct Scalar {
     /// The text without quotes and escapes; for a number the way it was written.
-    pub text: String,
+    pub text: CompactString,
     pub typed: Typed,
     pub style: Style,
 }
@@ -57,19 +58,19 @@ pub(crate) enum Style {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
-    pub key: String,
+    pub key: CompactString,
     pub key_span: Range<usize>,
     pub value: Node,
 }
 
 impl Node {
-    pub fn scalar(text: String, typed: Typed, style: Style, span: Range<usize>) -> Self {
+    pub fn scalar(text: CompactString, typed: Typed, style: Style, span: Range<usize>) -> Self {
         Self { kind: NodeKind::Scalar(Scalar { text, typed, style }), focus: span.clone(), span }
     }
 
     /// A nothing at this place.
     pub fn null(span: Range<usize>) -> Self {
-        Self::scalar(String::new(), Typed::Null, Style::Plain, span)
+        Self::scalar(CompactString::default(), Typed::Null, Style::Plain, span)
     }
 
     /// A list or mapping. Its focus is its text if that is in brackets on one line, and else where it starts.
@@ -106,6 +107,20 @@ impl Node {
         }
     }
 
+    /// A copy of a mapping with these of its keys alone.
+    pub fn with_keys(&self, keys: &[&str]) -> Self {
+        let entries = match &self.kind {
+            NodeKind::Map(entries) => entries.as_slice(),
+            _ => &[],
+        };
+        let wanted = entries.iter().filter(|entry| keys.contains(&entry.key.as_str()));
+        Self {
+            kind: NodeKind::Map(wanted.cloned().collect()),
+            span: self.span.clone(),
+            focus: self.focus.clone(),
+        }
+    }
+
     /// What it is, as people say it.
     pub fn kind_name(&self) -> &'static str {
         match &self.kind {
@@ -138,10 +153,10 @@ impl Node {
         match &self.kind {
             NodeKind::Scalar(scalar) => match &scalar.typed {
                 Typed::Null => Value::Null,
-                _ if is_text => Value::String(scalar.text.clone()),
+                _ if is_text => Value::String(scalar.text.to_string()),
                 Typed::Bool(value) => Value::Bool(*value),
                 Typed::Number(number) => Value::Number(number.clone()),
-                Typed::NotFinite | Typed::Text => Value::String(scalar.text.clone()),
+                Typed::NotFinite | Typed::Text => Value::String(scalar.text.to_string()),
             },
             NodeKind::List(items) => {
                 Value::Array(items.iter().map(|item| item.value(keys, is_text)).collect())
@@ -151,7 +166,7 @@ impl Node {
                     .iter()
                     .map(|entry| {
                         let is_text = is_text || keys.contains(&entry.key.as_str());
-                        (entry.key.clone(), entry.value.value(keys, is_text))
+                        (entry.key.to_string(), entry.value.value(keys, is_text))
                     })
                     .collect::<Map<_, _>>(),
             ),

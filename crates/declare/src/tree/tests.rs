@@ -302,3 +302,21 @@ fn files_of_the_field_are_read() {
     let known = [("duplicate-key", 6), ("syntax", 11), ("unsupported-tag", 52)];
     assert_eq!(refused, known.into_iter().collect(), "after {read_files} files that were read");
 }
+
+/// Long mappings find their keys by an index, short ones by looking; both mean the same.
+#[test]
+fn keys_are_found_in_short_and_in_long_mappings() {
+    for count in [2, 15, 16, 17, 18, 40] {
+        let base: String = (0..count).map(|at| format!("  k{at}: base\n")).collect();
+        let own: String = (0..count).step_by(2).map(|at| format!("  k{at}: own\n")).collect();
+        let (_, root) = one(&format!("base: &base\n{base}merged:\n  <<: *base\n{own}"));
+        let merged = root.get("merged").expect("it is there").value.to_value();
+        for at in 0..count {
+            assert_eq!(merged[format!("k{at}")], if at % 2 == 0 { "own" } else { "base" }, "{at} of {count}");
+        }
+        assert_eq!(merged.as_object().map(serde_json::Map::len), Some(count));
+        let last = format!("k{}", count - 1);
+        let twice = format!("base:\n{base}  {last}: again\n");
+        assert_eq!(problems("x.yaml", &twice), [("duplicate-key", last)]);
+    }
+}

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use compact_str::CompactString;
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
 
 use super::{Entry, MAX_DEPTH, Node, NodeKind, Parsed, Style, Typed, scalar};
@@ -43,14 +44,45 @@ struct Frame {
 
 enum FrameKind {
     List(Vec<Node>),
-    Map { entries: Vec<Entry>, index: BTreeMap<String, Range<usize>>, merged: Vec<Entry>, key: PendingKey },
+    Map { entries: Entries, merged: Vec<Entry>, key: PendingKey },
+}
+
+/// So many entries are looked through sooner than they are indexed.
+const WORTH_AN_INDEX: usize = 16;
+
+/// The entries of a mapping that are written out.
+#[derive(Default)]
+struct Entries {
+    list: Vec<Entry>,
+    /// Where each key stands in the list; empty while the list is short.
+    index: BTreeMap<CompactString, usize>,
+}
+
+impl Entries {
+    fn get(&self, key: &str) -> Option<&Entry> {
+        if self.index.is_empty() {
+            self.list.iter().find(|entry| entry.key == key)
+        } else {
+            self.index.get(key).and_then(|at| self.list.get(*at))
+        }
+    }
+
+    fn push(&mut self, entry: Entry) {
+        if !self.index.is_empty() {
+            self.index.insert(entry.key.clone(), self.list.len());
+        }
+        self.list.push(entry);
+        if self.index.is_empty() && self.list.len() > WORTH_AN_INDEX {
+            self.index = self.list.iter().enumerate().map(|(at, entry)| (entry.key.clone(), at)).collect();
+        }
+    }
 }
 
 enum PendingKey {
     /// The next value is a key.
     None,
     /// The next value belongs to this key.
-    Key(String, Range<usize>),
+    Key(CompactString, Range<usize>),
     /// The next value belongs to `<<`.
     Merge,
     /// The next value belongs to a key that was refused.
@@ -138,12 +170,8 @@ impl<'a> Builder<'a> {
             }
             Event::MappingStart(anchor, tag) => {
                 self.collection_tag(tag.as_deref(), "map", start..end);
-                let kind = FrameKind::Map {
-                    entries: Vec::new(),
-                    index: BTreeMap::new(),
-                    merged: Vec::new(),
-                    key: PendingKey::None,
-                };
+                let kind =
+                    FrameKind::Map { entries: Entries::default(), merged: Vec::new(), key: PendingKey::None };
                 self.open(kind, anchor, start, end, anchor > 0 || tag.is_some())?;
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(end)?,
@@ -181,17 +209,16 @@ impl<'a> Builder<'a> {
                 let last = items.last().map(|item| item.span.end);
                 (NodeKind::List(items), None, last)
             }
-            FrameKind::Map { mut entries, index, merged, .. } => {
-                let first = entries.first().map(|entry| entry.key_span.start);
-                let last = entries.last().map(|entry| entry.value.span.end.max(entry.key_span.end));
-                let mut seen: BTreeMap<String, ()> = BTreeMap::new();
+            FrameKind::Map { mut entries, merged, .. } => {
+                let first = entries.list.first().map(|entry| entry.key_span.start);
+                let last = entries.list.last().map(|entry| entry.value.span.end.max(entry.key_span.end));
                 for entry in merged {
                     // What is written out wins over what is merged, and an earlier merge over a later one.
-                    if !index.contains_key(&entry.key) && seen.insert(entry.key.clone(), ()).is_none() {
+                    if entries.get(&entry.key).is_none() {
                         entries.push(entry);
                     }
                 }
-                (NodeKind::Map(entries), first, last)
+                (NodeKind::Map(entries.list), first, last)
             }
         };
         let start = if flow { frame.start } else { first.unwrap_or(frame.start) };
@@ -217,21 +244,18 @@ impl<'a> Builder<'a> {
         frame.height = frame.height.max(height);
         match &mut frame.kind {
             FrameKind::List(items) => items.push(node),
-            FrameKind::Map { entries, index, merged, key } => {
-                match std::mem::replace(key, PendingKey::None) {
-                    PendingKey::None => *key = take_key(source, node, index, &mut self.diagnostics),
-                    PendingKey::Refused => {}
-                    PendingKey::Merge => merge(source, node, merged, &mut self.diagnostics),
-                    PendingKey::Key(key, key_span) => {
-                        let mut value = node.named(&key_span, source);
-                        if value.is_null() && value.span.is_empty() {
-                            value = Node::null(key_span.clone());
-                        }
-                        index.insert(key.clone(), key_span.clone());
-                        entries.push(Entry { key, key_span, value });
+            FrameKind::Map { entries, merged, key } => match std::mem::replace(key, PendingKey::None) {
+                PendingKey::None => *key = take_key(source, node, entries, &mut self.diagnostics),
+                PendingKey::Refused => {}
+                PendingKey::Merge => merge(source, node, merged, &mut self.diagnostics),
+                PendingKey::Key(key, key_span) => {
+                    let mut value = node.named(&key_span, source);
+                    if value.is_null() && value.span.is_empty() {
+                        value = Node::null(key_span.clone());
                     }
+                    entries.push(Entry { key, key_span, value });
                 }
-            }
+            },
         }
         Ok(())
     }
@@ -272,7 +296,7 @@ impl<'a> Builder<'a> {
         };
         let span = scalar_span(&self.source.text, span, style, text);
         let typed = if style == Style::Plain { scalar::plain(text) } else { Typed::Text };
-        Node::scalar(text.to_owned(), typed, style, span)
+        Node::scalar(text.into(), typed, style, span)
     }
 
     fn tagged(
@@ -393,12 +417,7 @@ impl<'a> Builder<'a> {
     }
 }
 
-fn take_key(
-    source: &Source,
-    node: Node,
-    index: &BTreeMap<String, Range<usize>>,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> PendingKey {
+fn take_key(source: &Source, node: Node, entries: &Entries, diagnostics: &mut Vec<Diagnostic>) -> PendingKey {
     let kind_name = node.kind_name();
     let NodeKind::Scalar(key) = node.kind else {
         diagnostics.push(
@@ -415,12 +434,12 @@ fn take_key(
     if key.text == "<<" && key.style == Style::Plain {
         return PendingKey::Merge;
     }
-    if let Some(first) = index.get(&key.text) {
+    if let Some(first) = entries.get(&key.text) {
         diagnostics.push(
             source
                 .error("duplicate-key", node.span, format!("The key `{}` is here twice", key.text))
                 .label("again here")
-                .related(source.place(first.clone(), "first here")),
+                .related(source.place(first.key_span.clone(), "first here")),
         );
         return PendingKey::Refused;
     }

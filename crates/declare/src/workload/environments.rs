@@ -186,7 +186,7 @@ pub(super) fn variables(reader: &Reader<'_>, node: &Node) -> BTreeMap<String, Va
             reader.push(diagnostic.help("use both where they are needed: `http://${var.host}:${var.port}`"));
         }
         secrets::warn_of_literal(reader, entry, false);
-        out.insert(name.clone(), entry.value.to_value());
+        out.insert(name.to_string(), entry.value.to_value());
     }
     out
 }
@@ -206,7 +206,7 @@ pub(super) fn read(
         }
         reader.name(&entry.key, entry.key_span.clone(), "an environment");
         if let Some(environment) = environment(reader, layers, &entry.key, &entry.value, references) {
-            out.insert(entry.key.clone(), environment);
+            out.insert(entry.key.to_string(), environment);
         }
     }
     out
@@ -304,7 +304,7 @@ fn override_of(reader: &Reader<'_>, layers: &Layers<'_>, entry: &Entry, referenc
     let Some(base) = layers.components.iter().find(|base| base.key == entry.key) else {
         references
             .named
-            .push(super::fields::Spanned { text: entry.key.clone(), span: entry.key_span.clone() });
+            .push(super::fields::Spanned { text: entry.key.to_string(), span: entry.key_span.clone() });
         return;
     };
     reader.fields(&entry.value, &shape::OVERRIDE);

@@ -158,7 +158,7 @@ impl<'a> Reader<'a> {
                     self.push(self.error("bad-value", node.focus.clone(), "This text is empty"));
                     return None;
                 }
-                Some(Spanned { text: text.clone(), span: node.span.clone() })
+                Some(Spanned { text: text.to_string(), span: node.span.clone() })
             }
             _ => self.wrong_type(node, "a text"),
         }
@@ -167,7 +167,7 @@ impl<'a> Reader<'a> {
     /// Any scalar the way it is written: tags and environment variables are texts, and `1.10` stays `1.10`.
     pub fn written(&self, node: &Node) -> Option<String> {
         match &node.kind {
-            NodeKind::Scalar(scalar) if scalar.typed != Typed::Null => Some(scalar.text.clone()),
+            NodeKind::Scalar(scalar) if scalar.typed != Typed::Null => Some(scalar.text.to_string()),
             _ => self.wrong_type(node, "a text or a number"),
         }
     }

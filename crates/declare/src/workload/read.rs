@@ -90,7 +90,7 @@ fn workload(
         .unwrap_or_default();
     // A component that could not be read is still declared, so that nothing else is called wrong for it.
     if let Some(Node { kind: NodeKind::Map(entries), .. }) = fields.get("components") {
-        references.components = entries.iter().map(|e| (e.key.clone(), e.key_span.clone())).collect();
+        references.components = entries.iter().map(|e| (e.key.to_string(), e.key_span.clone())).collect();
     }
     let title = fields.text("title");
     let owner = fields.text("owner");
@@ -119,7 +119,7 @@ fn named<'n>(reader: &Reader<'_>, fields: &Fields<'_, 'n>, key: &str, what: &str
         .map(|entry| {
             // A bad name is said once; the rest of the entry is read all the same.
             reader.name(&entry.key, entry.key_span.clone(), what);
-            (entry.key.clone(), &entry.value)
+            (entry.key.to_string(), &entry.value)
         })
         .collect()
 }
@@ -372,14 +372,14 @@ fn env(reader: &Reader<'_>, node: &Node, has_port: bool) -> Env {
             );
         }
         if matches!(entry.value.kind, NodeKind::Map(_)) {
-            secret.extend(secrets::read(reader, &entry.value).map(|found| (entry.key.clone(), found)));
+            secret.extend(secrets::read(reader, &entry.value).map(|found| (entry.key.to_string(), found)));
             continue;
         }
         secrets::warn_of_literal(reader, entry, true);
         let value = reader
             .written(&entry.value)
             .and_then(|text| reader.template(&entry.value, &text, |text| Template::text(text, has_port)));
-        plain.extend(value.map(|value| (entry.key.clone(), value)));
+        plain.extend(value.map(|value| (entry.key.to_string(), value)));
     }
     (plain, secret)
 }

@@ -160,7 +160,7 @@ fn parameters(reader: &Reader<'_>, layers: &Layers<'_>, node: &Node) -> BTreeMap
     let mut out = BTreeMap::new();
     for entry in reader.entries(&filled).unwrap_or_default() {
         if reader.written(&entry.value).is_some() {
-            out.insert(entry.key.clone(), entry.value.to_value());
+            out.insert(entry.key.to_string(), entry.value.to_value());
         }
     }
     out

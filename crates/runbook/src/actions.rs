@@ -193,6 +193,12 @@ pub const ACTIONS: [ActionFacts; 29] = [
     action("mainstay:rollback", &[], &["Workload", "Revision"], &["Change", "Revision"]),
 ];
 
+/// Whether an action can be performed only where there is a server: by its telemetry, its alarms, its incidents, its
+/// changes, or what its workloads declare. A run without a server refuses these by name.
+pub fn needs_server(name: &str) -> bool {
+    name.starts_with("mainstay:") || name == "aws:invokeWebhook"
+}
+
 /// What is known of the action of this name.
 pub fn facts(name: &str) -> Option<&'static ActionFacts> {
     ACTIONS.iter().find(|action| action.name == name)

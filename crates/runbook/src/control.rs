@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::branch::Mismatch;
 use crate::document::{AfterFailure, Loop, Over, PluginRules, Step, Work};
-use crate::effect::ShellEffect;
+use crate::effect::{Plugin, PluginEffect, Shell, ShellEffect};
 use crate::event::{Body, Weight};
 use crate::inputs::{self, MAX_ITERATIONS};
 use crate::machine::{Machine, Then};
@@ -46,7 +46,13 @@ impl Machine<'_> {
             Work::Loop(work) => self.enter_loop(index, step, work),
             Work::UpdateVariable { name } => self.update_variable(index, step, name),
             Work::Skip { reason } => self.skip(index, step, reason.clone()),
-            Work::RunCommand | Work::ExecuteScript | Work::Sleep | Work::Pause | Work::RunShellScript => {
+            Work::RunCommand
+            | Work::ExecuteScript
+            | Work::Sleep
+            | Work::Pause
+            | Work::RunScript(_)
+            | Work::Plugin
+            | Work::Control => {
                 return false;
             }
         }
@@ -248,21 +254,38 @@ impl Machine<'_> {
         self.finish_step(step, status, outputs, Some((message, weight)), then);
     }
 
+    /// What another plugin does.
+    pub(crate) fn plugin(&self, step: &Step, resolved: &Map<String, Value>) -> Result<PluginEffect, String> {
+        let plugin = inputs::plugin(&step.action, &without_rules(resolved))?;
+        // What a nested document does has limits of its own.
+        let execution_timeout_s = match &plugin {
+            Plugin::RunDocument { .. } => inputs::MAX_EXECUTION_TIMEOUT_S,
+            _ => inputs::EXECUTION_TIMEOUT_S,
+        };
+        Ok(PluginEffect {
+            host: self.run.host.clone(),
+            plugin,
+            execution_timeout_s,
+            delivery_timeout_s: inputs::DELIVERY_TIMEOUT_S,
+        })
+    }
+
     /// The shell script of a step. Parameters that are handed over in the environment stay out of its text.
-    pub(crate) fn shell(&self, step: &Step, resolved: &Map<String, Value>) -> Result<ShellEffect, String> {
+    pub(crate) fn shell(
+        &self,
+        step: &Step,
+        shell: Shell,
+        resolved: &Map<String, Value>,
+    ) -> Result<ShellEffect, String> {
         let handed_over =
             |name: &str| self.document.parameters.get(name).is_some_and(|parameter| parameter.env_var);
-        let mut inputs = resolved.clone();
+        let mut inputs = without_rules(resolved);
         if let Some(script) = step.inputs.get("runCommand") {
             let script = interpolate(script, &|reference| match reference {
                 Reference::Parameter(name) if handed_over(name) => Ok(None),
                 other => self.value_of(other),
             })?;
             inputs.insert("runCommand".to_owned(), script);
-        }
-        // What follows from the step's end is no input of the script.
-        for key in crate::plugins::SHARED.iter().chain(&["id"]) {
-            inputs.remove(*key);
         }
         let script = inputs::shell_script(&inputs)?;
         let environment = self
@@ -278,6 +301,7 @@ impl Machine<'_> {
         let host: Option<HostId> = self.run.host.clone();
         Ok(ShellEffect {
             host,
+            shell,
             commands: script.commands,
             working_directory: script.working_directory,
             environment,
@@ -285,4 +309,13 @@ impl Machine<'_> {
             delivery_timeout_s: inputs::DELIVERY_TIMEOUT_S,
         })
     }
+}
+
+/// The inputs of the plugin itself: what follows from the step's end is none of them.
+fn without_rules(resolved: &Map<String, Value>) -> Map<String, Value> {
+    let mut inputs = resolved.clone();
+    for key in crate::plugins::SHARED.iter().chain(&["id"]) {
+        inputs.remove(*key);
+    }
+    inputs
 }

@@ -7,7 +7,9 @@ use regex::Regex;
 use serde_json::{Map, Value};
 
 use crate::branch::{Choice, Condition};
+use crate::effect::Shell;
 use crate::event::{Body, RunEvent};
+use crate::library::{AttachedFile, Library, Needs};
 use crate::path::Path;
 use crate::precondition::Precondition;
 
@@ -28,6 +30,12 @@ pub struct Document {
     pub steps: Vec<Step>,
     /// Its outputs, as (step, output).
     pub outputs: Vec<(String, String)>,
+    /// The files it says are attached to it, by name.
+    pub files: BTreeMap<String, AttachedFile>,
+    /// What it needs beside itself.
+    pub needs: Needs,
+    /// What it was given of that; empty as it is read.
+    pub library: Library,
     /// What is odd about it but does not keep it from running.
     pub warnings: Vec<Problem>,
     /// The document as it was given.
@@ -223,8 +231,12 @@ pub enum Work {
         /// Which variable.
         name: String,
     },
-    /// `aws:runShellScript`, of Command documents.
-    RunShellScript,
+    /// `aws:runShellScript` and `aws:runPowerShellScript`, of Command documents.
+    RunScript(Shell),
+    /// Another plugin of Command documents.
+    Plugin,
+    /// An action that the control plane performs itself: a webhook, or one of ours.
+    Control,
     /// Nothing: a step of a Command document that does not run on the hosts there are.
     Skip {
         /// Why not.
@@ -298,9 +310,18 @@ impl Document {
     /// The document a run is pinned to, from the run's first event.
     pub fn pinned(started: &RunEvent) -> Option<Result<Self, Vec<Problem>>> {
         match &started.body {
-            Body::Started { document, .. } => Some(Self::parse(document)),
+            Body::Started { document, library, .. } => {
+                Some(Self::parse(document).map(|document| document.with(library.clone())))
+            }
             _ => None,
         }
+    }
+
+    /// The same, with what it needs beside itself. A run keeps both.
+    #[must_use]
+    pub fn with(mut self, library: Library) -> Self {
+        self.library = library;
+        self
     }
 
     /// A step and its place.

@@ -4,6 +4,7 @@ use mainstay_model::{Actor, Event, EventDraft, EventId, HostId, RunId, Timestamp
 use serde_json::{Map, Value};
 
 use crate::effect::{AttemptId, Dispatch, EffectKind, Outcome};
+use crate::library::Library;
 use crate::run::{RunStatus, StepStatus};
 
 /// The version of the shapes below. A reader refuses a newer one by name.
@@ -54,6 +55,9 @@ pub enum Body {
         /// Who or what asked for it, in words for people (`trigger restore-checkout`).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+        /// What the document needs beside itself: other documents and attached files, as they were.
+        #[serde(default, skip_serializing_if = "Library::is_empty")]
+        library: Library,
     },
     /// An attempt is about to begin.
     #[serde(rename = "run.attempt.started")]

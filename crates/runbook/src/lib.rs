@@ -22,6 +22,7 @@ pub mod document;
 pub mod effect;
 pub mod event;
 mod inputs;
+pub mod library;
 mod machine;
 mod parameters;
 mod parse;
@@ -38,10 +39,17 @@ mod tests;
 
 pub use document::{Document, Language, Parameter, ParameterType};
 pub use effect::{
-    Action, AttemptId, CommandEffect, Dispatch, Effect, EffectKind, HostEnd, HostResult, MAX_RUN_ID_BYTES,
-    Outcome, Runtime, ScriptEffect, ShellEffect, TagFilter, Targets, TimerId, aggregate, payload_from_stdout,
+    Action, ApplyRevisionEffect, AttemptId, AwaitedState, CommandEffect, Dispatch, Effect, EffectKind,
+    GitVersion, HostEnd, HostResult, MAX_RUN_ID_BYTES, Nested, NotifyEffect, Outcome, PackageAction, Plugin,
+    PluginEffect, QueryEffect, ResolveIncidentEffect, RollbackEffect, Runtime, ScriptEffect, Secret, Shell,
+    ShellEffect, Source, TagFilter, Targets, TimerId, WaitForAlarmEffect, WebhookEffect, aggregate,
+    payload_from_stdout,
 };
 pub use event::{Body, ReadError, RunEvent};
-pub use inputs::{DELIVERY_TIMEOUT_S, EXECUTION_TIMEOUT_S, SCRIPT_TIMEOUT_S, SHELL_DOCUMENT};
+pub use inputs::{
+    DELIVERY_TIMEOUT_S, EXECUTION_TIMEOUT_S, NEEDS_PROGRAM, POWERSHELL_DOCUMENT, SCRIPT_TIMEOUT_S,
+    SHELL_DOCUMENT, is_loopback,
+};
+pub use library::Library;
 pub use machine::{Decision, Input, MAX_OUTPUT_BYTES, Start, Transition, start, step};
 pub use run::{ApplyError, Run, RunStatus, StepRecord, StepStatus};

@@ -71,7 +71,7 @@ const SCRIPT: &[&str] = &["workingDirectory", "timeoutSeconds"];
 /// All plugins of the reference.
 pub const PLUGINS: [PluginFacts; 15] = [
     PluginFacts { built: true, ..both(plugin("aws:runShellScript", UNIX, &["runCommand"], SCRIPT)) },
-    both(plugin("aws:runPowerShellScript", ALL, &["runCommand"], SCRIPT)),
+    PluginFacts { built: true, ..both(plugin("aws:runPowerShellScript", ALL, &["runCommand"], SCRIPT)) },
     PluginFacts {
         words: &[("documentType", &["LocalPath", "SSMDocument"])],
         ..plugin("aws:runDocument", SERVERS, &["documentType"], &["documentPath", "documentParameters"])

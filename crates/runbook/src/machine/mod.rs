@@ -66,6 +66,7 @@ pub fn start(document: &Document, start: Start) -> Result<Transition, Vec<Proble
                 .collect(),
             host: start.host,
             reason: start.reason,
+            library: document.library.clone(),
         },
     };
     let Ok(run) = Run::fold(None, &event) else {

@@ -7,6 +7,7 @@ use super::{MAX_OUTPUT_BYTES, Machine};
 use crate::document::{Language, Step, Timeout, Work};
 use crate::effect::{EffectKind, Outcome, seconds};
 use crate::inputs;
+use crate::library;
 use crate::reference::{Reference, interpolate, interpolate_map};
 
 /// What an attempt is to do, until when it sleeps, and when it has to be over.
@@ -33,7 +34,7 @@ impl Machine<'_> {
                 Ok((None, Some(until), given.map(|number| self.at.plus(seconds(number)))))
             }
             Work::RunCommand => {
-                let command = inputs::command(&resolved)?;
+                let command = library::bind(&self.document.library, inputs::command(&resolved)?, self.at)?;
                 let limit = given.unwrap_or(command.delivery_timeout_s + command.execution_timeout_s);
                 Ok((Some(EffectKind::Command(command)), None, Some(self.at.plus(seconds(limit)))))
             }
@@ -42,10 +43,20 @@ impl Machine<'_> {
                 let limit = given.unwrap_or(inputs::SCRIPT_TIMEOUT_S);
                 Ok((Some(EffectKind::Script(script)), None, Some(self.at.plus(seconds(limit)))))
             }
-            Work::RunShellScript => {
-                let shell = self.shell(step, &resolved)?;
+            Work::RunScript(shell) => {
+                let shell = self.shell(step, *shell, &resolved)?;
                 let limit = given.unwrap_or(shell.delivery_timeout_s + shell.execution_timeout_s);
                 Ok((Some(EffectKind::Shell(shell)), None, Some(self.at.plus(seconds(limit)))))
+            }
+            Work::Plugin => {
+                let plugin = self.plugin(step, &resolved)?;
+                let limit = given.unwrap_or(plugin.delivery_timeout_s + plugin.execution_timeout_s);
+                Ok((Some(EffectKind::Plugin(plugin)), None, Some(self.at.plus(seconds(limit)))))
+            }
+            Work::Control => {
+                let effect = inputs::control(&step.action, &resolved)?;
+                let limit = given.unwrap_or_else(|| inputs::control_limit(&effect));
+                Ok((Some(effect), None, Some(self.at.plus(seconds(limit)))))
             }
             Work::Pause => Ok((None, None, given.map(|number| self.at.plus(seconds(number))))),
             Work::Branch { .. } | Work::Loop(_) | Work::UpdateVariable { .. } | Work::Skip { .. } => {

@@ -6,7 +6,9 @@ use serde_json::{Map, Value};
 
 use super::{Parameters, parameter};
 use crate::document::{AfterFailure, Document, Language, OnFailure, PluginRules, Step, Work};
+use crate::effect::Shell;
 use crate::inputs;
+use crate::library::{Library, Needs};
 use crate::plugins::{PLUGINS, Platform, PluginFacts, SHARED, facts};
 use crate::precondition::Precondition;
 use crate::reader::Reader;
@@ -93,9 +95,25 @@ pub(crate) fn read(
         variables: std::collections::BTreeMap::new(),
         steps: steps?,
         outputs: Vec::new(),
+        files: std::collections::BTreeMap::new(),
+        needs: needs(map),
+        library: Library::default(),
         warnings: Vec::new(),
         source: source.clone(),
     })
+}
+
+/// What the steps need beside the document.
+fn needs(map: &Map<String, Value>) -> Needs {
+    let mut needs = Needs::default();
+    for (index, step) in map.get("mainSteps").and_then(Value::as_array).into_iter().flatten().enumerate() {
+        if let (Some(action), Some(inputs)) =
+            (step.get("action").and_then(Value::as_str), step.get("inputs").and_then(Value::as_object))
+        {
+            needs.note(action, inputs, &["mainSteps".into(), index.into(), "inputs".into()]);
+        }
+    }
+    needs
 }
 
 /// `runtimeConfig`: plugins by name, each with its properties, once or several times. The order of plugins says
@@ -283,6 +301,10 @@ fn new_step(
     if !facts.built && !matches!(work, Some(Work::Skip { .. })) {
         reader.push(no_performer(facts.name, reader.at("action")));
     }
+    if matches!(work, Some(Work::RunScript(Shell::PowerShell))) {
+        let at = reader.at("action");
+        reader.push(inputs::needs_pwsh(facts.name, at));
+    }
     rules.precondition = precondition;
     Some(step(name?, facts, description, work?, rules, inputs.clone()))
 }
@@ -434,23 +456,28 @@ fn work(
         finally: reader.flag(inputs, "finallyStep").unwrap_or(false),
     };
     match facts.name {
-        "aws:runShellScript" => {
+        "aws:runShellScript" | "aws:runPowerShellScript" => {
             inputs::read_shell_script(inputs, reader);
         }
-        "aws:runPowerShellScript" | "aws:psModule" => {
+        "aws:psModule" => {
             reader.texts(inputs, "runCommand");
             reader.text(inputs, "workingDirectory");
             reader.whole(inputs, "timeoutSeconds", 1, inputs::MAX_EXECUTION_TIMEOUT_S);
         }
-        "aws:runDocument" => run_document(inputs, reader),
-        "aws:downloadContent" => download(inputs, reader),
-        _ => {}
+        name => {
+            inputs::read_plugin(name, inputs, reader);
+        }
     }
     let fine = !reader.problems[before..].iter().any(|problem| problem.severity == Severity::Error);
     let work = if !facts.platforms.contains(&PLATFORM) {
         Some(Work::Skip { reason: format!("{} does not run on {}", facts.name, PLATFORM.as_str()) })
     } else {
-        (fine && facts.name == "aws:runShellScript").then_some(Work::RunShellScript)
+        match facts.name {
+            _ if !fine || !facts.built => None,
+            "aws:runShellScript" => Some(Work::RunScript(Shell::Sh)),
+            "aws:runPowerShellScript" => Some(Work::RunScript(Shell::PowerShell)),
+            _ => Some(Work::Plugin),
+        }
     };
     (work, rules)
 }
@@ -472,79 +499,6 @@ fn word(inputs: &Map<String, Value>, key: &str, words: &[&str], reader: &mut Rea
         None => problem,
     });
     None
-}
-
-fn run_document(inputs: &Map<String, Value>, reader: &mut Reader<'_>) {
-    if !inputs.contains_key("documentPath") {
-        reader.missing("documentPath", "aws:runDocument");
-    }
-    reader.text(inputs, "documentPath");
-    match inputs.get("documentParameters") {
-        None | Some(Value::Object(_)) => {}
-        Some(Value::String(text)) if refers(text) => {}
-        // A mapping may be written as JSON in a text.
-        Some(Value::String(text)) if serde_json::from_str::<Map<String, Value>>(text).is_ok() => {}
-        Some(other) => {
-            reader.wrong(reader.at("documentParameters"), "documentParameters", "a mapping", other);
-        }
-    }
-}
-
-/// The keys of `sourceInfo`, by kind of source: first those that are needed.
-const SOURCES: [(&str, &[&str], &[&str]); 5] = [
-    ("GitHub", &["owner", "repository"], &["path", "getOptions", "tokenInfo"]),
-    ("Git", &["repository"], &["getOptions", "privateSSHKey", "skipHostKeyChecking", "username", "password"]),
-    ("HTTP", &["url"], &["allowInsecureDownload", "authMethod", "username", "password"]),
-    ("S3", &["path"], &[]),
-    ("SSMDocument", &["name"], &[]),
-];
-
-fn download(inputs: &Map<String, Value>, reader: &mut Reader<'_>) {
-    reader.text(inputs, "destinationPath");
-    let parsed;
-    let info = match inputs.get("sourceInfo") {
-        Some(Value::Object(map)) => map,
-        Some(Value::String(text)) if refers(text) => return,
-        Some(Value::String(text)) => match serde_json::from_str::<Map<String, Value>>(text) {
-            Ok(map) => {
-                parsed = map;
-                &parsed
-            }
-            Err(error) => {
-                reader.push(Problem::error(
-                    "bad-value",
-                    reader.at("sourceInfo"),
-                    format!("`sourceInfo` is a mapping, or one written as JSON, which this is not: {error}"),
-                ));
-                return;
-            }
-        },
-        Some(other) => {
-            reader.wrong(reader.at("sourceInfo"), "sourceInfo", "a mapping", other);
-            return;
-        }
-        None => return,
-    };
-    let kind = inputs.get("sourceType").and_then(Value::as_str).unwrap_or_default();
-    let Some((_, needed, further)) = SOURCES.iter().find(|(name, ..)| *name == kind) else { return };
-    // The keys of a mapping written as text have no place of their own, so they are reported on the text.
-    let written = matches!(inputs.get("sourceInfo"), Some(Value::Object(_)));
-    for key in info.keys().filter(|key| !needed.iter().chain(*further).any(|known| known == key)) {
-        let mut path = reader.at("sourceInfo");
-        if written {
-            path.push(key.as_str().into());
-        }
-        let problem =
-            Problem::error("unknown-key", path, format!("`{key}` is not a key of a source of kind {kind}"));
-        let problem = if written { problem.on_key() } else { problem };
-        reader.push(match nearest(key, needed.iter().chain(*further).copied()) {
-            Some(near) => problem.help(format!("Did you mean `{near}`?")),
-            None => problem,
-        });
-    }
-    for key in needed.iter().filter(|key| !info.contains_key(**key)) {
-        reader.inside("sourceInfo").missing(key, &format!("A source of kind {kind}"));
-    }
 }
 
 /// References of a step's inputs: parameters only.

@@ -10,10 +10,11 @@ mod step;
 use std::collections::BTreeMap;
 
 use mainstay_model::Problem;
-use mainstay_model::problem::{Segment, Severity};
+use mainstay_model::problem::{Segment, Severity, nearest};
 use serde_json::{Map, Value};
 
 use crate::document::{Document, Language, Parameter, describe};
+use crate::library::{AttachedFile, Library, Needs};
 use crate::reader::Reader;
 use crate::reference::{Reference, whole};
 
@@ -77,7 +78,7 @@ fn read(value: &Value, problems: &mut Vec<Problem>) -> Option<Document> {
     let parameters = parameter::read_all(map, &mut reader);
     let variables = parameter::read_variables(map, &mut reader);
     let assume_role = assume_role(map, &parameters, &mut reader);
-    files(map, &mut reader);
+    let files = files(map, &mut reader);
     let flat = loops::flatten(map, &mut reader);
     let steps = step::read_all(map, &flat, &variables, &mut reader);
     let outputs = outputs(map, &mut reader);
@@ -87,6 +88,7 @@ fn read(value: &Value, problems: &mut Vec<Problem>) -> Option<Document> {
     let kept = |parameters: Parameters| {
         parameters.into_iter().filter_map(|(name, parameter)| Some((name, parameter?))).collect()
     };
+    let needs = needs(&flat, map, problems);
     Some(Document {
         language: Language::Automation,
         description,
@@ -95,6 +97,9 @@ fn read(value: &Value, problems: &mut Vec<Problem>) -> Option<Document> {
         variables: kept(variables),
         steps: steps?,
         outputs,
+        files,
+        needs,
+        library: Library::default(),
         warnings: Vec::new(),
         source: value.clone(),
     })
@@ -180,27 +185,66 @@ fn assume_role(map: &Map<String, Value>, parameters: &Parameters, reader: &mut R
     Some(role)
 }
 
-fn files(map: &Map<String, Value>, reader: &mut Reader<'_>) {
-    let Some(files) = reader.structure(map, "files") else { return };
+/// The attached files.
+fn files(map: &Map<String, Value>, reader: &mut Reader<'_>) -> BTreeMap<String, AttachedFile> {
+    let Some(files) = reader.structure(map, "files") else { return BTreeMap::new() };
     let mut within = reader.inside("files");
-    for (name, file) in files {
-        let mut within = within.inside(name.as_str());
-        match file {
-            Value::Object(file) => {
-                within.unknown_keys(file, &["checksums", "size"], "an attached file");
-                match within.mapping(file, "checksums") {
-                    Some(checksums) => {
-                        within.inside("checksums").text(checksums, "sha256");
-                    }
-                    None if !file.contains_key("checksums") => {
-                        within.missing("checksums", "An attached file");
-                    }
-                    None => {}
-                }
-            }
-            other => within.wrong(within.path.clone(), name, "a mapping with `checksums`", other),
-        }
+    let read = |(name, file): (&String, &Value)| {
+        let attached = attached_file(name, file, &mut within.inside(name.as_str()))?;
+        Some((name.clone(), attached))
+    };
+    files.iter().filter_map(read).collect()
+}
+
+fn attached_file(name: &str, file: &Value, reader: &mut Reader<'_>) -> Option<AttachedFile> {
+    let Value::Object(file) = file else {
+        reader.wrong(reader.path.clone(), name, "a mapping with `checksums`", file);
+        return None;
+    };
+    reader.unknown_keys(file, &["checksums", "size"], "an attached file");
+    let size = reader.whole(file, "size", 0, u64::MAX);
+    if !file.contains_key("checksums") {
+        reader.missing("checksums", "An attached file");
     }
+    let checksums = reader.structure(file, "checksums")?;
+    let mut reader = reader.inside("checksums");
+    if !checksums.contains_key("sha256") {
+        reader.missing("sha256", "An attached file");
+    }
+    let sha256 = reader.text(checksums, "sha256")?.to_ascii_lowercase();
+    if sha256.len() != 64 || !sha256.bytes().all(|b| b.is_ascii_hexdigit()) {
+        reader.push(Problem::error("bad-value", reader.at("sha256"), "A sha256 has 64 hex digits"));
+        return None;
+    }
+    Some(AttachedFile { sha256, size })
+}
+
+/// What the steps need beside the document. Attached files have to be among its `files`.
+fn needs(flat: &[loops::Flat<'_>], map: &Map<String, Value>, problems: &mut Vec<Problem>) -> Needs {
+    let mut needs = Needs::default();
+    for item in flat {
+        let (Some(action), Some(inputs)) =
+            (item.text("action"), item.step.get("inputs").and_then(Value::as_object))
+        else {
+            continue;
+        };
+        let path: Vec<Segment> = item.path.iter().cloned().chain([Segment::from("inputs")]).collect();
+        needs.note(action, inputs, &path);
+    }
+    let known: Vec<&str> = map
+        .get("files")
+        .and_then(Value::as_object)
+        .map(|files| files.keys().map(String::as_str).collect())
+        .unwrap_or_default();
+    for file in needs.files.iter().filter(|file| !known.contains(&file.name.as_str())) {
+        let message = format!("`{}` is not among the document's `files`", file.name);
+        let problem = Problem::error("unknown-reference", file.path.clone(), message);
+        problems.push(match nearest(&file.name, known.iter().copied()) {
+            Some(near) => problem.help(format!("Did you mean `{near}`?")),
+            None => problem.help("`files` names each attached file with its sha256"),
+        });
+    }
+    needs
 }
 
 /// The outputs of the document, written `step.Output` or `{{ step.Output }}`. Whether they exist is checked with the

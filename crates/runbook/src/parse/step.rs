@@ -386,6 +386,8 @@ fn work(
         "aws:loop" => loops::read(given, reader).map(Work::Loop),
         "aws:pause" => Some(Work::Pause),
         "aws:updateVariable" => update_variable(given, variables, reader),
+        "aws:invokeWebhook" => control(action, given, reader),
+        name if name.starts_with("mainstay:") => control(action, given, reader),
         _ => {
             for key in action.required.iter().filter(|key| !given.contains_key(**key)) {
                 reader.missing(key, action.name);
@@ -393,6 +395,12 @@ fn work(
             None
         }
     }
+}
+
+/// What the control plane performs itself.
+fn control(action: &ActionFacts, given: &Map<String, Value>, reader: &mut Reader<'_>) -> Option<Work> {
+    inputs::read_control(action.name, given, reader);
+    Some(Work::Control)
 }
 
 fn update_variable(

@@ -100,7 +100,7 @@ fn steps_and_their_keys() {
 #[test]
 fn commands_and_scripts() {
     let found = steps(
-        "- {name: a, action: 'aws:runCommand', inputs: {DocumentName: AWS-RunPowerShellScript, InstanceIds: [h]}}
+        "- {name: a, action: 'aws:runCommand', inputs: {DocumentName: AWS-RunPatchBaseline, InstanceIds: [h]}}
 - name: b
   action: aws:runCommand
   inputs:
@@ -119,19 +119,21 @@ fn commands_and_scripts() {
     assert_eq!(
         found,
         [
-            "not-built mainSteps[0].inputs.DocumentName: Running the Command document `AWS-RunPowerShellScript` is not built yet (`AWS-RunShellScript` is built)",
+            "not-built mainSteps[0].inputs.DocumentName: Running the Command document `AWS-RunPatchBaseline` is not built yet (`AWS-RunShellScript`, `AWS-RunPowerShellScript` and Command documents of the workload are built)",
             "not-built mainSteps[1].inputs.OutputS3BucketName: `OutputS3BucketName` of aws:runCommand is not built yet",
             "not-built mainSteps[1].inputs.MaxConcurrency: `MaxConcurrency` other than 50 is not built yet",
             "bad-value mainSteps[1].inputs.Targets[0].Key: `role` is not a key of targets (Use `tag:KEY`, `tag-key` or `InstanceIds`)",
-            "not-built mainSteps[1].inputs.Targets[1].Key: Resource groups as targets are not built yet",
+            "not-built mainSteps[1].inputs.Targets[1].Key: Resource groups as targets are not built yet (Hosts are grouped by their tags here: use `tag:KEY` with `Values`)",
             "unknown-key mainSteps[1].inputs.Parameters.command key: `command` is not a key of the parameters of AWS-RunShellScript (Did you mean `commands`?)",
             "wrong-type mainSteps[1].inputs.Parameters.executionTimeout: `executionTimeout` is a whole number from 1 to 172800, found the text \"0\"",
             "missing-key mainSteps[1].inputs.Parameters: AWS-RunShellScript needs `commands`",
             "missing-key mainSteps[2].inputs: aws:runCommand needs `InstanceIds` or `Targets`",
             "bad-value mainSteps[2].inputs.Parameters.commands: `commands` holds no command",
+            "old-runtime mainSteps[3].inputs.Runtime: `python3.8` is no longer a runtime of Systems Manager; the host's own python3 runs the script",
             "missing-key mainSteps[3].inputs: aws:executeScript with Python needs `Handler`",
-            "not-built mainSteps[4].inputs.Runtime: The runtime `PowerShell 7.0` is not built yet",
-            "bad-value mainSteps[5].inputs.Runtime: `ruby` is not a runtime (Runtimes are python3.x (the host's python3 is used) and bash)",
+            "old-runtime mainSteps[4].inputs.Runtime: `PowerShell 7.0` is no longer a runtime of Systems Manager; the host's own pwsh runs the script",
+            "needs-program mainSteps[4].inputs.Runtime: `PowerShell 7.0` needs `pwsh` on the host that runs it; where it is missing, the step fails (Install PowerShell there, or use Python or a shell)",
+            "bad-value mainSteps[5].inputs.Runtime: `ruby` is not a runtime (Runtimes are python3.x (the host's python3 is used), PowerShell 7.x (the host's pwsh) and bash)",
             "wrong-type mainSteps[5].inputs.Script: `Script` is a text, found the number 5",
             "wrong-type mainSteps[5].inputs.InputPayload: `InputPayload` is a mapping, found a list",
             "bad-value mainSteps[6].inputs.Timestamp key: `Duration` and `Timestamp` exclude each other",

@@ -13,7 +13,8 @@ use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use mainstay_model::{Actor, EventDraft, EventId, HostId, RunId};
 use mainstay_runbook::{
-    Action, AttemptId, Decision, Dispatch, Document, Effect, HostResult, Input, Outcome, Run, RunEvent, Start,
+    Action, AttemptId, Decision, Dispatch, Document, Effect, EffectKind, HostResult, Input, Library, Outcome,
+    Run, RunEvent, Start,
 };
 use mainstay_store::{Journal, StoreError};
 use serde_json::Value;
@@ -22,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::orders::{self, Where};
-use super::performer::{Order, Performer};
+use super::performer::{Act, Order, Performer};
 use crate::clock::Clock;
 
 /// How long to wait before writing to a journal again that refused, at first and at most.
@@ -201,6 +202,8 @@ impl Engine {
                 in_flight: FuturesUnordered::new(),
                 begun: BTreeSet::new(),
                 chosen_here: BTreeSet::new(),
+                taken_up: None,
+                stops: BTreeMap::new(),
             };
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -240,7 +243,14 @@ fn pinned(journal: &dyn Journal, run: &Run) -> Result<Document, RunError> {
         .read_by_id(mainstay_model::event::SOURCE_SERVER, &run.started_event())?
         .ok_or_else(|| unreadable("its first event is missing".to_owned()))?;
     let value = started.data.get("document").cloned().unwrap_or(Value::Null);
-    Document::parse(&value).map_err(|problems| {
+    let library = started.data.get("library").cloned().unwrap_or_default();
+    let library: Library = match library {
+        Value::Null => Library::default(),
+        library => serde_json::from_value(library).map_err(|error| {
+            unreadable(format!("what it was given beside its document cannot be read: {error}"))
+        })?,
+    };
+    Document::parse(&value).map(|document| document.with(library)).map_err(|problems| {
         let first = problems.first().map(ToString::to_string).unwrap_or_default();
         unreadable(format!("this version of Mainstay does not take its document any more: {first}"))
     })
@@ -251,6 +261,7 @@ fn pinned(journal: &dyn Journal, run: &Run) -> Result<Document, RunError> {
 enum Wait {
     Choose(AttemptId),
     Commands(AttemptId),
+    Act(AttemptId),
     Timer(String),
     Stop(AttemptId),
 }
@@ -265,18 +276,25 @@ struct Drive {
     begun: BTreeSet<Wait>,
     /// Attempts whose hosts were chosen in this life of the server: nobody else can have sent them.
     chosen_here: BTreeSet<AttemptId>,
+    /// The attempt that was open when this server took the run up: an earlier one may have begun it.
+    taken_up: Option<AttemptId>,
+    /// Stops what the control plane does itself.
+    stops: BTreeMap<AttemptId, CancellationToken>,
 }
 
 impl Drive {
     async fn follow(mut self, run: Run, document: Option<Arc<Document>>) -> Result<(), RunError> {
+        let is_taken_up = document.is_none();
         let document = match document {
             Some(document) => document,
             None => self.inner.pinned(&run)?,
         };
+        // A run that was just started is given with its document; its first attempt is in the journal and not begun.
+        self.taken_up = run.open_attempt().filter(|_| is_taken_up).map(|open| open.attempt.clone());
         let mut run = self.advance(&document, run, Input::Resume).await?;
         while !run.status.is_over() {
             for action in run.outstanding() {
-                self.begin(&run, action);
+                self.begin(&document, &run, action);
             }
             let input = tokio::select! {
                 Some((wait, input)) = self.in_flight.next(), if !self.in_flight.is_empty() => {
@@ -321,7 +339,7 @@ impl Drive {
         }
     }
 
-    fn begin(&mut self, run: &Run, action: Action) {
+    fn begin(&mut self, document: &Document, run: &Run, action: Action) {
         match action {
             Action::Wake { timer, at } => {
                 let wait = Wait::Timer(timer.to_string());
@@ -333,11 +351,19 @@ impl Drive {
                     }));
                 }
             }
+            Action::Perform(effect) if effect.kind.is_of_control_plane() => self.act(run, effect),
             Action::Perform(effect) => match effect.dispatched.clone() {
                 None => self.choose(effect),
-                Some(commands) => self.perform(run, effect, commands),
+                Some(commands) => self.perform(document, run, effect, commands),
             },
             Action::Stop { attempt, dispatched } => {
+                let kind = run.open_attempt().and_then(|open| open.effect.clone());
+                if let Some(kind) = kind.filter(EffectKind::is_of_control_plane) {
+                    // What it comes to is what it says, also where this is the first that this server hears of it.
+                    let stop = self.stops.entry(attempt.clone()).or_default();
+                    stop.cancel();
+                    return self.act(run, Effect { attempt, deadline: None, kind, dispatched: None });
+                }
                 let wait = Wait::Stop(attempt.clone());
                 if !self.begun.insert(wait.clone()) {
                     return;
@@ -355,7 +381,7 @@ impl Drive {
                                 kind: effect,
                                 dispatched: Some(commands.clone()),
                             };
-                            self.perform(run, effect, commands);
+                            self.perform(document, run, effect, commands);
                         }
                     }
                     None => self.in_flight.push(Box::pin(async move {
@@ -379,6 +405,7 @@ impl Drive {
             let hosts = match orders::place(&effect.kind) {
                 Where::Control => Ok(vec![inner.performer.control_host().await]),
                 Where::Hosts(targets) => inner.performer.choose(&targets),
+                Where::Itself => Err(format!("{} is performed by no host", effect.kind.action())),
             };
             let input = match hosts {
                 Ok(hosts) => {
@@ -396,22 +423,54 @@ impl Drive {
     }
 
     /// Has the commands of an attempt performed and settles it when all have ended.
-    fn perform(&mut self, run: &Run, effect: Effect, commands: Vec<Dispatch>) {
+    fn perform(&mut self, document: &Document, run: &Run, effect: Effect, commands: Vec<Dispatch>) {
         let wait = Wait::Commands(effect.attempt.clone());
         if !self.begun.insert(wait.clone()) {
             return;
         }
         let maybe_sent = !self.chosen_here.contains(&effect.attempt);
-        let orders: Vec<Order> = commands
+        let orders: Result<Vec<Order>, String> = commands
             .into_iter()
-            .map(|command| Order { maybe_sent, ..orders::order(run, &effect, command) })
+            .map(|command| {
+                orders::order(run, document, &effect, command).map(|order| Order { maybe_sent, ..order })
+            })
             .collect();
         let inner = self.inner.clone();
         self.in_flight.push(Box::pin(async move {
-            let ends = orders.into_iter().map(|order| inner.performer.perform(order));
-            let results: Vec<HostResult> = futures::future::join_all(ends).await;
-            let outcome = orders::outcome(&effect, &results);
+            let outcome = match orders {
+                Ok(orders) => {
+                    let ends = orders.into_iter().map(|order| inner.performer.perform(order));
+                    let results: Vec<HostResult> = futures::future::join_all(ends).await;
+                    orders::outcome(&effect, &results)
+                }
+                // It cannot have been sent by an earlier server either.
+                Err(reason) => Outcome::failed(reason),
+            };
             (wait, Some(Input::Settled { attempt: effect.attempt, outcome }))
+        }));
+    }
+
+    /// Has the control plane do itself what no host does.
+    fn act(&mut self, run: &Run, effect: Effect) {
+        let wait = Wait::Act(effect.attempt.clone());
+        if !self.begun.insert(wait.clone()) {
+            return;
+        }
+        let (inner, attempt) = (self.inner.clone(), effect.attempt);
+        let act = Act {
+            attempt: attempt.clone(),
+            run: run.id.clone(),
+            procedure: run.procedure.clone(),
+            workload: run.workload.clone(),
+            cause: run.started_event(),
+            kind: effect.kind,
+            deadline: effect.deadline,
+            maybe_begun: self.taken_up.as_ref() == Some(&attempt),
+            stop: self.stops.entry(attempt.clone()).or_default().clone(),
+        };
+        self.in_flight.push(Box::pin(async move {
+            let outcome = inner.performer.act(act).await;
+            (wait, Some(Input::Settled { attempt, outcome }))
         }));
     }
 

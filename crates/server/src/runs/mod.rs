@@ -9,4 +9,4 @@ mod script;
 
 pub use engine::{Engine, RunError, derived_run_id};
 pub use fold::{ACTIVE_TABLE, ActiveFold, RUNS_TABLE, RunsFold, newest, run, unfinished};
-pub use performer::{Order, Performer};
+pub use performer::{Act, Order, Performer};

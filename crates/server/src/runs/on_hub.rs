@@ -57,7 +57,7 @@ impl Performer for Hub {
                 env: order.environment,
                 directory: order.working_directory,
                 timeout: Some(Duration::from_secs(order.timeout_s.max(1))),
-                memory_limit: None,
+                memory_limit: order.memory_limit,
                 output_limit: Some(u32::try_from(order.output_limit).unwrap_or(u32::MAX)),
                 deliver_by: order.deliver_by,
                 maybe_sent: order.maybe_sent,

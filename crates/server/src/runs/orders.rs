@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use mainstay_model::{CommandId, HostId, Timestamp};
 use mainstay_runbook::{
-    CommandEffect, Dispatch, Effect, EffectKind, HostResult, Outcome, Run, ScriptEffect, Targets, aggregate,
+    Dispatch, Document, Effect, EffectKind, HostResult, Outcome, POWERSHELL_DOCUMENT, Run, SHELL_DOCUMENT,
+    ScriptEffect, Shell, Targets, aggregate,
 };
 
 use super::performer::Order;
@@ -21,55 +22,82 @@ pub enum Where {
     Control,
     /// On hosts that are chosen when it begins.
     Hosts(Targets),
+    /// By the control plane itself, and no host.
+    Itself,
 }
 
 /// Where an effect is performed.
 pub fn place(effect: &EffectKind) -> Where {
+    let one = |host: &Option<HostId>| match host {
+        Some(host) => Where::Hosts(Targets::Hosts(vec![host.clone()])),
+        None => Where::Control,
+    };
     match effect {
         EffectKind::Script(_) => Where::Control,
-        EffectKind::Shell(shell) => match &shell.host {
-            Some(host) => Where::Hosts(Targets::Hosts(vec![host.clone()])),
-            None => Where::Control,
-        },
+        EffectKind::Shell(shell) => one(&shell.host),
+        EffectKind::Plugin(plugin) => one(&plugin.host),
         EffectKind::Command(command) => Where::Hosts(command.targets.clone()),
+        EffectKind::Webhook(_)
+        | EffectKind::Query(_)
+        | EffectKind::WaitForAlarm(_)
+        | EffectKind::Notify(_)
+        | EffectKind::ResolveIncident(_)
+        | EffectKind::ApplyRevision(_)
+        | EffectKind::Rollback(_) => Where::Itself,
     }
 }
 
 /// What the commands of an attempt came to.
 pub fn outcome(effect: &Effect, results: &[HostResult]) -> Outcome {
     match &effect.kind {
-        EffectKind::Command(_) | EffectKind::Shell(_) => aggregate(&effect.attempt, results),
         EffectKind::Script(ScriptEffect { runtime, .. }) => match results.first() {
             Some(result) => script::outcome(*runtime, result),
             None => Outcome::failed("No host was chosen for the script"),
         },
+        _ => aggregate(&effect.attempt, results),
     }
 }
 
-/// The command that performs an effect on one host.
-pub fn order(run: &Run, effect: &Effect, command: Dispatch) -> Order {
+/// The command that performs an effect on one host, or why it cannot be made.
+pub fn order(run: &Run, document: &Document, effect: &Effect, command: Dispatch) -> Result<Order, String> {
     let Dispatch { host, command: id } = command;
+    let deliver_by = |seconds: u64| Some(attempt_start(run).plus(Duration::from_secs(seconds)));
     let mut order = match &effect.kind {
         EffectKind::Script(script) => {
-            script::order(host, id, run.id.as_str(), script, script_seconds(run, effect))
+            let attached = script.attachment.as_deref();
+            let attachment = attached.map(|name| script::attachment(name, document)).transpose()?;
+            script::order(host, id, run.id.as_str(), script, attachment.as_ref(), script_seconds(run, effect))
         }
-        EffectKind::Command(command) => shell_order(run, host, id, command),
+        EffectKind::Command(command) => {
+            let shell = match command.document.as_str() {
+                SHELL_DOCUMENT => Shell::Sh,
+                POWERSHELL_DOCUMENT => Shell::PowerShell,
+                other => {
+                    return Err(format!("Running the Command document {other} on hosts is not built yet"));
+                }
+            };
+            Order {
+                working_directory: command.working_directory.clone(),
+                timeout_s: command.execution_timeout_s,
+                deliver_by: deliver_by(command.delivery_timeout_s),
+                ..shell_order(host, id, shell, command.script())
+            }
+        }
         EffectKind::Shell(shell) => Order {
-            interpreter: vec!["/bin/sh".to_owned()],
-            script: shell.script(),
             working_directory: shell.working_directory.clone(),
             environment: shell.environment.clone(),
             timeout_s: shell.execution_timeout_s,
-            deliver_by: Some(attempt_start(run).plus(Duration::from_secs(shell.delivery_timeout_s))),
-            ..bare_order(host, id)
+            deliver_by: deliver_by(shell.delivery_timeout_s),
+            ..shell_order(host, id, shell.shell, shell.script())
         },
+        other => return Err(format!("No host performs this: {other:?}")),
     };
     order.environment.insert("MAINSTAY_RUN".to_owned(), run.id.to_string());
     order.environment.insert("MAINSTAY_ATTEMPT".to_owned(), effect.attempt.to_string());
     if let Some(workload) = &run.workload {
         order.environment.insert("MAINSTAY_WORKLOAD".to_owned(), workload.clone());
     }
-    order
+    Ok(order)
 }
 
 /// A script may run for as long as its attempt may: from the attempt's start to its deadline.
@@ -82,15 +110,13 @@ fn script_seconds(run: &Run, effect: &Effect) -> u64 {
     }
 }
 
-fn shell_order(run: &Run, host: HostId, id: CommandId, command: &CommandEffect) -> Order {
-    Order {
-        interpreter: vec!["/bin/sh".to_owned()],
-        script: command.script(),
-        working_directory: command.working_directory.clone(),
-        timeout_s: command.execution_timeout_s,
-        deliver_by: Some(attempt_start(run).plus(Duration::from_secs(command.delivery_timeout_s))),
-        ..bare_order(host, id)
-    }
+/// A script as its shell runs it.
+fn shell_order(host: HostId, id: CommandId, shell: Shell, script: String) -> Order {
+    let (interpreter, environment) = match shell {
+        Shell::Sh => (vec!["/bin/sh".to_owned()], BTreeMap::new()),
+        Shell::PowerShell => (script::powershell_interpreter(false), script::powershell_environment()),
+    };
+    Order { interpreter, script, environment, ..bare_order(host, id) }
 }
 
 /// When the attempt that is going on began.
@@ -101,7 +127,7 @@ fn attempt_start(run: &Run) -> Timestamp {
         .map_or(run.started_at, |record| record.started_at)
 }
 
-fn bare_order(host: HostId, id: CommandId) -> Order {
+pub(super) fn bare_order(host: HostId, id: CommandId) -> Order {
     Order {
         host,
         id,
@@ -112,6 +138,7 @@ fn bare_order(host: HostId, id: CommandId) -> Order {
         working_directory: None,
         timeout_s: 0,
         deliver_by: None,
+        memory_limit: None,
         output_limit: SHELL_OUTPUT_LIMIT,
         maybe_sent: false,
     }

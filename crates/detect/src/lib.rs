@@ -14,6 +14,7 @@ mod number;
 pub mod pattern;
 mod read;
 pub mod rules;
+pub mod schedule;
 pub mod template;
 pub mod trigger;
 pub mod unittest;
@@ -25,6 +26,7 @@ pub use alarm::{
 };
 pub use pattern::{EventError, Explanation, Miss, Pattern, PatternSet, Scratch};
 pub use rules::{AlertingRule, RecordingRule, Rule, RuleFile, RuleGroup};
+pub use schedule::Schedule;
 pub use template::{Data, NoQueries, Queries, Template, TemplateError};
 pub use trigger::{Target, TargetCall, TargetInput, Trigger, TriggerError};
 

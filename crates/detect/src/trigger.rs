@@ -1,17 +1,19 @@
 //! Triggers: EventBridge rules, from an event pattern to procedures and what they are given.
 //!
-//! The keys are those of the service's `PutRule` and `PutTargets` in one file. What is not built is refused by name:
-//! schedules, other buses, roles, and targets other than procedures. A target without input starts its procedure
-//! without parameters: a whole event, which the service would send, is no set of parameters.
+//! The keys are those of the service's `PutRule` and `PutTargets` in one file; a schedule may have those of EventBridge
+//! Scheduler's zones, dates and time window beside its expression. What is not built is refused by name: other buses,
+//! roles, and targets other than procedures. A target without input starts its procedure without parameters: a whole
+//! event, which the service would send, is no set of parameters.
 
 use std::collections::BTreeSet;
 
 use mainstay_model::problem::nearest;
-use mainstay_model::{Problem, Segment};
-use serde_json::{Map, Value};
+use mainstay_model::{Problem, Segment, Timestamp};
+use serde_json::{Map, Value, json};
 
 use crate::pattern::Pattern;
 use crate::read::{at, kind, list, mapping, string, unknown_keys};
+use crate::schedule::{self, Schedule};
 
 mod jsonpath;
 mod transform;
@@ -28,8 +30,10 @@ pub struct Trigger {
     pub description: Option<String>,
     /// Whether it is on (`State`).
     pub enabled: bool,
-    /// The events it is for.
-    pub pattern: Pattern,
+    /// The events it is for. A trigger has a pattern or a schedule, or both.
+    pub pattern: Option<Pattern>,
+    /// When it fires by the clock.
+    pub schedule: Option<Schedule>,
     /// What it starts.
     pub targets: Vec<Target>,
 }
@@ -96,7 +100,6 @@ const KEYS: &[&str] = &["Name", "Description", "State", "EventPattern", "Targets
 
 /// Keys of the format that are known and not built, with what they are for.
 const UNBUILT: &[(&str, &str)] = &[
-    ("ScheduleExpression", "schedules"),
     ("EventBusName", "event buses other than the journal"),
     ("RoleArn", "roles of triggers"),
     ("Tags", "tags of triggers"),
@@ -131,7 +134,23 @@ impl Trigger {
 
     /// Whether the trigger is on and its pattern matches the event.
     pub fn matches(&self, event: &Value) -> bool {
-        self.enabled && self.pattern.matches(event)
+        self.enabled && self.pattern.as_ref().is_some_and(|pattern| pattern.matches(event))
+    }
+
+    /// The event that a firing of the schedule is, in the shape that the service gives it. Its id follows from the name
+    /// and the scheduled time, so that one firing is one event however often it is looked at.
+    pub fn scheduled_event(&self, scheduled: Timestamp) -> Value {
+        json!({
+            "version": "0",
+            "id": format!("schedule:{}:{scheduled}", self.name),
+            "detail-type": "Scheduled Event",
+            "source": "aws.events",
+            "account": "000000000000",
+            "time": scheduled.to_string(),
+            "region": "local",
+            "resources": [rule_arn(&self.name)],
+            "detail": {},
+        })
     }
 
     /// What to start for an event that matched, in the order of targets. One target that cannot be started does not
@@ -144,6 +163,11 @@ impl Trigger {
     pub fn inputs(&self, event: &Value) -> Result<Vec<TargetCall>, TriggerError> {
         self.calls(event).into_iter().collect()
     }
+}
+
+/// The name of a trigger as the service would write it.
+fn rule_arn(trigger: &str) -> String {
+    format!("arn:aws:events:local:000000000000:rule/{trigger}")
 }
 
 /// Whether starting `trigger` would let it cause itself. `chain` names the triggers that led to the event, oldest
@@ -215,7 +239,9 @@ fn keys(
 
 fn read(value: &Value, problems: &mut Vec<Problem>) -> Option<Trigger> {
     let map = mapping(value, &[], "A trigger", problems)?;
-    keys(map, &[], KEYS, UNBUILT, "A trigger", problems);
+    let known: Vec<&str> = KEYS.iter().chain(schedule::KEYS).copied().collect();
+    let unbuilt: Vec<(&str, &str)> = UNBUILT.iter().chain(schedule::UNBUILT).copied().collect();
+    keys(map, &[], &known, &unbuilt, "A trigger", problems);
     let name = read_name(map, problems);
     let description = match map.get("Description") {
         None | Some(Value::Null) => None,
@@ -233,8 +259,9 @@ fn read(value: &Value, problems: &mut Vec<Problem>) -> Option<Trigger> {
     };
     let enabled = read_state(map, problems);
     let pattern = read_pattern(map, problems);
+    let schedule = schedule::read(map, problems);
     let targets = read_targets(map, problems);
-    Some(Trigger { name: name?, description, enabled: enabled?, pattern: pattern?, targets })
+    Some(Trigger { name: name?, description, enabled: enabled?, pattern, schedule, targets })
 }
 
 fn read_name(map: &Map<String, Value>, problems: &mut Vec<Problem>) -> Option<String> {
@@ -288,11 +315,14 @@ fn read_state(map: &Map<String, Value>, problems: &mut Vec<Problem>) -> Option<b
 fn read_pattern(map: &Map<String, Value>, problems: &mut Vec<Problem>) -> Option<Pattern> {
     let path = [Segment::from("EventPattern")];
     let Some(value) = map.get("EventPattern") else {
-        // Who writes a schedule has already been told that it is not built.
         if !map.contains_key("ScheduleExpression") {
             problems.push(
-                Problem::error("missing-key", [], "A trigger must have `EventPattern`")
-                    .help("add `EventPattern:`"),
+                Problem::error(
+                    "missing-key",
+                    [],
+                    "A trigger must have `EventPattern` or `ScheduleExpression`",
+                )
+                .help("add `EventPattern:`, or `ScheduleExpression: rate(5 minutes)`"),
             );
         }
         return None;

@@ -176,7 +176,7 @@ fn what_is_not_built_or_wrong_is_refused_by_name() {
         assert_eq!(refused(&target), text);
     }
     let problems = Trigger::parse(&json!({
-        "Name": "a b", "State": "ENABELD", "ScheduleExpression": "rate(1 minute)", "Target": [], "Targets": [
+        "Name": "a b", "State": "ENABELD", "EventBusName": "default", "EventPattern": {"a": [1]}, "Target": [], "Targets": [
             {"Id": "x", "Arn": "a"}, {"Id": "x", "Arn": "b"},
         ],
     }))

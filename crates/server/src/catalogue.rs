@@ -111,8 +111,8 @@ impl Active {
         let mut patterns = PatternSet::new();
         for trigger in declared.triggers.values() {
             let parsed = Trigger::parse(&trigger.value).map_err(first)?;
-            if parsed.enabled {
-                patterns.add(trigger.name.clone(), parsed.pattern.clone());
+            if let Some(pattern) = parsed.pattern.as_ref().filter(|_| parsed.enabled) {
+                patterns.add(trigger.name.clone(), pattern.clone());
             }
             triggers.insert(trigger.name.clone(), parsed);
         }

@@ -51,6 +51,15 @@ macro_rules! target {
     };
 }
 
+macro_rules! schedule {
+    ($schedule:literal) => {
+        Example::File(
+            "triggers/tidy.yaml",
+            concat!("Name: tidy\n", $schedule, "Targets:\n  - { Id: tidy, Arn: procedure/tidy }\n"),
+        )
+    };
+}
+
 macro_rules! steps {
     ($steps:literal) => {
         Example::File(
@@ -69,6 +78,13 @@ pub(super) const TEXTS: &[Explanation] = &[
         "The operator `cidr` compares an address with a block such as `10.0.0.0/8` or `2001:db8::/32`.",
         pattern!("  detail: { address: [{ cidr: 10.0.0.0 }] }\n"),
         pattern!("  detail: { address: [{ cidr: 10.0.0.0/8 }] }\n"),
+    ),
+    text(
+        "bad-date",
+        "A schedule's first or last day is not a time",
+        "`StartDate` and `EndDate` are instants with an offset or `Z`, and the end is not before the start.",
+        schedule!("ScheduleExpression: rate(1 hour)\nStartDate: 2026-12-24\n"),
+        schedule!("ScheduleExpression: rate(1 hour)\nStartDate: 2026-12-24T00:00:00Z\n"),
     ),
     text(
         "bad-expression",
@@ -133,6 +149,13 @@ pub(super) const TEXTS: &[Explanation] = &[
         )]),
     ),
     text(
+        "bad-schedule",
+        "A schedule's expression cannot be read",
+        "Expressions are those of EventBridge: `cron` with six fields of which one of the two days is `?` and Sunday is 1, `rate` with a number and a unit, `at` with a local time.",
+        schedule!("ScheduleExpression: cron(0 9 * * *)\n"),
+        schedule!("ScheduleExpression: cron(0 9 * * ? *)\n"),
+    ),
+    text(
         "bad-state",
         "A trigger's state is neither ENABLED nor DISABLED",
         "A disabled trigger is kept and starts nothing.",
@@ -152,6 +175,17 @@ pub(super) const TEXTS: &[Explanation] = &[
         "In a wildcard `*` stands for any text; two in a row mean no more than one, and `\\*` and `\\\\` are the only escapes.",
         pattern!("  detail: { name: [{ wildcard: \"web**\" }] }\n"),
         pattern!("  detail: { name: [{ wildcard: \"web*\" }] }\n"),
+    ),
+    text(
+        "bad-window",
+        "A schedule's time window is not one",
+        "`FlexibleTimeWindow` lets a firing come up to so many minutes late, so that triggers of one time do not start all at once. Its `Mode` is OFF, or FLEXIBLE with `MaximumWindowInMinutes` from 1 to 1440.",
+        schedule!(
+            "ScheduleExpression: rate(1 day)\nFlexibleTimeWindow: { Mode: FLEXIBLE, MaximumWindowInMinutes: 0 }\n"
+        ),
+        schedule!(
+            "ScheduleExpression: rate(1 day)\nFlexibleTimeWindow: { Mode: FLEXIBLE, MaximumWindowInMinutes: 15 }\n"
+        ),
     ),
     text(
         "duplicate-group",
@@ -180,6 +214,13 @@ pub(super) const TEXTS: &[Explanation] = &[
         "A workload's directory is complete in itself: what lies elsewhere is not the same on another machine and may be nobody's business. Copy the file, or link to one inside of the directory.",
         Example::Words("`runbooks/restore.yaml` is a link to `/srv/shared/restore.yaml`"),
         Example::Words("`runbooks/restore.yaml` is a file, or a link to `../playbooks/look.yaml`"),
+    ),
+    text(
+        "never-fires",
+        "A schedule names no time that ever comes",
+        "The 31st of February, a year that is not reached, or an hour that the clocks of the zone skip on that day: the trigger would wait for ever.",
+        schedule!("ScheduleExpression: cron(0 0 30 2 ? *)\n"),
+        schedule!("ScheduleExpression: cron(0 0 L 2 ? *)\n"),
     ),
     text(
         "record-and-alert",
@@ -244,6 +285,13 @@ pub(super) const TEXTS: &[Explanation] = &[
         steps!(
             "  - name: settle\n    action: aws:sleep\n    onFailure: step:look\n    inputs: { Duration: PT1S }\n  - name: look\n    action: aws:sleep\n    inputs: { Duration: PT1S }\n"
         ),
+    ),
+    text(
+        "unknown-zone",
+        "A schedule's time zone does not exist",
+        "`ScheduleExpressionTimezone` is a name of the IANA database, which is part of the program. Offsets and abbreviations such as CEST are no zones.",
+        schedule!("ScheduleExpression: cron(0 9 * * ? *)\nScheduleExpressionTimezone: Europe/Berlim\n"),
+        schedule!("ScheduleExpression: cron(0 9 * * ? *)\nScheduleExpressionTimezone: Europe/Berlin\n"),
     ),
     text(
         "unreadable-file",

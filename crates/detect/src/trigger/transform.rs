@@ -88,9 +88,7 @@ impl Filling<'_> {
     fn variable(&mut self, name: &str) -> Option<Value> {
         let value = match name {
             "aws.events.rule-name" => Some(Value::from(self.trigger)),
-            "aws.events.rule-arn" => {
-                Some(format!("arn:aws:events:local:000000000000:rule/{}", self.trigger).into())
-            }
+            "aws.events.rule-arn" => Some(super::rule_arn(self.trigger).into()),
             // The time the event carries is the time it was journalled, which is when it came in.
             "aws.events.event.ingestion-time" => self.event.get("time").cloned(),
             "aws.events.event.json" => Some(self.event.clone()),

@@ -547,9 +547,18 @@ impl Site<'_> {
             fact("Starts", &starts),
             fact("File", &code(&trigger.file)),
         ]));
-        let pattern = serde_json::to_string_pretty(&trigger.pattern).unwrap_or_default();
-        let _ =
-            write!(out, "<details><summary>Pattern as written</summary>\n{}</details>\n", block(&pattern));
+        if let Some(schedule) = &trigger.schedule {
+            let zone = escape(&schedule.zone);
+            out.push_str(&facts(&[fact("Schedule", &format!("{} {zone}", code(&schedule.expression)))]));
+        }
+        if !trigger.pattern.is_null() {
+            let pattern = serde_json::to_string_pretty(&trigger.pattern).unwrap_or_default();
+            let _ = write!(
+                out,
+                "<details><summary>Pattern as written</summary>\n{}</details>\n",
+                block(&pattern)
+            );
+        }
         out
     }
 

@@ -20,8 +20,8 @@ pub use complete::{accepted, complete, subjects};
 pub use get::{GetError, get};
 pub use subject::{
     About, Alarm, AlarmRule, Change, Choice, Component, Documentation, Environment, FORMAT, History,
-    Incident, LeadsTo, Note, NoteState, Parameter, Priority, Procedure, Recording, Run, Service, Setting,
-    Standard, Step, Target, Trigger, VERSION, Variant,
+    Incident, LeadsTo, Note, NoteState, Parameter, Priority, Procedure, Recording, Run, Schedule, Service,
+    Setting, Standard, Step, Target, Trigger, VERSION, Variant,
 };
 pub use words::length;
 

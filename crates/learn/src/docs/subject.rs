@@ -299,8 +299,11 @@ pub struct Trigger {
     pub description: Option<String>,
     /// Whether it is on.
     pub enabled: bool,
-    /// The event pattern as written.
+    /// The event pattern as written; `null` where there is none.
     pub pattern: Value,
+    /// When it fires by the clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Schedule>,
     /// What it starts.
     pub starts: Vec<Target>,
     /// What it does, in words; written by `complete`.
@@ -309,6 +312,15 @@ pub struct Trigger {
     pub digest: String,
     /// What people wrote about it; written by `complete`.
     pub notes: Vec<Note>,
+}
+
+/// When a trigger fires by the clock.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Schedule {
+    /// The expression as written, such as `cron(0 9 * * ? *)`.
+    pub expression: String,
+    /// The time zone that it is in.
+    pub zone: String,
 }
 
 /// A procedure that a trigger starts.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::subject::{Alarm, Documentation, Step, Trigger};
+use super::subject::{Alarm, Documentation, Schedule, Step, Trigger};
 
 /// How deep patterns are told; deeper ones are shown as they are written only.
 const MAX_DEPTH: usize = 12;
@@ -153,11 +153,21 @@ fn of_alarm(alarm: &Alarm, firsts: &std::collections::BTreeMap<String, Option<St
 
 fn of_trigger(name: &str, trigger: &Trigger) -> String {
     let mut conditions = Vec::new();
-    let told = trigger.pattern.as_object().is_some_and(|map| pattern(map, "", 0, &mut conditions));
-    let when = if told {
-        event_words(&trigger.pattern, conditions)
+    let by_event = if trigger.pattern.is_null() {
+        None
+    } else if trigger.pattern.as_object().is_some_and(|map| pattern(map, "", 0, &mut conditions)) {
+        Some(event_words(&trigger.pattern, conditions))
     } else {
-        "When an event matches its pattern".to_owned()
+        Some("When an event matches its pattern".to_owned())
+    };
+    let by_clock = trigger.schedule.as_ref().map(schedule_words);
+    let when = match (by_event, by_clock) {
+        (Some(event), Some(clock)) => format!("{event}, and {clock}"),
+        (None, Some(clock)) => {
+            let (first, rest) = clock.split_at(1);
+            first.to_uppercase() + rest
+        }
+        (event, None) => event.unwrap_or_else(|| "Never".to_owned()),
     };
     let starts: Vec<String> = trigger
         .starts
@@ -181,6 +191,20 @@ fn of_trigger(name: &str, trigger: &Trigger) -> String {
         format!(" {} is off, so it does nothing now.", code(name))
     };
     format!("{when}, it starts {}.{off}", join(starts, "and"))
+}
+
+/// `every 5 minutes`, `once, at …`, `by the schedule cron(…)`.
+fn schedule_words(schedule: &Schedule) -> String {
+    let inside = |kind: &str| schedule.expression.strip_prefix(kind)?.strip_suffix(')');
+    let zone = code(&schedule.zone);
+    if let Some(rate) = inside("rate(") {
+        let rate = rate.split_whitespace().collect::<Vec<_>>().join(" ");
+        return format!("every {}", rate.strip_prefix("1 ").unwrap_or(&rate));
+    }
+    if let Some(at) = inside("at(") {
+        return format!("once, at {} ({zone})", code(at));
+    }
+    format!("by the schedule {} ({zone})", code(&schedule.expression))
 }
 
 /// `When alarm.firing comes and …`: the kind of event first, the rest after it.
@@ -471,6 +495,21 @@ mod tests {
             ),
         ] {
             assert_eq!(said(pattern), format!("{words}{end}"));
+        }
+        for (expression, words) in [
+            ("rate(5 minutes)", "Every 5 minutes"),
+            ("rate(1 hour)", "Every hour"),
+            ("at(2026-12-24T18:00:00)", "Once, at `2026-12-24T18:00:00` (`Europe/Berlin`)"),
+            ("cron(0 9 * * ? *)", "By the schedule `cron(0 9 * * ? *)` (`Europe/Berlin`)"),
+        ] {
+            let schedule =
+                Some(Schedule { expression: expression.to_owned(), zone: "Europe/Berlin".to_owned() });
+            let only = Trigger { schedule: schedule.clone(), ..trigger(Value::Null) };
+            assert_eq!(of_trigger("t", &only), format!("{words}{end}"));
+            let both = Trigger { schedule, ..trigger(json!({"source": ["ci"]})) };
+            assert!(
+                of_trigger("t", &both).starts_with("When an event comes in which `source` is `ci`, and ")
+            );
         }
         let mut deep = json!(["x"]);
         for _ in 0..200 {

@@ -283,7 +283,8 @@ fn by_trigger(
     };
     let mut found = Vec::new();
     for (name, trigger) in triggers.iter().filter(|(_, trigger)| trigger.enabled) {
-        let answer = trigger.pattern.explain(&event);
+        let Some(pattern) = &trigger.pattern else { continue };
+        let answer = pattern.explain(&event);
         if answer.matched
             || answer.misses.iter().all(|miss| !fixed(&miss.path) && !miss.path.ends_with("$or"))
         {
@@ -321,6 +322,10 @@ fn of_trigger(file: &str, value: &Value, trigger: &Trigger) -> docs::Trigger {
         description: trigger.description.clone(),
         enabled: trigger.enabled,
         pattern,
+        schedule: trigger.schedule.as_ref().map(|schedule| docs::Schedule {
+            expression: schedule.text().to_owned(),
+            zone: schedule.zone().to_owned(),
+        }),
         starts: starts.collect(),
         ..docs::Trigger::default()
     }

@@ -60,7 +60,9 @@ impl Languages for Reads {
     fn trigger(&self, value: &Value) -> Checked<TriggerFacts> {
         // In a pattern every field is a list or a mapping of such, so a list is a field of that name.
         let parsed = match value.get("EventPattern") {
-            Some(Value::Object(_) | Value::String(_)) => Trigger::parse(value).map(|trigger| trigger.pattern),
+            Some(Value::Object(_) | Value::String(_)) => {
+                Trigger::parse(value).and_then(|trigger| trigger.pattern.ok_or_else(Vec::new))
+            }
             _ => Pattern::parse(value),
         };
         match parsed {

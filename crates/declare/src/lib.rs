@@ -152,6 +152,19 @@ pub enum FileContent {
     Nothing,
 }
 
+impl Declared {
+    /// Which changes wait for an approval: what the workload and every standard it uses say, the strictest of each.
+    pub fn changes(&self) -> workload::Changes {
+        self.standards.iter().fold(self.workload.changes, |all, one| all.and(one.definition.changes))
+    }
+
+    /// The standard that declares something, by the standard's name in the workload. The key is that of
+    /// [`Declared::origins`]; nothing for what is the workload's own, or not declared.
+    pub fn standard_of(&self, key: &str) -> Option<&str> {
+        self.origins.get(key)?.standard.as_deref()
+    }
+}
+
 impl Outcome {
     /// Whether anything keeps the workload from being declared.
     pub fn has_errors(&self) -> bool {
@@ -317,9 +330,7 @@ fn assemble(
             FileContent::Standard(_) | FileContent::Nothing => {}
         }
     }
-    let mut workload = workload?;
-    workload.changes = standards.iter().fold(workload.changes, |all, one| all.and(one.definition.changes));
-    Some(Declared { workload, procedures, triggers, rules, notes, standards, origins, overridden })
+    Some(Declared { workload: workload?, procedures, triggers, rules, notes, standards, origins, overridden })
 }
 
 /// Where everything with a name is declared.

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use mainstay_declare::Declared;
+use mainstay_declare::standards::split;
 use mainstay_model::{HostId, RevisionId, Tags};
 use serde_json::Value;
 
@@ -264,6 +266,7 @@ impl<'a> Maker<'a> {
                 name: component.clone(),
                 host: Some(host.clone()),
                 environment: self.environments.get(host).cloned(),
+                standard: None,
             },
             verb: difference.verb,
             fields: difference.fields.clone(),
@@ -304,10 +307,28 @@ impl<'a> Maker<'a> {
                 }
             }
         }
+        for action in &mut out {
+            // What goes comes from where it was; all else from where it is declared now.
+            let side = if action.verb == Verb::Remove { &self.old } else { &self.new };
+            action.resource.standard = side
+                .as_ref()
+                .and_then(|side| standard(side.version.declared, &action.resource))
+                .map(str::to_owned);
+        }
         out.sort_by(|a, b| {
             (a.resource.kind, &a.resource.address).cmp(&(b.resource.kind, &b.resource.address))
         });
         out
+    }
+}
+
+/// The standard that declares a resource of the control plane.
+fn standard<'d>(declared: &'d Declared, resource: &'d Resource) -> Option<&'d str> {
+    match resource.kind {
+        // They are called by their files, and a rule may share its name with one of another file.
+        ResourceKind::Alarm | ResourceKind::RecordingRule => split(&resource.name).map(|(name, _)| name),
+        ResourceKind::Trigger | ResourceKind::Procedure => declared.standard_of(&resource.address),
+        _ => None,
     }
 }
 
@@ -369,6 +390,7 @@ fn declaration(
             name: name.to_owned(),
             host: None,
             environment: None,
+            standard: None,
         },
         verb,
         fields: diff::fields(before, after),

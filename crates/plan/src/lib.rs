@@ -24,7 +24,7 @@ pub use change::{
 };
 pub use changes::{ChangeKind, ServiceChange, changes};
 pub use judge::{NotRestored, not_restored};
-pub use limits::{ChangeLimits, Hold, holds};
+pub use limits::{ChangeLimits, Hold, Limit, SetBy, holds};
 pub use observed::{Drift, DriftVerdict, HostSeen, Observed, SeenState, ServiceSeen, Sighting};
 pub use place::{Placed, Placement, Unplaced, place, waves};
 pub use resource::{Version, spec_digest};

@@ -185,7 +185,7 @@ impl Resources {
                 out.put(ResourceKind::Component, name, facts(component));
             }
         }
-        let approval = workload.changes.approval;
+        let approval = version.declared.changes().approval;
         let own = json!({
             "title": workload.title,
             "owner": workload.owner,

@@ -106,6 +106,9 @@ pub struct Resource {
     /// The environment that the host falls in: the first by name whose selector selects it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
+    /// The standard that declares it, by its name in the workload; none for what is the workload's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standard: Option<String>,
 }
 
 /// What happens to a resource.

@@ -198,7 +198,7 @@ fn what_did_not_work_before_need_not_work_after_it_went_back() {
 #[test]
 fn a_held_change_tells_no_host_anything_until_somebody_decides() {
     let case = case();
-    let holds = vec![Hold::Resources { found: 4, allowed: 2 }];
+    let holds = vec![Hold::Resources { found: 4, allowed: 2, by: mainstay_plan::SetBy::default() }];
     let held = || World::new(case.plan.clone(), false, holds.clone(), case.before.clone());
     let approve = |by| Input::Approve { by, message: None };
     let refuse = || Input::Refuse { by: somebody(), message: Some("not on a Friday".to_owned()) };

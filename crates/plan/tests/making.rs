@@ -4,8 +4,8 @@ mod common;
 
 use common::{files, host, hosts, lines, revision, seen, version, workload};
 use mainstay_plan::{
-    ChangeLimits, DriftVerdict, Hold, Plan, PlanError, SeenState, Shown, Sighting, holds, inverse,
-    not_restored, plan, removal, spec_digest,
+    ChangeLimits, DriftVerdict, Hold, Limit, Plan, PlanError, SeenState, SetBy, Shown, Sighting, holds,
+    inverse, not_restored, plan, removal, spec_digest,
 };
 
 const THREE: &str =
@@ -144,13 +144,14 @@ fn a_job_cannot_be_undone_and_that_is_held() {
     assert_eq!(found.actions[0].reversal.why_not(), Some(why));
     assert_eq!(not_restored(&found)[0].address, "h/job");
     assert!(holds(&found, &ChangeLimits::default()).is_empty());
-    let strict = ChangeLimits { resources: Some(0), fields: Some(100), irreversible: true };
-    let found = holds(&found, &strict.and(ChangeLimits { resources: Some(3), ..ChangeLimits::default() }));
+    let most = |most| Some(Limit { most, by: SetBy::default() });
+    let strict = ChangeLimits { resources: most(0), fields: most(100), irreversible: Some(SetBy::default()) };
+    let found = holds(&found, &strict.and(ChangeLimits { resources: most(3), ..ChangeLimits::default() }));
     assert_eq!(
         found,
         [
-            Hold::Resources { found: 1, allowed: 0 },
-            Hold::Irreversible { resources: vec!["h/job".to_owned()], count: 1 }
+            Hold::Resources { found: 1, allowed: 0, by: SetBy::default() },
+            Hold::Irreversible { resources: vec!["h/job".to_owned()], count: 1, by: SetBy::default() }
         ]
     );
     assert_eq!(found[0].to_string(), "it changes 1 resource, and 0 may be without approval");
@@ -300,7 +301,67 @@ components:
     );
     let first = plan(version(&new, "d2"), None, &seen);
     assert!(!first.to_json().contains("/etc/db"), "a reference to a secret is not shown");
-    let limits = ChangeLimits::from(new.workload.changes);
-    assert_eq!(limits, ChangeLimits { resources: Some(1), fields: None, irreversible: true });
+    let limits = ChangeLimits::of(&new);
+    assert_eq!(
+        limits,
+        ChangeLimits {
+            resources: Some(Limit { most: 1, by: SetBy::default() }),
+            fields: None,
+            irreversible: Some(SetBy::default())
+        }
+    );
     assert_eq!(holds(&first, &limits).len(), 1);
+}
+
+#[test]
+fn what_comes_from_a_standard_and_what_a_standard_holds_says_so() {
+    let declared = files(
+        "changes: { approval: { resources: 4, fields: 2 } }\nstandards: [{ name: web, path: ../web }]\n\
+         components: { a: { hosts: '*' } }\n",
+        &[
+            ("runbooks/own.yaml", "schemaVersion: '0.3'\nmainSteps: []\n"),
+            (
+                "standards/web/standard.yaml",
+                "standard: web\nversion: 1\nchanges: { approval: { resources: 3, fields: 2, irreversible: true } }\n",
+            ),
+            ("standards/web/runbooks/restart.yaml", "schemaVersion: '0.3'\nmainSteps: []\n"),
+            (
+                "standards/web/alarms/down.yaml",
+                "groups: [{ name: g, rules: [{ alert: Down, expr: up == 0 }] }]\n",
+            ),
+        ],
+    );
+    let made = plan(version(&declared, "d"), None, &hosts(&[]));
+    let of: Vec<(&str, Option<&str>)> = made
+        .actions
+        .iter()
+        .map(|action| (action.resource.address.as_str(), action.resource.standard.as_deref()))
+        .collect();
+    assert_eq!(
+        of,
+        [
+            ("workload/shop", None),
+            ("component/a", None),
+            ("alarm/standards/web/alarms/down.yaml#g/Down", Some("web")),
+            ("procedure/own", None),
+            ("procedure/restart", Some("web")),
+        ]
+    );
+    let held: Vec<String> =
+        holds(&made, &ChangeLimits::of(&declared)).iter().map(ToString::to_string).collect();
+    assert_eq!(held[0], "it changes 5 resources, and 3 may be without approval (standard web)");
+    assert!(
+        held[1].ends_with("fields, and 2 may be without approval"),
+        "the workload itself says 2: {}",
+        held[1]
+    );
+    // What goes says where it came from, and an older form of a plan is read.
+    let without = files("components: { a: { hosts: '*' } }\n", &[]);
+    let base = revision("r1");
+    let removed = plan(version(&without, "d2"), Some((&base, version(&declared, "d"))), &hosts(&[]));
+    let gone = removed.actions.iter().find(|action| action.resource.name == "restart").expect("it goes");
+    assert_eq!((gone.verb, gone.resource.standard.as_deref()), (mainstay_plan::Verb::Remove, Some("web")));
+    let older: Hold =
+        serde_json::from_str(r#"{"resources":{"found":4,"allowed":2}}"#).expect("an older form");
+    assert_eq!(older, Hold::Resources { found: 4, allowed: 2, by: SetBy::default() });
 }

@@ -218,7 +218,9 @@ proptest! {
         inputs in prop::collection::vec((0..9_u8, 0..12_usize, 0..100_000_u32), 0..60),
     ) {
         let plan = planned(&old, &new, &hosts);
-        let holds = mainstay_plan::holds(&plan, &mainstay_plan::ChangeLimits { resources: Some(3), ..Default::default() });
+        let most = Some(mainstay_plan::Limit { most: 3, by: mainstay_plan::SetBy::default() });
+        let limits = mainstay_plan::ChangeLimits { resources: most, ..Default::default() };
+        let holds = mainstay_plan::holds(&plan, &limits);
         let mut world = World::new(plan, false, holds, declared(&old, &hosts));
         for (kind, action, later) in inputs {
             world.now = world.now.plus(std::time::Duration::from_millis(u64::from(later)));

@@ -190,13 +190,13 @@ impl Applier {
         let Clean { declared, digest, directory, .. } = clean;
         let next = Version { declared, digest, directory };
         let plan = make_plan(self.fleet.as_ref(), &self.catalogue, current.as_deref(), next);
-        let before = current.as_ref().map(|active| limits(&active.declared)).unwrap_or_default();
+        let before = current.as_ref().map(|active| ChangeLimits::of(&active.declared)).unwrap_or_default();
         Proposal {
             revision: revision_id(parent, &clean.digest),
             changed,
             plan,
             // A change cannot raise the limit that it is measured by.
-            limits: before.and(limits(&clean.declared)),
+            limits: before.and(ChangeLimits::of(&clean.declared)),
             current,
         }
     }
@@ -232,17 +232,6 @@ fn make_plan(fleet: &dyn Fleet, catalogue: &Catalogue, current: Option<&Active>,
 fn version(active: &Active) -> Version<'_> {
     let Revision { digest, directory, .. } = &active.revision;
     Version { declared: &active.declared, digest, directory }
-}
-
-/// What a workload's own declaration allows without an approval.
-fn limits(declared: &Declared) -> ChangeLimits {
-    let approval = declared.workload.changes.approval;
-    let number = |limit: Option<u32>| limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
-    ChangeLimits {
-        resources: number(approval.resources),
-        fields: number(approval.fields),
-        irreversible: approval.irreversible,
-    }
 }
 
 /// Reads files, which are taken only if there is no error in any of them.

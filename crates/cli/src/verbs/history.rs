@@ -172,6 +172,15 @@ fn render_revision(revision: &RevisionDetail, style: Style) -> String {
         let _ = writeln!(out, "  why: {}", clean(message));
     }
     let _ = writeln!(out, "  from {}", clean(&revision.directory));
+    // A revision that this version does not take any more is shown all the same.
+    for standard in declared(revision).map(|declared| declared.standards).unwrap_or_default() {
+        let _ = writeln!(
+            out,
+            "  with standard {}, which is {}",
+            standard.name,
+            clean(&standard.source.to_string())
+        );
+    }
     let rows = revision
         .files
         .iter()

@@ -92,19 +92,12 @@ pub async fn run(screen: Screen, client: &Client, dir: &Path, out: Option<&Path>
     })
 }
 
-/// What of a plan comes from standards. Alarms are called by their files, which say so themselves.
+/// What of a plan comes from standards, and where those are.
 fn of_standards(plan: &Plan, declared: &Declared) -> String {
     let mut out = String::new();
     for standard in &declared.standards {
-        let prefix = format!("{}/{}/", mainstay_declare::standards::FOLDER, standard.name);
-        let addresses = plan.waves.iter().enumerate().flat_map(|(at, _)| plan.in_wave(at));
-        let brought = addresses
-            .map(|(_, action)| action.resource.address.as_str())
-            .filter(|address| {
-                let origin = declared.origins.get(*address).and_then(|origin| origin.standard.as_ref());
-                origin == Some(&standard.name) || address.contains(&prefix)
-            })
-            .count();
+        let is_of = |action: &&Action| action.resource.standard.as_ref() == Some(&standard.name);
+        let brought = plan.actions.iter().filter(is_of).count();
         if brought > 0 {
             let _ = writeln!(
                 out,
@@ -249,7 +242,7 @@ fn render_action(out: &mut String, plan: &Plan, action: &Action, style: Style) {
     let verb = style.paint(tone, &format!("{sign} {}", action.verb.word()));
     let environment = action.resource.environment.as_deref();
     let environment = environment.map(|name| format!(" ({})", clean(name))).unwrap_or_default();
-    let _ = writeln!(out, "    {verb} {}{environment}", clean(&action.resource.address));
+    let _ = writeln!(out, "    {verb} {}{environment}{}", clean(&action.resource.address), standard(action));
     // All fields of what comes or goes would be noise; what it is stands in the files.
     if matches!(action.verb, Verb::Update | Verb::Replace) {
         for field in action.fields.iter().take(MAX_FIELDS) {
@@ -282,6 +275,14 @@ fn render_action(out: &mut String, plan: &Plan, action: &Action, style: Style) {
             let _ = writeln!(out, "        {}", parts.join("; "));
         }
     }
+}
+
+/// Which standard it comes from, where its address does not say so.
+fn standard(action: &Action) -> String {
+    let named = action.resource.standard.as_ref().filter(|name| {
+        !action.resource.address.contains(&format!("{}/{name}/", mainstay_declare::standards::FOLDER))
+    });
+    named.map(|name| format!(" (standard {})", clean(name))).unwrap_or_default()
 }
 
 /// `path: old -> new`

@@ -70,7 +70,7 @@ fn line(settled: &Settled) -> String {
 fn every_value_says_where_it_comes_from_and_what_it_wins_over() {
     let outcome = declare(&files(), &Any);
     let declared = outcome.declared.unwrap_or_else(|| panic!("{:?}", outcome.diagnostics));
-    assert_eq!(declared.workload.changes.approval.resources, Some(5));
+    assert_eq!(declared.changes().approval.resources, Some(5));
     let all = resolve(&declared, &outcome.sources, None);
     assert_eq!(
         all.iter().map(|one| one.environment.as_deref()).collect::<Vec<_>>(),

@@ -42,8 +42,8 @@ pub struct Workload {
     pub environments: BTreeMap<String, Environment>,
     /// Its parts, by name, with the values they have where no environment gives others.
     pub components: BTreeMap<String, Component>,
-    /// Which changes wait for an approval. In a workload that was declared whole, the limits of its standards are in
-    /// it, too.
+    /// Which changes wait for an approval by its own word; [`Declared::changes`](crate::Declared::changes) says what
+    /// holds together with its standards.
     pub changes: Changes,
     /// The standards it uses.
     pub standards: Vec<StandardUse>,

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::diagram;
 use super::prose::{Resolve, is_web, line_to_html, to_html};
 use super::subject::{Alarm, Component, Documentation, Note, NoteState, Procedure, Standard, Step, Trigger};
+use super::words;
 
 /// The style sheet of all pages.
 const STYLE: &str = include_str!("style.css");
@@ -356,7 +357,7 @@ impl Site<'_> {
             let rows = known.alarms.iter().map(|(name, alarm)| {
                 vec![
                     self.link(path, "alarm", name),
-                    escape(alarm.summary.as_deref().unwrap_or("")),
+                    escape(&words::summary(alarm.summary.as_deref().unwrap_or(""))),
                     self.answers(path, alarm),
                 ]
             });
@@ -480,7 +481,7 @@ impl Site<'_> {
         for (name, alarm) in &self.documentation.alarms {
             let _ = write!(body, "<section id=\"{}\">\n<h2>{}</h2>\n", anchor(name), escape(name));
             if let Some(summary) = &alarm.summary {
-                let _ = writeln!(body, "<p class=\"lead\">{}</p>", escape(summary));
+                let _ = writeln!(body, "<p class=\"lead\">{}</p>", escape(&words::summary(summary)));
             }
             let _ = writeln!(body, "<p>{}</p>", line_to_html(&alarm.words));
             body.push_str(&self.notes(path, &alarm.notes));

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::html::{body_of, by_hand, bytes, restart};
 use super::prose::{is_web, to_markdown, to_markdown_with};
 use super::subject::{Documentation, Note, NoteState, Procedure, Step};
-use super::words::{code, length};
+use super::words::{self, code, length};
 use crate::markdown::{escape, table};
 
 /// The place in this document where a thing is told, as readers of Markdown make it from its heading: `#alarm-slow`.
@@ -260,7 +260,7 @@ fn alarms(out: &mut String, documentation: &Documentation) {
     for (name, alarm) in &documentation.alarms {
         let _ = writeln!(out, "### Alarm {}\n", escape(name));
         if let Some(summary) = &alarm.summary {
-            let _ = writeln!(out, "{}\n", escape(summary));
+            let _ = writeln!(out, "{}\n", escape(&words::summary(summary)));
         }
         let _ = writeln!(out, "{}\n", to_markdown(&alarm.words));
         notes(out, documentation, &alarm.notes);

@@ -32,6 +32,44 @@ pub(super) fn write(subject: &mut Documentation) {
     }
 }
 
+/// The summary of an alarm for who reads about it while it does not fire: what its templates stand for is named and not
+/// filled in. `{{ $labels.job }} is slow` becomes `‹job› is slow`. Templates that compute more stay as they are.
+pub(super) fn summary(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(from) = rest.find("{{") {
+        let Some(length) = rest[from..].find("}}").map(|at| at + 2) else { break };
+        let template = &rest[from..from + length];
+        out.push_str(&rest[..from]);
+        match stands_for(template[2..length - 2].trim_matches(['-', ' '])) {
+            Some(name) => out.extend(["‹", name, "›"]),
+            None => out.push_str(template),
+        }
+        rest = &rest[from + length..];
+    }
+    out.push_str(rest);
+    out
+}
+
+/// What a template of one variable stands for, whatever it is formatted by.
+fn stands_for(template: &str) -> Option<&str> {
+    let is_name =
+        |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let mut parts = template.split('|').map(str::trim);
+    let variable = parts.next()?;
+    let formats: Vec<&str> = parts.collect();
+    if !formats.iter().all(|format| is_name(format) || format.starts_with("printf ")) {
+        return None;
+    }
+    match variable.strip_prefix('$').or_else(|| variable.strip_prefix('.'))? {
+        "value" | "Value" => Some("value"),
+        name => {
+            let name = name.strip_prefix("labels.").or_else(|| name.strip_prefix("Labels."))?;
+            is_name(name).then_some(name)
+        }
+    }
+}
+
 /// A text as code within Markdown, whatever backticks it has.
 pub(super) fn code(text: &str) -> String {
     let text = crate::sentence::plain(text);
@@ -563,5 +601,23 @@ mod tests {
         assert_eq!((code("a`b"), code("a``b")), ("`` a`b ``".to_owned(), "``` a``b ```".to_owned()));
         assert_eq!(length("1h30m"), "1 h 30 min");
         assert_eq!(first_sentence(Some("One.\ntwo. Three\n\nfour")).as_deref(), Some("One."));
+    }
+
+    #[test]
+    fn summaries_name_what_their_templates_stand_for() {
+        for (text, wanted) in [
+            ("nothing to fill in", "nothing to fill in"),
+            ("{{ $labels.job }} gives no metrics", "‹job› gives no metrics"),
+            (
+                "{{$labels.job}}: {{ $value | humanizePercentage }} of {{.Labels.path}}",
+                "‹job›: ‹value› of ‹path›",
+            ),
+            ("{{- $value | printf \"%.2f\" -}} s", "‹value› s"),
+            ("{{ query \"up\" | first | value }}", "{{ query \"up\" | first | value }}"),
+            ("{{ $labels.job | toUpper (x) }}", "{{ $labels.job | toUpper (x) }}"),
+            ("{{ $externalURL }} and an open {{ $labels", "{{ $externalURL }} and an open {{ $labels"),
+        ] {
+            assert_eq!(summary(text), wanted);
+        }
     }
 }

@@ -203,6 +203,7 @@ pub fn declare(files: &[SourceFile], languages: &dyn Languages) -> Outcome {
     between.append(&mut notes.diagnostics);
     // Who lacks a standard lacks what is in it.
     between.retain(|problem| is_complete || !OF_OTHERS.contains(&problem.code));
+    bound.point_home(&read, &mut between);
     diagnostics.append(&mut between);
     diagnostics.extend(read.iter_mut().flat_map(|file| std::mem::take(&mut file.diagnostics)));
     let diagnostics = diagnostic::in_order(diagnostics);

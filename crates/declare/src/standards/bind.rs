@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::definition::{self, Definition};
-use super::{FOLDER, STANDARD_FILE, Standard, items, name_of};
+use super::{FOLDER, STANDARD_FILE, Standard, items, name_of, split};
 use crate::SourceFile;
 use crate::diagnostic::{Diagnostic, Related};
 use crate::kind::{self, Kind, Role};
@@ -30,6 +30,30 @@ pub(crate) struct Bound {
     pub diagnostics: Vec<Diagnostic>,
     /// The values of each standard's parameters, as texts, for what is no YAML.
     pub texts: BTreeMap<String, BTreeMap<String, String>>,
+    /// Where each standard's parameters get their values.
+    places: BTreeMap<String, BTreeMap<String, Related>>,
+}
+
+impl Bound {
+    /// Says with each problem that lies where a parameter of a standard stands where that gets its value: there it can
+    /// be mended. `files` are those in which the problems are.
+    pub fn point_home(&self, files: &[File], problems: &mut [Diagnostic]) {
+        for problem in problems {
+            let Some(places) = split(&problem.path).and_then(|(name, _)| self.places.get(name)) else {
+                continue;
+            };
+            let file = files.iter().find(|file| file.source.path == problem.path);
+            let text = file.and_then(|file| file.source.text.get(problem.span.clone())).unwrap_or_default();
+            for found in resolve_fill::references(text, "standard").into_iter().filter(|found| !found.escaped)
+            {
+                if let Some(place) =
+                    places.get(&text[found.name]).filter(|place| !problem.related.contains(place))
+                {
+                    problem.related.push(place.clone());
+                }
+            }
+        }
+    }
 }
 
 /// The standards that a workload uses, each with the node that says so.
@@ -147,6 +171,9 @@ fn one(
         _ => None,
     });
     out.texts.insert(used.name.clone(), texts.collect());
+    let places =
+        values.iter().filter_map(|(name, given)| Some((name.clone(), given.as_ref()?.place.clone())));
+    out.places.insert(used.name.clone(), places.collect());
     out.standards.push(Standard {
         name: used.name.clone(),
         source: used.source.clone(),

@@ -8,16 +8,16 @@ use mainstay_model::selector::contradiction;
 
 use crate::diagnostic::Diagnostic;
 use crate::kind::{Kind, stem};
-use crate::languages::{Named, ProcedureFacts, TargetFacts};
+use crate::languages::{Named, ProcedureFacts};
 use crate::read::{Content, File, Read};
 use crate::source::Source;
 use crate::standards::overrides::{advice, prefix};
 use crate::tree::{Node, NodeKind, Scalar};
 
 /// A procedure by name: its file, and what it says of itself if it could be read.
-struct Known<'a> {
-    file: &'a File,
-    read: Option<&'a Read<ProcedureFacts>>,
+pub(crate) struct Known<'a> {
+    pub file: &'a File,
+    pub read: Option<&'a Read<ProcedureFacts>>,
 }
 
 /// Checks all files against each other. `paths` are all files of the directory, read or not.
@@ -25,6 +25,7 @@ pub(crate) fn check(files: &[File], paths: &BTreeSet<&str>) -> Vec<Diagnostic> {
     let mut out = Vec::new();
     let procedures = procedures(files, &mut out);
     triggers(files, &procedures, &mut out);
+    crate::procedures::check(files, &procedures, &mut out);
     alarms(files, &procedures, paths, &mut out);
     measures(files, &mut out);
     hosts(files, &mut out);
@@ -73,7 +74,7 @@ fn procedures<'a>(files: &'a [File], out: &mut Vec<Diagnostic>) -> BTreeMap<&'a 
     known
 }
 
-fn unknown_procedure(
+pub(crate) fn unknown_procedure(
     source: &Source,
     node: &Node,
     named: &Named,
@@ -119,23 +120,29 @@ fn triggers(files: &[File], procedures: &BTreeMap<&str, Known<'_>>, out: &mut Ve
         for target in &facts.targets {
             match procedures.get(target.procedure.name.as_str()) {
                 None => out.push(unknown_procedure(&file.source, node, &target.procedure, procedures)),
-                Some(procedure) => parameters(&file.source, node, target, procedure, out),
+                Some(procedure) => {
+                    let Some(given) = &target.parameters else { continue };
+                    let help =
+                        "give it in `Input` or `InputTransformer`, or give it a default in the procedure";
+                    parameters(&file.source, node, &target.procedure, given, procedure, help, out);
+                }
             }
         }
     }
 }
 
-/// Whether a target gives its procedure the parameters it takes.
-fn parameters(
+/// Whether whoever starts a procedure gives it the parameters it takes. `help` says where a missing one can be given.
+pub(crate) fn parameters(
     source: &Source,
     node: &Node,
-    target: &TargetFacts,
+    called: &Named,
+    given: &[Named],
     procedure: &Known<'_>,
+    help: &str,
     out: &mut Vec<Diagnostic>,
 ) {
     let Some(Read { node: document, facts: Some(facts), .. }) = procedure.read else { return };
-    let Some(given) = &target.parameters else { return };
-    let name = &target.procedure.name;
+    let name = &called.name;
     for parameter in given.iter().filter(|parameter| !facts.parameters.contains_key(&parameter.name)) {
         let span = node.locate(&parameter.path, &parameter.spot, source);
         let message = format!("The procedure `{name}` has no parameter `{}`", parameter.name);
@@ -150,7 +157,7 @@ fn parameters(
     }
     let is_given = |name: &str| given.iter().any(|parameter| parameter.name == name);
     for (parameter, _) in facts.parameters.iter().filter(|(name, facts)| facts.required && !is_given(name)) {
-        let span = node.locate(&target.procedure.path, &target.procedure.spot, source);
+        let span = node.locate(&called.path, &called.spot, source);
         let message =
             format!("The procedure `{name}` requires the parameter `{parameter}`, which is not given");
         let declared = document.locate(
@@ -161,7 +168,7 @@ fn parameters(
         out.push(
             source
                 .error("missing-parameter", span, message)
-                .help("give it in `Input` or `InputTransformer`, or give it a default in the procedure")
+                .help(help)
                 .related(procedure.file.source.place(declared, "declared here, without a default")),
         );
     }

@@ -110,6 +110,7 @@ pub(crate) fn in_order(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
 /// meaning.
 pub const CODES: &[(&str, &str)] = &[
     ("bad-alias", "A YAML alias stands inside the very value that it repeats"),
+    ("bad-attachment", "A file attached to a procedure is missing, or not the one whose checksum is written"),
     ("bad-command", "A command line cannot be split into words, or has none"),
     ("bad-duration", "A text is not a duration such as `1h30m`, `5s` or `250ms`, or is out of range"),
     ("bad-key", "A mapping's key is not a plain text"),
@@ -149,9 +150,11 @@ pub const CODES: &[(&str, &str)] = &[
     ("too-large", "A file or a directory is larger than what is read"),
     ("too-many-aliases", "YAML aliases repeat more values than is reasonable"),
     ("too-many-problems", "A file has so many problems that the rest is not shown"),
+    ("unknown-alarm", "A procedure waits for an alarm that no rule file declares"),
     ("unknown-component", "A component is named that the workload does not declare"),
     ("unknown-environment", "An environment is named that the workload does not have"),
     ("unknown-folder", "A folder of YAML files is none of those that a workload has"),
+    ("unknown-integration", "A procedure sends to an integration that the workload does not declare"),
     ("unknown-key", "A mapping has a key that means nothing there"),
     ("unknown-kind", "A file is of no kind that is known"),
     ("unknown-parameter", "A parameter is given that the procedure or the standard does not have"),
@@ -163,5 +166,6 @@ pub const CODES: &[(&str, &str)] = &[
     ("unsupported-format", "A folder holds files of a format that is not built yet"),
     ("unsupported-tag", "A YAML tag such as `!Ref` means nothing here"),
     ("unused-variable", "A variable or parameter is declared, or given a value, that nothing uses"),
+    ("wrong-language", "A procedure is run in the way of the other kind of document"),
     ("wrong-type", "A value is of another type than is expected"),
 ];

@@ -104,6 +104,8 @@ const FREE: [&str; 17] = [
 pub(crate) enum Role<'a> {
     /// A file to read.
     Read(Kind),
+    /// A file that may be attached to a procedure.
+    Attached,
     /// A file of a folder that is not built, with the folder and what it holds.
     NotBuilt(&'static str, &'static str),
     /// A YAML file in a folder of an unknown name.
@@ -130,7 +132,7 @@ fn is_yaml(path: &str) -> bool {
 
 /// Whether a file of this path is read; all others are of interest by their names only.
 pub fn is_read(path: &str) -> bool {
-    matches!(role(path), Role::Read(_))
+    matches!(role(path), Role::Read(_) | Role::Attached)
 }
 
 /// Whether files of this folder, which lies in a workload's directory, are read.
@@ -169,7 +171,12 @@ pub(crate) fn role(path: &str) -> Role<'_> {
             Kind::Rules => is_yaml(path) || matches!(extension(path).as_str(), "json" | "rules"),
             _ => is_yaml(path) || extension(path) == "json",
         };
-        return if read { Role::Read(*kind) } else { Role::Ignored };
+        let may_be_attached = *kind == Kind::Procedure && matches!(extension(path).as_str(), "py" | "zip");
+        return match (read, may_be_attached) {
+            (true, _) => Role::Read(*kind),
+            (false, true) => Role::Attached,
+            (false, false) => Role::Ignored,
+        };
     }
     if let Some((name, holds)) = NOT_BUILT.iter().find(|(name, _)| *name == folder) {
         let words = matches!(extension(path).as_str(), "md" | "txt");
@@ -192,7 +199,7 @@ pub(crate) fn role_in_standard(path: &str) -> Role<'_> {
 
 /// Whether a file of this path in a standard's directory is read.
 pub fn is_read_in_standard(path: &str) -> bool {
-    matches!(role_in_standard(path), Role::Read(_))
+    matches!(role_in_standard(path), Role::Read(_) | Role::Attached)
 }
 
 /// What a single file is, by its name and the folder nearest to it; `None` where only its content can tell.
@@ -280,6 +287,8 @@ mod tests {
             ("runbooks/a.yaml", Role::Read(Kind::Procedure)),
             ("runbooks/db/a.JSON", Role::Read(Kind::Procedure)),
             ("runbooks/README.md", Role::Ignored),
+            ("runbooks/db/helper.py", Role::Attached),
+            ("alarms/helper.py", Role::Ignored),
             ("runbooks/.a.yaml.swp", Role::Ignored),
             ("alarms/a.rules", Role::Read(Kind::Rules)),
             ("alarms/a.test.yaml", Role::Ignored),

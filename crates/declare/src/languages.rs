@@ -65,6 +65,29 @@ pub struct ProcedureFacts {
     pub parameters: BTreeMap<String, ParameterFacts>,
     /// Its steps in the order they are written.
     pub steps: Vec<StepFacts>,
+    /// Whether it is a Command document, which hosts run, and not an Automation document.
+    pub is_command: bool,
+    /// The procedures it runs, as far as it names them.
+    pub calls: Vec<CallFacts>,
+    /// The procedures it reads without running them.
+    pub documents: Vec<Named>,
+    /// The files attached to it, by the names it gives them. They lie beside it.
+    pub files: Vec<Named>,
+    /// The alarms it waits for.
+    pub alarms: Vec<Named>,
+    /// The integrations it sends to.
+    pub integrations: Vec<Named>,
+}
+
+/// A procedure that another one runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallFacts {
+    /// Which.
+    pub procedure: Named,
+    /// Whether it has to be a Command document.
+    pub is_command: bool,
+    /// The names of the parameters it is given, or `None` where they are only known in a run.
+    pub parameters: Option<Vec<Named>>,
 }
 
 /// One parameter of a procedure.
@@ -129,6 +152,13 @@ pub struct TargetFacts {
 pub trait Languages: Sync {
     /// Reads an SSM document.
     fn document(&self, value: &Value) -> Checked<ProcedureFacts>;
+
+    /// Looks at a file that the document `value` says is attached to it under `name`, and gives the text in which it is
+    /// kept, which reads the same when it is handed in again; or says why it is not the file that is meant.
+    fn attachment(&self, value: &Value, name: &str, bytes: &[u8]) -> Result<String, String> {
+        let _ = value;
+        String::from_utf8(bytes.to_vec()).map_err(|_| format!("The attached file `{name}` is not UTF-8 text"))
+    }
 
     /// Reads a Prometheus rule file.
     fn rules(&self, value: &Value) -> Checked<RulesFacts>;

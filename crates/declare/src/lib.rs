@@ -17,6 +17,7 @@ pub mod explain;
 pub mod kind;
 pub mod languages;
 pub mod notes;
+pub mod procedures;
 mod read;
 mod resolve_fill;
 pub mod resolved;
@@ -30,16 +31,16 @@ pub mod workload;
 pub use diagnostic::{CODES, Diagnostic, LineCol, Related};
 pub use kind::Kind;
 pub use languages::{
-    AlertFacts, Checked, Languages, Named, ParameterFacts, ProcedureFacts, RulesFacts, StepFacts,
+    AlertFacts, CallFacts, Checked, Languages, Named, ParameterFacts, ProcedureFacts, RulesFacts, StepFacts,
     TargetFacts, TriggerFacts,
 };
 pub use notes::Note;
 pub use source::{MAX_DIRECTORY_BYTES, MAX_FILE_BYTES};
 pub use standards::{Origin, Standard};
 pub use workload::{
-    Approval, Changes, Comparison, Component, Environment, Health, HealthCheck, Limits, OnHost, Override,
-    Priority, Restart, SecretRef, Service, StandardSource, StandardUse, Stop, StopSignal, TagRule, Target,
-    Telemetry, Template, Variables, Workload, looks_secret,
+    Approval, Changes, Comparison, Component, Environment, Health, HealthCheck, Integration, Limits, OnHost,
+    Override, Priority, Restart, SecretRef, Service, StandardSource, StandardUse, Stop, StopSignal, TagRule,
+    Target, Telemetry, Template, TextOrSecret, Variables, Workload, looks_secret,
 };
 
 /// One file as it was found.
@@ -74,6 +75,8 @@ pub struct Declared {
     pub triggers: BTreeMap<String, Trigger>,
     /// Rule files, in path order.
     pub rules: Vec<Rules>,
+    /// The files attached to procedures, by path, in the form in which they are kept (see [`Languages::attachment`]).
+    pub attachments: BTreeMap<String, String>,
     /// What people wrote about it, in path order.
     pub notes: Vec<Note>,
     /// The standards it uses, in the order it names them.
@@ -199,6 +202,7 @@ pub fn declare(files: &[SourceFile], languages: &dyn Languages) -> Outcome {
     diagnostics.extend(standards::policy::check(&read));
     diagnostics.extend(layout(&paths));
     let mut between = cross::check(&read, &paths);
+    let attachments = procedures::attachments(&read, &by_path, languages, &mut between);
     let mut notes = notes::read(&by_path, &read, &bound.texts);
     between.append(&mut notes.diagnostics);
     // Who lacks a standard lacks what is in it.
@@ -211,14 +215,16 @@ pub fn declare(files: &[SourceFile], languages: &dyn Languages) -> Outcome {
     read.sort_by(|a, b| a.source.path.cmp(&b.source.path));
     let origins = if clean { origins(&read) } else { BTreeMap::new() };
     let text = |file: &mut File| (file.source.path.clone(), std::mem::take(&mut file.source.text));
-    let sources = read.iter_mut().map(text).chain(notes.sources).collect();
+    let attached = attachments.iter().map(|(path, text)| (path.clone(), text.clone()));
+    let sources = read.iter_mut().map(text).chain(notes.sources).chain(attached).collect();
     let declared =
         if clean { assemble(read, origins, notes.notes, bound.standards, overridden) } else { None };
+    let declared = declared.map(|declared| Declared { attachments, ..declared });
     Outcome { declared, diagnostics, sources }
 }
 
 /// Codes that say that something is not there.
-const OF_OTHERS: [&str; 3] = ["unknown-procedure", "unknown-recording", "unknown-subject"];
+const OF_OTHERS: [&str; 4] = ["unknown-alarm", "unknown-procedure", "unknown-recording", "unknown-subject"];
 
 /// The workload's file, if it could be parsed.
 fn workload_of(files: &[File]) -> Option<(&Source, &tree::Node)> {
@@ -241,7 +247,11 @@ fn read_all(
             Some((_, path)) => kind::role_in_standard(path),
             None => kind::role(&file.path),
         };
-        let Role::Read(kind) = role else { continue };
+        let kind = match role {
+            Role::Read(kind) => Some(kind),
+            Role::Attached => None,
+            _ => continue,
+        };
         total += file.bytes.len();
         if total > MAX_DIRECTORY_BYTES {
             let message = format!(
@@ -250,7 +260,7 @@ fn read_all(
             let problem = Source::named(&file.path).error("too-large", 0..0, message);
             return (read::each(&wanted, languages), vec![problem], false);
         }
-        if of_standard.is_none() {
+        if let (None, Some(kind)) = (of_standard, kind) {
             wanted.push((*file, kind));
         }
     }
@@ -288,7 +298,7 @@ pub(crate) fn layout_of<'p>(paths: impl Iterator<Item = &'p str>, prefix: &str) 
         match role(path) {
             Role::NotBuilt(folder, holds) => not_built.entry(folder).or_insert((holds, path, 0)).2 += 1,
             Role::UnknownFolder(folder) => drop(unknown.entry(folder).or_insert(path)),
-            Role::Read(_) | Role::Misnamed | Role::Ignored => {}
+            Role::Read(_) | Role::Attached | Role::Misnamed | Role::Ignored => {}
         }
     }
     for (folder, (holds, path, count)) in not_built {
@@ -331,7 +341,18 @@ fn assemble(
             FileContent::Standard(_) | FileContent::Nothing => {}
         }
     }
-    Some(Declared { workload: workload?, procedures, triggers, rules, notes, standards, origins, overridden })
+    let attachments = BTreeMap::new();
+    Some(Declared {
+        workload: workload?,
+        procedures,
+        triggers,
+        rules,
+        attachments,
+        notes,
+        standards,
+        origins,
+        overridden,
+    })
 }
 
 /// Where everything with a name is declared.

@@ -140,14 +140,9 @@ fn form(form: &'static Form, part: Part, definitions: &mut Map<String, Value>) -
         Form::OneOf(words) => json!({"enum": words}),
         Form::Texts => json!({"type": "array", "items": text(), "uniqueItems": true}),
         Form::Pairs => json!({"type": "object", "additionalProperties": {"type": SCALAR}}),
-        Form::Env => json!({
-            "type": "object",
-            "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
-            "additionalProperties": {"anyOf": [
-                {"type": SCALAR},
-                reference(&SECRET, Part::Whole, definitions),
-            ]},
-        }),
+        Form::Env => with_secrets("^[A-Za-z_][A-Za-z0-9_]*$", definitions),
+        Form::Headers => with_secrets("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", definitions),
+        Form::TextOrSecret => json!({"anyOf": [text(), reference(&SECRET, Part::Whole, definitions)]}),
         Form::Variables => json!({
             "type": "object",
             "propertyNames": {"pattern": "^[A-Za-z][A-Za-z0-9_-]{0,63}$"},
@@ -189,6 +184,15 @@ fn form(form: &'static Form, part: Part, definitions: &mut Map<String, Value>) -
         Value::Object(schema) => schema,
         _ => Map::new(),
     }
+}
+
+/// Scalars, or references to secrets, by names of this pattern.
+fn with_secrets(names: &str, definitions: &mut Map<String, Value>) -> Value {
+    json!({
+        "type": "object",
+        "propertyNames": {"pattern": names},
+        "additionalProperties": {"anyOf": [{"type": SCALAR}, reference(&SECRET, Part::Whole, definitions)]},
+    })
 }
 
 /// The forms that only standards have.

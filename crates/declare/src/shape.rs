@@ -75,6 +75,10 @@ pub(crate) enum Form {
     Pairs,
     /// Environment variables: scalars, or references to secrets.
     Env,
+    /// Headers of HTTP: scalars, or references to secrets.
+    Headers,
+    /// A text, or a reference to a secret.
+    TextOrSecret,
     /// Values of variables by their names.
     Variables,
     /// A whole number that is no variable.
@@ -133,6 +137,7 @@ pub(crate) static WORKLOAD: Shape = Shape {
         key("environments", Form::Named(&ENVIRONMENT), "Where it runs. Without any, every host counts."),
         key("components", Form::Named(&COMPONENT), "Its parts."),
         key("changes", Form::Shape(&CHANGES), "Which changes wait for an approval."),
+        key("integrations", Form::Parameters(&INTEGRATION), "Where procedures can send webhooks."),
         key(
             "standards",
             Form::List(&standards::USE),
@@ -225,6 +230,22 @@ pub(crate) static SECRET: Shape = Shape {
     what: "a secret",
     name: "secret",
     keys: &[required("secret", Form::Text, "Where the host has it: `file:/absolute/path` or `env:NAME`.")],
+    not_built: &[],
+    rules: &[],
+};
+
+/// One of `integrations`.
+pub(crate) static INTEGRATION: Shape = Shape {
+    what: "an integration",
+    name: "integration",
+    keys: &[
+        key("description", Form::Text, "What it is for."),
+        required("url", Form::TextOrSecret, "Where requests go: https, or http on this machine."),
+        key("headers", Form::Headers, "Headers that are sent with each request."),
+        key("payload", Form::Text, "The body where a step gives none."),
+        key("repeatable", Form::Flag, "Whether sending the same request twice does no harm."),
+        key("timeout", Form::Duration, "How long an answer is waited for; 10s by default, at most 60s."),
+    ],
     not_built: &[],
     rules: &[],
 };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::time::Duration;
 
-use mainstay_declare::{Component, Declared, HealthCheck, Service};
+use mainstay_declare::{Component, Declared, HealthCheck, Integration, Service, TextOrSecret};
 use mainstay_model::{HostId, format_duration};
 use serde_json::{Map, Value, json};
 
@@ -197,6 +197,11 @@ impl Resources {
                 "irreversible": approval.irreversible.then_some(true),
             })),
         });
+        let mut own = own;
+        if !workload.integrations.is_empty() {
+            own["integrations"] =
+                workload.integrations.iter().map(|(name, one)| (name.clone(), integration(one))).collect();
+        }
         out.put(ResourceKind::Workload, &workload.name, without_nulls(own));
         for (name, environment) in &workload.environments {
             let value = json!({
@@ -284,4 +289,22 @@ fn without_nulls(mut value: Value) -> Value {
         map.retain(|_, value| !value.is_null() && value.as_object().is_none_or(|map| !map.is_empty()));
     }
     value
+}
+
+/// An integration, with the references of its secrets.
+fn integration(one: &Integration) -> Value {
+    let text = |value: &TextOrSecret| match value {
+        TextOrSecret::Text(text) => json!(text),
+        TextOrSecret::Secret(reference) => json!({ "secret": reference.to_string() }),
+    };
+    let headers: Map<String, Value> =
+        one.headers.iter().map(|(name, value)| (name.clone(), text(value))).collect();
+    without_nulls(json!({
+        "description": one.description,
+        "url": text(&one.url),
+        "headers": headers,
+        "payload": one.payload,
+        "repeatable": one.repeatable.then_some(true),
+        "timeout": format_duration(one.timeout),
+    }))
 }

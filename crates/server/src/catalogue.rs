@@ -6,7 +6,7 @@ use std::sync::Arc;
 use mainstay_declare::{Declared, SourceFile};
 use mainstay_detect::{PatternSet, RuleFile, RuleGroup, Trigger};
 use mainstay_model::{RevisionId, Timestamp};
-use mainstay_runbook::Document;
+use mainstay_runbook::{Document, Library};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -102,8 +102,9 @@ impl Active {
         };
         let mut procedures = BTreeMap::new();
         for procedure in declared.procedures.values() {
-            let document = Arc::new(Document::parse(&procedure.value).map_err(first)?);
-            let digest = blake3::hash(procedure.value.to_string().as_bytes()).to_hex().to_string();
+            let library = library(&declared, procedure);
+            let digest = digest(&procedure.value, &library);
+            let document = Arc::new(Document::parse(&procedure.value).map_err(first)?.with(library));
             let name = procedure.name.clone();
             procedures.insert(name.clone(), Arc::new(Procedure { name, document, digest }));
         }
@@ -156,6 +157,39 @@ impl Active {
     pub fn applied_at(&self) -> Timestamp {
         self.revision.applied_at
     }
+}
+
+/// The digest of a document with what it needs beside itself.
+fn digest(document: &Value, library: &Library) -> String {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(document.to_string().as_bytes());
+    if !library.is_empty() {
+        hasher.update(serde_json::to_string(library).unwrap_or_default().as_bytes());
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+/// What a procedure needs beside itself: its attached files, and the documents that it or one of those runs or reads.
+fn library(declared: &Declared, procedure: &mainstay_declare::Procedure) -> Library {
+    let mut library = Library::default();
+    for file in &procedure.facts.files {
+        let path = mainstay_declare::procedures::beside(&procedure.path, &file.name);
+        if let Some(kept) = declared.attachments.get(&path) {
+            library.files.insert(file.name.clone(), kept.clone());
+        }
+    }
+    let mut open = vec![procedure];
+    while let Some(next) = open.pop() {
+        let commands = next.facts.calls.iter().filter(|call| call.is_command).map(|call| &call.procedure);
+        for named in commands.chain(&next.facts.documents) {
+            if let Some(found) = declared.procedures.get(&named.name)
+                && library.documents.insert(named.name.clone(), found.value.clone()).is_none()
+            {
+                open.push(found);
+            }
+        }
+    }
+    library
 }
 
 /// All workloads by name. An immutable value; a new one replaces it.

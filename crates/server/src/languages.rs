@@ -2,12 +2,14 @@
 //! from `detect`, queries from `promql`.
 
 use mainstay_declare::{
-    AlertFacts, Checked, Languages, Named, ParameterFacts, ProcedureFacts, RulesFacts, StepFacts,
+    AlertFacts, CallFacts, Checked, Languages, Named, ParameterFacts, ProcedureFacts, RulesFacts, StepFacts,
     TargetFacts, TriggerFacts,
 };
 use mainstay_detect::{Rule, RuleFile, TargetInput, Trigger};
 use mainstay_model::{Problem, Segment, Spot};
 use mainstay_runbook::Document;
+use mainstay_runbook::document::Language;
+use mainstay_runbook::library::{AttachedFile, Place, file_bytes, file_problem, is_text, keep_file};
 use serde_json::Value;
 
 /// The languages this version speaks.
@@ -17,9 +19,31 @@ pub struct Spoken;
 impl Languages for Spoken {
     fn document(&self, value: &Value) -> Checked<ProcedureFacts> {
         match Document::parse(value) {
-            Ok(document) => Checked { facts: Some(procedure_facts(&document)), problems: document.warnings },
+            Ok(document) => {
+                let mut problems = document.warnings.clone();
+                for query in &document.needs.queries {
+                    problems.extend(self.query(&query.name).into_iter().map(|one| one.under(&query.path)));
+                }
+                Checked { facts: Some(procedure_facts(&document)), problems }
+            }
             Err(problems) => Checked::failed(problems),
         }
+    }
+
+    fn attachment(&self, value: &Value, name: &str, bytes: &[u8]) -> Result<String, String> {
+        let file = &value["files"][name];
+        let said = AttachedFile {
+            sha256: file["checksums"]["sha256"].as_str().unwrap_or_default().to_ascii_lowercase(),
+            size: file["size"].as_u64(),
+        };
+        // An archive comes as its bytes from a directory, and as it is kept from a revision.
+        let kept = std::str::from_utf8(bytes).ok().filter(|_| !is_text(name));
+        let decoded = kept.and_then(|text| file_bytes(name, text));
+        let bytes = decoded.as_deref().unwrap_or(bytes);
+        if let Some(problem) = file_problem(name, &said, bytes) {
+            return Err(problem);
+        }
+        keep_file(name, bytes).ok_or_else(|| format!("The attached file `{name}` is not UTF-8 text"))
     }
 
     fn rules(&self, value: &Value) -> Checked<RulesFacts> {
@@ -54,7 +78,32 @@ impl Languages for Spoken {
 }
 
 fn procedure_facts(document: &Document) -> ProcedureFacts {
+    let named = |places: &[Place]| -> Vec<Named> {
+        places.iter().map(|place| Named::new(&place.name, place.path.clone())).collect()
+    };
+    let needs = &document.needs;
     ProcedureFacts {
+        is_command: document.language == Language::Command,
+        calls: needs
+            .calls
+            .iter()
+            .map(|call| CallFacts {
+                procedure: Named::new(&call.document.name, call.document.path.clone()),
+                is_command: call.language == Language::Command,
+                parameters: call
+                    .parameters
+                    .as_ref()
+                    .map(|places| named(places).into_iter().map(|one| one.at(Spot::Key)).collect()),
+            })
+            .collect(),
+        documents: named(&needs.documents),
+        files: document
+            .files
+            .keys()
+            .map(|name| Named::new(name, ["files".into(), Segment::from(name.as_str())]).at(Spot::Key))
+            .collect(),
+        alarms: named(&needs.alarms),
+        integrations: named(&needs.integrations),
         description: document.description.clone(),
         parameters: document
             .parameters

@@ -21,6 +21,51 @@ macro_rules! trigger {
     };
 }
 
+macro_rules! wait {
+    ($alarm:literal) => {
+        (
+            "runbooks/wait.yaml",
+            concat!(
+                "schemaVersion: '0.3'\nmainSteps:\n  - name: wait\n    action: mainstay:waitForAlarm\n    inputs: { Alarm: ",
+                $alarm,
+                " }\n"
+            ),
+        )
+    };
+}
+
+macro_rules! call {
+    ($action:literal) => {
+        (
+            "runbooks/call.yaml",
+            concat!(
+                "schemaVersion: '0.3'\nmainSteps:\n  - name: call\n    action: ",
+                $action,
+                "\n    inputs: { DocumentName: settle, InstanceIds: [app-1] }\n"
+            ),
+        )
+    };
+}
+
+const TELL: (&str, &str) = (
+    "runbooks/tell.yaml",
+    "schemaVersion: '0.3'
+mainSteps:
+  - name: tell
+    action: aws:invokeWebhook
+    inputs: { IntegrationName: chat, Body: It is done }
+",
+);
+
+const ATTACHED: &str = "schemaVersion: '0.3'
+mainSteps:
+  - name: look
+    action: aws:executeScript
+    inputs: { Runtime: python3.11, Handler: tool.main, Attachment: tool.py }
+files:
+  tool.py: { checksums: { sha256: d6ea181124b1c066ae0b2f6871b1c5a8de0bedd0c22a32e7171524c601400f3c } }
+";
+
 const ALARM: &str = "groups:
   - name: web
     rules:
@@ -140,6 +185,40 @@ pub(super) const TEXTS: &[Text] = &[
             RESTORE,
             trigger!("Arn: procedure/restore\n    Input: '{\"Reason\": \"alarm\"}'"),
         ]),
+    },
+    Text {
+        code: "bad-attachment",
+        why: "A script comes with a file that lies beside its document, and the document says the file's SHA-256. If the file is not there or is another one, a run would do something that nobody has looked at. `sha256sum FILE` prints what belongs into the document.",
+        wrong: Example::Directory(&[SHOP, ("runbooks/attached.yaml", ATTACHED)]),
+        right: Example::Directory(&[
+            SHOP,
+            ("runbooks/attached.yaml", ATTACHED),
+            ("runbooks/tool.py", "def main(events, context):\n    return 1\n"),
+        ]),
+    },
+    Text {
+        code: "unknown-alarm",
+        why: "The run would wait for an alarm that can never be in any state. Alarms are the rules with `alert:` in the files of `alarms/`.",
+        wrong: Example::Directory(&[SHOP, ("alarms/a.yaml", ALARM), wait!("WebDwn")]),
+        right: Example::Directory(&[SHOP, ("alarms/a.yaml", ALARM), wait!("WebDown")]),
+    },
+    Text {
+        code: "unknown-integration",
+        why: "A webhook goes to an integration, which says the URL and the headers. They are declared in `mainstay.yaml`, so that no document holds them.",
+        wrong: Example::Directory(&[SHOP, TELL]),
+        right: Example::Directory(&[
+            (
+                "mainstay.yaml",
+                "workload: shop\nintegrations:\n  chat: { url: { secret: \"file:/etc/shop/chat-url\" } }\n",
+            ),
+            TELL,
+        ]),
+    },
+    Text {
+        code: "wrong-language",
+        why: "Automation documents (schema version 0.3) are run by the server, step by step; Command documents (1.2, 2.0, 2.2) are run by hosts. Each is run by an action of its own.",
+        wrong: Example::Directory(&[SHOP, SETTLE, call!("aws:runCommand")]),
+        right: Example::Directory(&[SHOP, SETTLE, call!("aws:executeAutomation")]),
     },
     Text {
         code: "unknown-procedure",

@@ -11,6 +11,7 @@ pub(crate) mod changes;
 pub mod command;
 pub(crate) mod environments;
 pub(crate) mod fields;
+pub mod integrations;
 mod placed;
 pub(crate) mod read;
 mod references;
@@ -19,6 +20,7 @@ pub(crate) mod standards;
 
 pub use changes::{Approval, Changes};
 pub use command::{Template, Variables};
+pub use integrations::{Integration, TextOrSecret};
 pub use placed::OnHost;
 pub use secrets::{SecretRef, looks_secret};
 pub use standards::{Override, StandardSource, StandardUse, TagRule};
@@ -45,6 +47,8 @@ pub struct Workload {
     /// Which changes wait for an approval by its own word; [`Declared::changes`](crate::Declared::changes) says what
     /// holds together with its standards.
     pub changes: Changes,
+    /// Where its procedures can send webhooks, by name.
+    pub integrations: BTreeMap<String, Integration>,
     /// The standards it uses.
     pub standards: Vec<StandardUse>,
     /// What of its standards it declares itself.

@@ -12,7 +12,7 @@ use super::fields::{Fields, Reader, Spanned};
 use super::secrets::{self, SecretRef};
 use super::{
     Comparison, Component, Health, HealthCheck, Limits, Priority, Restart, Service, Stop, StopSignal, Target,
-    Telemetry, Workload, changes, standards,
+    Telemetry, Workload, changes, integrations, standards,
 };
 use crate::diagnostic::Diagnostic;
 use crate::languages::Languages;
@@ -80,6 +80,8 @@ fn workload(
     fields.get("environments").map(|node| reader.entries(node));
     let environments = environments::read(reader, &layers, references);
     let changes = fields.get("changes").map(|node| changes::read(reader, node)).unwrap_or_default();
+    let integrations =
+        fields.get("integrations").map(|node| integrations::read(reader, node)).unwrap_or_default();
     let uses = fields.get("standards").map(|node| standards::uses(reader, &layers, node)).unwrap_or_default();
     let overrides =
         fields.get("overrides").map(|node| standards::overrides(reader, node)).unwrap_or_default();
@@ -105,6 +107,7 @@ fn workload(
         environments,
         components,
         changes,
+        integrations,
         standards: uses,
         overrides,
         tag_policy,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mainstay_declare::{
-    AlertFacts, Checked, Languages, Named, ParameterFacts, ProcedureFacts, RulesFacts, StepFacts,
+    AlertFacts, CallFacts, Checked, Languages, Named, ParameterFacts, ProcedureFacts, RulesFacts, StepFacts,
     TargetFacts, TriggerFacts,
 };
 use mainstay_model::{Problem, Segment, Spot};
@@ -49,7 +49,7 @@ impl Languages for Few {
             let at = |key: &str| path(&["mainSteps".into(), index.into(), key.into()]);
             let name = step["name"].as_str().unwrap_or_default().to_owned();
             let action = step["action"].as_str().unwrap_or_default().to_owned();
-            if !action.starts_with("aws:") {
+            if !action.starts_with("aws:") && !action.starts_with("mainstay:") {
                 let message = format!("There is no action `{action}`");
                 problems
                     .push(Problem::error("unknown-action", at("action"), message).label("expected `aws:…`"));
@@ -62,7 +62,29 @@ impl Languages for Few {
                 let message = format!("There is no value `{}`", &script[start..end]);
                 problems.push(Problem::error("unknown-reference", place, message).within(start..end));
             }
+            let inputs = &step["inputs"];
+            let named = |key: &str| {
+                let name = inputs[key].as_str().filter(|name| !name.starts_with("AWS-"))?;
+                let mut place = at("inputs");
+                place.push(key.into());
+                Some(Named::new(name, place))
+            };
+            match action.as_str() {
+                "mainstay:waitForAlarm" => facts.alarms.extend(named("Alarm")),
+                "aws:invokeWebhook" => facts.integrations.extend(named("IntegrationName")),
+                "aws:runCommand" | "aws:executeAutomation" => {
+                    facts.calls.extend(named("DocumentName").map(|procedure| CallFacts {
+                        procedure,
+                        is_command: action == "aws:runCommand",
+                        parameters: Some(Vec::new()),
+                    }));
+                }
+                _ => {}
+            }
             facts.steps.push(StepFacts { name, action });
+        }
+        for name in value["files"].as_object().into_iter().flat_map(|files| files.keys()) {
+            facts.files.push(Named::new(name, path(&["files".into(), name.as_str().into()])));
         }
         Checked { facts: Some(facts), problems }
     }

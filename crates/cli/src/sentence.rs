@@ -137,8 +137,21 @@ impl Said<'_> {
             "run.started" => {
                 let by = self.part("reason");
                 let by = if by.is_empty() { self.event.actor.to_string() } else { by };
-                format!("run {run} of {procedure} started by {by}")
+                let started = if data["queued"].is_null() { "started" } else { "stands in line, asked for" };
+                let from = data["continues"]["run"].as_str();
+                let goes_on = from
+                    .map(|earlier| {
+                        let step = data["continues"]["from"].as_str().unwrap_or_default();
+                        format!("; it goes on with run {} from step {}", clean(earlier), clean(step))
+                    })
+                    .unwrap_or_default();
+                format!("run {run} of {procedure} {started} by {by}{goes_on}")
             }
+            "run.released" => format!("run {run} of {procedure} has its turn and begins"),
+            "run.child.changed" => match self.text("waiting") {
+                "" => format!("{procedure}: the run that step {step} started works again"),
+                _ => format!("{procedure}: step {step} waits{}", self.because("waiting")),
+            },
             "run.attempt.started" => {
                 let attempt = data["attempt_number"].as_u64().filter(|number| *number > 1);
                 let again = attempt.map(|number| format!(", attempt {number}")).unwrap_or_default();

@@ -2,6 +2,8 @@
 //!
 //! A file that is broken says nothing, and nothing that refers to it is called wrong: one mistake is one diagnostic.
 
+mod calls;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use mainstay_model::selector::contradiction;
@@ -13,6 +15,7 @@ use crate::read::{Content, File, Read};
 use crate::source::Source;
 use crate::standards::overrides::{advice, prefix};
 use crate::tree::{Node, NodeKind, Scalar};
+use crate::workload::procedures::is_procedure_name;
 
 /// A procedure by name: its file, and what it says of itself if it could be read.
 pub(crate) struct Known<'a> {
@@ -26,6 +29,7 @@ pub(crate) fn check(files: &[File], paths: &BTreeSet<&str>) -> Vec<Diagnostic> {
     let procedures = procedures(files, &mut out);
     triggers(files, &procedures, &mut out);
     crate::procedures::check(files, &procedures, &mut out);
+    calls::check(files, &procedures, &mut out);
     alarms(files, &procedures, paths, &mut out);
     measures(files, &mut out);
     hosts(files, &mut out);
@@ -34,10 +38,7 @@ pub(crate) fn check(files: &[File], paths: &BTreeSet<&str>) -> Vec<Diagnostic> {
 
 fn bad_name(file: &File, what: &str) -> Option<Diagnostic> {
     let name = file.name();
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let good = name.len() <= 128
-        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && name.chars().all(allowed);
+    let good = is_procedure_name(name);
     (!good).then(|| {
         let message = format!("The file's name names the {what}, and `{name}` is not possible as one");
         file.source

@@ -65,6 +65,8 @@ pub struct ProcedureFacts {
     pub parameters: BTreeMap<String, ParameterFacts>,
     /// Its steps in the order they are written.
     pub steps: Vec<StepFacts>,
+    /// The names of its outputs (`step.Output`).
+    pub outputs: Vec<String>,
     /// Whether it is a Command document, which hosts run, and not an Automation document.
     pub is_command: bool,
     /// The procedures it runs, as far as it names them.
@@ -88,6 +90,8 @@ pub struct CallFacts {
     pub is_command: bool,
     /// The names of the parameters it is given, or `None` where they are only known in a run.
     pub parameters: Option<Vec<Named>>,
+    /// The outputs of it that are used by their own names, as `{{ step.inner.Output }}` uses `inner.Output`.
+    pub outputs: Vec<Named>,
 }
 
 /// One parameter of a procedure.

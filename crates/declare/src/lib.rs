@@ -39,8 +39,8 @@ pub use source::{MAX_DIRECTORY_BYTES, MAX_FILE_BYTES};
 pub use standards::{Origin, Standard};
 pub use workload::{
     Approval, Changes, Comparison, Component, Environment, Health, HealthCheck, Integration, Limits, OnHost,
-    Override, Priority, Restart, SecretRef, Service, StandardSource, StandardUse, Stop, StopSignal, TagRule,
-    Target, Telemetry, Template, TextOrSecret, Variables, Workload, looks_secret,
+    Override, Priority, ProcedureLimits, Restart, SecretRef, Service, StandardSource, StandardUse, Stop,
+    StopSignal, TagRule, Target, Telemetry, Template, TextOrSecret, Variables, Workload, looks_secret,
 };
 
 /// One file as it was found.

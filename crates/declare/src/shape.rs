@@ -81,8 +81,8 @@ pub(crate) enum Form {
     TextOrSecret,
     /// Values of variables by their names.
     Variables,
-    /// A whole number that is no variable.
-    Limit,
+    /// A whole number of at least this one, that is no variable.
+    Limit(u32),
     /// True or false.
     Flag,
     Shape(&'static Shape),
@@ -91,6 +91,8 @@ pub(crate) enum Form {
     Named(&'static Shape),
     /// The same, each over another mapping of this form, so that nothing is required.
     Overrides(&'static Shape),
+    /// Mappings by the names of procedures.
+    Procedures(&'static Shape),
     /// Mappings by the names of parameters.
     Parameters(&'static Shape),
     /// Any scalar.
@@ -136,6 +138,7 @@ pub(crate) static WORKLOAD: Shape = Shape {
         ),
         key("environments", Form::Named(&ENVIRONMENT), "Where it runs. Without any, every host counts."),
         key("components", Form::Named(&COMPONENT), "Its parts."),
+        key("procedures", Form::Procedures(&PROCEDURE), "What holds for runs of its procedures."),
         key("changes", Form::Shape(&CHANGES), "Which changes wait for an approval."),
         key("integrations", Form::Parameters(&INTEGRATION), "Where procedures can send webhooks."),
         key(
@@ -203,6 +206,19 @@ pub(crate) static OVERRIDE: Shape = Shape {
     rules: &[],
 };
 
+/// One of `procedures`.
+pub(crate) static PROCEDURE: Shape = Shape {
+    what: "what holds for runs of a procedure",
+    name: "procedure",
+    keys: &[required(
+        "concurrency",
+        Form::Limit(1),
+        "How many runs of it may go on at once; more stand in line.",
+    )],
+    not_built: &[],
+    rules: &[],
+};
+
 /// `changes`
 pub(crate) static CHANGES: Shape = Shape {
     what: "changes",
@@ -217,8 +233,8 @@ pub(crate) static APPROVAL: Shape = Shape {
     what: "approval",
     name: "approval",
     keys: &[
-        key("resources", Form::Limit, "A change of more resources than these waits for an approval."),
-        key("fields", Form::Limit, "A change of more fields than these waits for an approval."),
+        key("resources", Form::Limit(0), "A change of more resources than these waits for an approval."),
+        key("fields", Form::Limit(0), "A change of more fields than these waits for an approval."),
         key("irreversible", Form::Flag, "Whether a change waits if a part of it cannot be undone."),
     ],
     not_built: &[],

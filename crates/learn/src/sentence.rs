@@ -181,8 +181,14 @@ fn run(event: &EventDraft) -> Option<String> {
                 "" => String::new(),
                 reason => format!(", started by {}", short(reason)),
             };
-            format!("Run of {} began{by}", part(data, "procedure"))
+            let word = if data["queued"].is_null() { "began" } else { "stands in line" };
+            format!("Run of {} {word}{by}", part(data, "procedure"))
         }
+        "run.released" => format!("Run of {} has its turn and begins", part(data, "procedure")),
+        "run.child.changed" if text(data, "waiting").is_empty() => {
+            format!("The run that step {} started works again", step())
+        }
+        "run.child.changed" => format!("Step {} waits{}", step(), why(data, "waiting")),
         "run.attempt.started" => {
             let again = match data["attempt_number"].as_u64() {
                 Some(number) if number > 1 => format!(", attempt {number}"),

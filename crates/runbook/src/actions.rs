@@ -107,7 +107,7 @@ pub const ACTIONS: [ActionFacts; 29] = [
     no_way_out(action("aws:createTags", &["ResourceIds", "Tags"], &["ResourceType"], &[])),
     action("aws:deleteImage", &["ImageId"], &[], &[]),
     action("aws:deleteStack", &["StackName"], &["RoleARN", "RetainResources", "ClientRequestToken"], &[]),
-    declares(action(
+    built(declares(action(
         "aws:executeAutomation",
         &["DocumentName"],
         &[
@@ -122,7 +122,7 @@ pub const ACTIONS: [ActionFacts; 29] = [
             "Tags",
         ],
         &["Output", "ExecutionId", "Status"],
-    )),
+    ))),
     declares(api("aws:executeAwsApi", &["Service", "Api"])),
     built(declares(action(
         "aws:executeScript",

@@ -48,6 +48,7 @@ impl Machine<'_> {
             Work::Skip { reason } => self.skip(index, step, reason.clone()),
             Work::RunCommand
             | Work::ExecuteScript
+            | Work::ExecuteAutomation
             | Work::Sleep
             | Work::Pause
             | Work::RunScript(_)

@@ -213,6 +213,8 @@ pub enum Work {
     RunCommand,
     /// `aws:executeScript`.
     ExecuteScript,
+    /// `aws:executeAutomation`.
+    ExecuteAutomation,
     /// `aws:sleep`.
     Sleep,
     /// `aws:branch`.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::effect::{AttemptId, Dispatch, EffectKind, Outcome};
 use crate::library::Library;
-use crate::run::{RunStatus, StepStatus};
+use crate::run::{LoopFrame, RunStatus, StepStatus};
 
 /// The version of the shapes below. A reader refuses a newer one by name.
 pub const VERSION: u64 = 1;
@@ -58,7 +58,22 @@ pub enum Body {
         /// What the document needs beside itself: other documents and attached files, as they were.
         #[serde(default, skip_serializing_if = "Library::is_empty")]
         library: Library,
+        /// The names of the document's outputs (`step.Output`), in its order.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        outputs: Vec<String>,
+        /// The run that started it, where one did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        parent: Option<Parent>,
+        /// The run it goes on with, where it does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        continues: Option<Continued>,
+        /// What it stands in line behind, where there are as many runs of its procedure as there may be.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        queued: Option<Queued>,
     },
+    /// A run that stood in line is let go.
+    #[serde(rename = "run.released")]
+    Released {},
     /// An attempt is about to begin.
     #[serde(rename = "run.attempt.started")]
     AttemptStarted {
@@ -99,6 +114,19 @@ pub enum Body {
         attempt: AttemptId,
         /// Why.
         because: StopReason,
+    },
+    /// The run that an attempt started waits for something, or no longer does.
+    #[serde(rename = "run.child.changed")]
+    ChildChanged {
+        /// The step.
+        step: String,
+        /// The attempt.
+        attempt: AttemptId,
+        /// The child.
+        child: RunId,
+        /// What it waits for, in sentence case; nothing where it works again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        waiting: Option<String>,
     },
     /// The attempt is over, as far as anyone knows.
     #[serde(rename = "run.attempt.settled")]
@@ -188,6 +216,74 @@ pub enum Body {
     },
 }
 
+/// Where a run comes from beside the person or trigger that asked for it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Origin {
+    /// The run that starts it.
+    pub parent: Option<Parent>,
+    /// The run it goes on with.
+    pub continues: Option<Continued>,
+    /// What it stands in line behind.
+    pub queued: Option<Queued>,
+}
+
+/// The run that started another.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Parent {
+    /// The run.
+    pub run: RunId,
+    /// Its step.
+    pub step: String,
+    /// Its attempt.
+    pub attempt: AttemptId,
+    /// The procedures above, from that of the first run to that of the parent.
+    pub chain: Vec<String>,
+}
+
+/// What a run takes over from one that is over.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Continued {
+    /// The run it goes on with.
+    pub run: RunId,
+    /// The step it begins with.
+    pub from: String,
+    /// The steps before it, as they ended there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<TakenOver>,
+    /// The variables as they were.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub variables: Map<String, Value>,
+    /// The loops that are entered in the middle, the innermost last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub loops: Vec<LoopFrame>,
+}
+
+/// One step a run takes over.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct TakenOver {
+    /// The step.
+    pub step: String,
+    /// How it ended.
+    pub status: StepStatus,
+    /// What it left.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub outputs: Map<String, Value>,
+    /// When it was over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Timestamp>,
+}
+
+/// What a run stands in line behind.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Queued {
+    /// How many runs of the procedure may go on at once.
+    pub limit: u32,
+    /// The runs that go on.
+    pub running: Vec<RunId>,
+    /// How many stand in line before it.
+    pub ahead: u32,
+}
+
 /// A step of the document, as the run's start lists them.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct StepName {
@@ -256,9 +352,11 @@ impl Body {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Started { .. } => "run.started",
+            Self::Released {} => "run.released",
             Self::AttemptStarted { .. } => "run.attempt.started",
             Self::AttemptDispatched { .. } => "run.attempt.dispatched",
             Self::AttemptStopping { .. } => "run.attempt.stopping",
+            Self::ChildChanged { .. } => "run.child.changed",
             Self::AttemptSettled { .. } => "run.attempt.settled",
             Self::LoopIterating { .. } => "run.loop.iterating",
             Self::StepFinished { .. } => "run.step.finished",
@@ -270,11 +368,13 @@ impl Body {
 }
 
 /// All kinds of events a run writes.
-pub const KINDS: [&str; 10] = [
+pub const KINDS: [&str; 12] = [
     "run.started",
+    "run.released",
     "run.attempt.started",
     "run.attempt.dispatched",
     "run.attempt.stopping",
+    "run.child.changed",
     "run.attempt.settled",
     "run.loop.iterating",
     "run.step.finished",

@@ -17,6 +17,7 @@
 
 pub mod actions;
 pub mod branch;
+pub mod child;
 mod control;
 pub mod document;
 pub mod effect;
@@ -39,13 +40,13 @@ mod tests;
 
 pub use document::{Document, Language, Parameter, ParameterType};
 pub use effect::{
-    Action, ApplyRevisionEffect, AttemptId, AwaitedState, CommandEffect, Dispatch, Effect, EffectKind,
-    GitVersion, HostEnd, HostResult, MAX_RUN_ID_BYTES, Nested, NotifyEffect, Outcome, PackageAction, Plugin,
-    PluginEffect, QueryEffect, ResolveIncidentEffect, RollbackEffect, Runtime, ScriptEffect, Secret, Shell,
-    ShellEffect, Source, TagFilter, Targets, TimerId, WaitForAlarmEffect, WebhookEffect, aggregate,
-    payload_from_stdout,
+    Action, ApplyRevisionEffect, AttemptId, AwaitedState, ChildEffect, CommandEffect, Dispatch, Effect,
+    EffectKind, GitVersion, HostEnd, HostResult, MAX_RUN_ID_BYTES, Nested, NotifyEffect, Outcome,
+    PackageAction, Plugin, PluginEffect, QueryEffect, ResolveIncidentEffect, RollbackEffect, Runtime,
+    ScriptEffect, Secret, Shell, ShellEffect, Source, TagFilter, Targets, TimerId, WaitForAlarmEffect,
+    WebhookEffect, aggregate, payload_from_stdout,
 };
-pub use event::{Body, ReadError, RunEvent};
+pub use event::{Body, Continued, Origin, Parent, Queued, ReadError, RunEvent, TakenOver};
 pub use inputs::{
     DELIVERY_TIMEOUT_S, EXECUTION_TIMEOUT_S, NEEDS_PROGRAM, POWERSHELL_DOCUMENT, SCRIPT_TIMEOUT_S,
     SHELL_DOCUMENT, is_loopback,

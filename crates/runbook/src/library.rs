@@ -168,6 +168,13 @@ impl Needs {
                     self.documents.push(Place { name: name.to_owned(), path });
                 }
             }
+            "aws:executeAutomation" => {
+                let call = call("DocumentName", Language::Automation, "RuntimeParameters").map(|mut call| {
+                    call.document.name = crate::child::procedure_name(&call.document.name).to_owned();
+                    call
+                });
+                self.calls.extend(call);
+            }
             "aws:executeScript" => self.files.extend(place("Attachment")),
             "aws:invokeWebhook" => self.integrations.extend(place("IntegrationName")),
             "mainstay:waitForAlarm" => self.alarms.extend(place("Alarm")),

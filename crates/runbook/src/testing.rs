@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use mainstay_model::{Actor, HostId, Timestamp};
+use mainstay_model::{Actor, HostId, RunId, Timestamp};
 use serde_json::{Map, Value};
 
 use crate::{
     Action, AttemptId, Decision, Dispatch, Document, Effect, EffectKind, Input, Outcome, Run, RunEvent,
-    Start, Transition, start, step,
+    Start, Transition, child, start, step,
 };
 
 /// What a performer says; nothing where it never answers.
@@ -21,11 +21,15 @@ pub struct Disturbance {
     pub crash_after: Option<usize>,
     /// Somebody cancels when the journal has so many events.
     pub cancel_after: Option<usize>,
-    /// Everything that is said to the run is said twice, as a loop does that lost track; the second time must change
+    /// Everything that is said to a run is said twice, as a loop does that lost track; the second time must change
     /// nothing.
     pub twice: bool,
     /// What a person says of unknown outcomes; without it the run stays waiting.
     pub decision: Option<Decision>,
+    /// The procedures that steps can start, by name.
+    pub procedures: BTreeMap<String, Document>,
+    /// A step that fails each time it is tried: its procedure and its name.
+    pub broken: Option<(String, String)>,
 }
 
 /// A run and how it came to be.
@@ -35,45 +39,123 @@ pub struct Driven {
     pub run: Run,
     /// Its journal.
     pub events: Vec<RunEvent>,
+    /// The runs it started, and those that these started, each with its journal.
+    pub children: BTreeMap<RunId, (Run, Vec<RunEvent>)>,
+    /// How many events all of them have.
+    pub written: usize,
     /// How often each attempt was performed: once, or something is wrong.
     pub performed: BTreeMap<AttemptId, u32>,
 }
 
-struct Loop<'a> {
+struct Live<'a> {
     document: &'a Document,
-    journal: Vec<RunEvent>,
     run: Run,
-    at: Timestamp,
-    crash_after: Option<usize>,
-    crashed: bool,
-    twice: bool,
 }
 
-impl Loop<'_> {
-    fn commit(&mut self, transition: Transition) {
+struct Loop<'a> {
+    /// The run that was asked for is the first; those it led to follow.
+    runs: Vec<Live<'a>>,
+    journal: Vec<RunEvent>,
+    at: Timestamp,
+    crashed: bool,
+    disturbance: &'a Disturbance,
+    crash_after: Option<usize>,
+}
+
+impl<'a> Loop<'a> {
+    fn place(&self, id: &RunId) -> Option<usize> {
+        self.runs.iter().position(|live| live.run.id == *id)
+    }
+
+    /// Writes what was decided, unless the loop dies in the middle of it.
+    fn commit(&mut self, document: &'a Document, transition: Transition) {
         for event in transition.events {
             if self.crash_after == Some(self.journal.len()) {
                 self.crash_after = None;
                 self.crashed = true;
-                let folded = fold(&self.journal).expect("a journal that begins with the run's start");
-                let resumed = step(self.document, &folded, Input::Resume, self.at);
-                return self.commit(resumed);
+                return self.resume(document);
             }
             self.journal.push(event);
         }
-        self.run = transition.run;
-    }
-
-    fn input(&mut self, input: &Input) {
-        let transition = step(self.document, &self.run, input.clone(), self.at);
-        self.commit(transition);
-        // After a crash the input may be lost, and saying it again is what has to be done.
-        if self.twice && !self.crashed {
-            let again = step(self.document, &self.run, input.clone(), self.at);
-            assert_eq!(again.events, [], "said twice: {input:?}");
-            assert_eq!(again.run, self.run, "said twice: {input:?}");
+        match self.place(&transition.run.id) {
+            Some(place) => self.runs[place].run = transition.run,
+            None => self.runs.push(Live { document, run: transition.run }),
         }
     }
+
+    /// A new life: every run of the journal is read back and told to go on.
+    fn resume(&mut self, document: &'a Document) {
+        let documents: BTreeMap<RunId, &'a Document> =
+            self.runs.iter().map(|live| (live.run.id.clone(), live.document)).collect();
+        let mut ids: Vec<RunId> = Vec::new();
+        for event in &self.journal {
+            if !ids.contains(&event.run) {
+                ids.push(event.run.clone());
+            }
+        }
+        self.runs.clear();
+        for id in &ids {
+            let run = fold(&of(&self.journal, id)).expect("a journal that begins with the run's start");
+            let document = documents.get(id).copied().unwrap_or(document);
+            self.runs.push(Live { document, run });
+        }
+        for id in &ids {
+            self.input(id, &Input::Resume);
+        }
+    }
+
+    fn input(&mut self, id: &RunId, input: &Input) {
+        let Some(place) = self.place(id) else { return };
+        let Live { document, run } = &self.runs[place];
+        let document = *document;
+        let transition = step(document, run, input.clone(), self.at);
+        self.commit(document, transition);
+        // After a crash the input may be lost, and saying it again is what has to be done.
+        if self.disturbance.twice && !self.crashed {
+            let run = &self.runs[place].run;
+            let again = step(document, run, input.clone(), self.at);
+            assert_eq!(again.events, [], "said twice: {input:?}");
+            assert_eq!(again.run, *run, "said twice: {input:?}");
+        }
+    }
+
+    /// Starts a child, says what it waits for, or settles the attempt with its end.
+    fn child(&mut self, parent: &RunId, attempt: AttemptId, stop: bool) {
+        let Some(place) = self.place(parent) else { return };
+        let above = self.runs[place].run.clone();
+        let Some(effect) = above.open_child() else { return };
+        let settled = |outcome| Input::Settled { attempt: attempt.clone(), outcome };
+        let Some(below) = self.place(&effect.run).map(|place| &self.runs[place].run) else {
+            if stop {
+                return self.input(parent, &settled(Outcome::Cancelled));
+            }
+            let Some(document) = self.disturbance.procedures.get(&effect.procedure) else {
+                let reason = format!("There is no procedure {}", effect.procedure);
+                return self.input(parent, &settled(Outcome::failed(reason)));
+            };
+            let begin = child::start(&above, "digest".to_owned(), self.at).expect("a child is wanted");
+            return match start(document, begin) {
+                Ok(transition) => self.commit(document, transition),
+                Err(problems) => {
+                    let reasons: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                    self.input(parent, &settled(Outcome::failed(reasons.join("; "))));
+                }
+            };
+        };
+        let below = below.clone();
+        if below.status.is_over() {
+            return self.input(parent, &settled(child::outcome(&above, &below)));
+        }
+        if stop {
+            let by = Actor::Run(parent.to_string());
+            return self.input(&below.id, &Input::Cancel { by, reason: "Its parent stops".to_owned() });
+        }
+        self.input(parent, &Input::Child { attempt, waiting: child::waits(&below) });
+    }
+}
+
+fn of(journal: &[RunEvent], id: &RunId) -> Vec<RunEvent> {
+    journal.iter().filter(|event| event.run == *id).cloned().collect()
 }
 
 /// The run of a journal.
@@ -85,7 +167,103 @@ pub fn fold(events: &[RunEvent]) -> Option<Run> {
     run
 }
 
-/// Drives a run until it is over, waits for a person, or nobody answers any more.
+type Ledger = BTreeMap<AttemptId, (u32, Option<Outcome>)>;
+
+impl Loop<'_> {
+    /// Does one thing that some run has outstanding and that needs no time. Answers whether there was one.
+    fn work(&mut self, hosts: &[HostId], performer: &mut Performer<'_>, ledger: &mut Ledger) -> bool {
+        let ids: Vec<RunId> = self.runs.iter().rev().map(|live| live.run.id.clone()).collect();
+        for id in ids {
+            let before = (self.journal.len(), self.crashed);
+            let Some(place) = self.place(&id) else { continue };
+            for action in self.runs[place].run.outstanding() {
+                match action {
+                    Action::Perform(effect) => self.perform(&id, effect, hosts, performer, ledger),
+                    Action::Stop { attempt, .. } => {
+                        if self.runs[place].run.open_child().is_some() {
+                            self.child(&id, attempt, true);
+                        } else {
+                            self.input(&id, &Input::Settled { attempt, outcome: Outcome::Cancelled });
+                        }
+                    }
+                    Action::Wake { .. } => continue,
+                }
+                break;
+            }
+            if (self.journal.len(), self.crashed) != before {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn perform(
+        &mut self,
+        id: &RunId,
+        effect: Effect,
+        hosts: &[HostId],
+        performer: &mut Performer<'_>,
+        ledger: &mut Ledger,
+    ) {
+        let run = self.place(id).map(|place| &self.runs[place].run);
+        let step = run.and_then(Run::open_attempt).map(|open| open.step.clone()).unwrap_or_default();
+        let procedure = run.map(|run| run.procedure.clone()).unwrap_or_default();
+        if self.disturbance.broken.as_ref() == Some(&(procedure, step)) {
+            let outcome = Outcome::failed("Made to fail");
+            return self.input(id, &Input::Settled { attempt: effect.attempt, outcome });
+        }
+        match (&effect.kind, &effect.dispatched) {
+            (EffectKind::Child(_), _) => self.child(id, effect.attempt, false),
+            (EffectKind::Command(_), None) => {
+                let commands = dispatch(&effect, hosts);
+                self.input(id, &Input::Dispatched { attempt: effect.attempt, commands });
+            }
+            _ => {
+                let entry = ledger.entry(effect.attempt.clone()).or_insert_with(|| (1, performer(&effect)));
+                if let Some(outcome) = entry.1.clone() {
+                    self.input(id, &Input::Settled { attempt: effect.attempt, outcome });
+                }
+            }
+        }
+    }
+
+    /// Lets time pass until the next timer of any run.
+    fn wake(&mut self) {
+        let timers = self.runs.iter().flat_map(|live| {
+            let id = live.run.id.clone();
+            live.run.outstanding().into_iter().filter_map(move |action| match action {
+                Action::Wake { timer, at } => Some((at, id.clone(), timer)),
+                _ => None,
+            })
+        });
+        if let Some((at, id, timer)) = timers.min() {
+            self.at = self.at.max(at);
+            self.input(&id, &Input::TimerDue { timer });
+        }
+    }
+
+    /// What people say, if they have to say something now.
+    fn people(&mut self) -> bool {
+        let by = || Actor::Person("tester".to_owned());
+        let root = &self.runs[0].run;
+        let wanted = self.disturbance.cancel_after.is_some_and(|after| self.journal.len() >= after);
+        if wanted && root.cancelling.is_none() && !root.status.is_over() {
+            let id = root.id.clone();
+            self.input(&id, &Input::Cancel { by: by(), reason: "Enough".to_owned() });
+            return true;
+        }
+        let Some(decision) = &self.disturbance.decision else { return false };
+        let waits = self.runs.iter().find_map(|live| {
+            let (attempt, _) = live.run.waiting()?;
+            Some((live.run.id.clone(), attempt.clone()))
+        });
+        let Some((id, attempt)) = waits else { return false };
+        self.input(&id, &Input::Decide { attempt, by: by(), decision: decision.clone() });
+        true
+    }
+}
+
+/// Drives a run, and those it starts, until it is over, waits for a person, or nobody answers any more.
 pub fn drive(
     document: &Document,
     begin: Start,
@@ -96,66 +274,35 @@ pub fn drive(
     let at = begin.at;
     let first = start(document, begin).expect("parameters that fit");
     let mut driver = Loop {
-        document,
+        runs: vec![Live { document, run: first.run.clone() }],
         journal: Vec::new(),
-        run: first.run.clone(),
         at,
+        crashed: false,
+        disturbance,
         // A run whose first event was lost never began.
         crash_after: disturbance.crash_after.filter(|after| *after > 0),
-        crashed: false,
-        twice: disturbance.twice,
     };
-    driver.commit(first);
-    let mut ledger: BTreeMap<AttemptId, (u32, Option<Outcome>)> = BTreeMap::new();
+    driver.commit(document, first);
+    let mut ledger = Ledger::new();
     // Every round journals something, and runs are finite; this bound only keeps a mistake from running for ever.
     for _ in 0..10_000 {
-        let wanted = disturbance.cancel_after.is_some_and(|after| driver.journal.len() >= after);
-        if wanted && driver.run.cancelling.is_none() && !driver.run.status.is_over() {
-            let by = Actor::Person("tester".to_owned());
-            driver.input(&Input::Cancel { by, reason: "Enough".to_owned() });
-            continue;
-        }
-        if let (Some((attempt, _)), Some(decision)) = (driver.run.waiting(), &disturbance.decision) {
-            let by = Actor::Person("tester".to_owned());
-            let input = Input::Decide { attempt: attempt.clone(), by, decision: decision.clone() };
-            driver.input(&input);
-            continue;
-        }
         let before = driver.journal.len();
-        for action in driver.run.outstanding() {
-            match action {
-                Action::Perform(effect) => {
-                    if let (EffectKind::Command(_), None) = (&effect.kind, &effect.dispatched) {
-                        let commands = dispatch(&effect, hosts);
-                        driver.input(&Input::Dispatched { attempt: effect.attempt, commands });
-                        break;
-                    }
-                    let entry =
-                        ledger.entry(effect.attempt.clone()).or_insert_with(|| (1, performer(&effect)));
-                    if let Some(outcome) = entry.1.clone() {
-                        driver.input(&Input::Settled { attempt: effect.attempt, outcome });
-                        break;
-                    }
-                }
-                Action::Wake { timer, at } => {
-                    driver.at = driver.at.max(at);
-                    driver.input(&Input::TimerDue { timer });
-                    break;
-                }
-                Action::Stop { attempt, .. } => {
-                    driver.input(&Input::Settled { attempt, outcome: Outcome::Cancelled });
-                    break;
-                }
-            }
+        if !driver.people() && !driver.work(hosts, performer, &mut ledger) {
+            driver.wake();
         }
         // A crash may have lost all that was about to be written; then the same is tried again.
-        if driver.journal.len() == before && !std::mem::take(&mut driver.crashed) {
+        if driver.journal.len() == before && !driver.crashed {
             break;
         }
+        driver.crashed = false;
     }
+    let mut runs = driver.runs.into_iter().map(|live| live.run);
+    let run = runs.next().expect("the first run is there");
     Driven {
-        run: driver.run,
-        events: driver.journal,
+        events: of(&driver.journal, &run.id),
+        children: runs.map(|run| (run.id.clone(), (run.clone(), of(&driver.journal, &run.id)))).collect(),
+        run,
+        written: driver.journal.len(),
         performed: ledger.into_iter().map(|(attempt, (times, _))| (attempt, times)).collect(),
     }
 }
@@ -174,7 +321,7 @@ fn dispatch(effect: &Effect, hosts: &[HostId]) -> Vec<Dispatch> {
 /// A start with the given parameters, at the epoch.
 pub fn begin(run: &str, parameters: Map<String, Value>) -> Start {
     Start {
-        run: mainstay_model::RunId::new(run).expect("a run id"),
+        run: RunId::new(run).expect("a run id"),
         procedure: "procedure".to_owned(),
         workload: Some("shop".to_owned()),
         digest: "digest".to_owned(),
@@ -184,42 +331,37 @@ pub fn begin(run: &str, parameters: Map<String, Value>) -> Start {
         reason: None,
         cause: None,
         host: None,
+        origin: crate::Origin::default(),
     }
 }
 
-/// How often a step in a loop is visited at most in the documents tests look at.
-const MOST_VISITS: u32 = 32;
-
-/// Runs the document once for each of its steps and makes that step fail each time it is tried; everything else gets
-/// the performer's own answer. `check` is told the step and what came of it.
+/// Runs the document once for each of its steps, and for each step of the procedures it can start, and makes that step
+/// fail each time it is tried; everything else gets the performer's own answer. `check` is told the step (with its
+/// procedure, where it is another's) and what came of it.
 pub fn fail_every_step(
     document: &Document,
     begin: &Start,
     hosts: &[HostId],
     performer: &mut Performer<'_>,
+    disturbance: &Disturbance,
     check: &mut dyn FnMut(&str, &Driven),
 ) {
-    for broken in &document.steps {
-        // Attempts carry their step's name, cut where it is long; the run knows the whole name.
-        let prefix = |attempt: &AttemptId, index: usize| {
-            (1..=broken.max_attempts.saturating_mul(MOST_VISITS))
-                .any(|number| AttemptId::of(&begin.run, &broken.name, index, number) == *attempt)
-        };
-        let index = document.step(&broken.name).map_or(0, |(index, _)| index);
-        let mut failing = |effect: &Effect| {
-            if prefix(&effect.attempt, index) {
-                Some(Outcome::failed("Made to fail"))
-            } else {
-                performer(effect)
-            }
-        };
-        let driven = drive(document, begin.clone(), hosts, &mut failing, &Disturbance::default());
-        check(&broken.name, &driven);
+    let own = document.steps.iter().map(|step| (begin.procedure.clone(), step.name.clone()));
+    let others = disturbance.procedures.iter().flat_map(|(name, document)| {
+        document.steps.iter().map(move |step| (name.clone(), step.name.clone()))
+    });
+    for (procedure, step) in own.chain(others) {
+        let disturbance =
+            Disturbance { broken: Some((procedure.clone(), step.clone())), ..disturbance.clone() };
+        let driven = drive(document, begin.clone(), hosts, performer, &disturbance);
+        let label = if procedure == begin.procedure { step } else { format!("{procedure}.{step}") };
+        check(&label, &driven);
     }
 }
 
-/// Runs the document undisturbed, then once for each of its events with a crash before that event, and compares: the
-/// run and its journal must come out the same, and no attempt may have been performed twice.
+/// Runs the document undisturbed, then once for each event, its own and those of the runs it starts, with a crash
+/// before that event, and compares: all runs and their journals must come out the same, and no attempt may have been
+/// performed twice.
 pub fn crash_everywhere(
     document: &Document,
     begin: &Start,
@@ -228,17 +370,14 @@ pub fn crash_everywhere(
     disturbance: &Disturbance,
 ) -> Driven {
     let undisturbed = drive(document, begin.clone(), hosts, performer, disturbance);
-    for crash_after in 1..undisturbed.events.len() {
+    for crash_after in 1..undisturbed.written {
         let disturbance = Disturbance { crash_after: Some(crash_after), ..disturbance.clone() };
         let crashed = drive(document, begin.clone(), hosts, performer, &disturbance);
-        assert_eq!(crashed.run, undisturbed.run, "after a crash before event {}", crash_after + 1);
-        assert_eq!(crashed.events, undisturbed.events, "after a crash before event {}", crash_after + 1);
-        assert_eq!(
-            crashed.performed,
-            undisturbed.performed,
-            "after a crash before event {}",
-            crash_after + 1
-        );
+        let when = format!("after a crash before event {}", crash_after + 1);
+        assert_eq!(crashed.run, undisturbed.run, "{when}");
+        assert_eq!(crashed.events, undisturbed.events, "{when}");
+        assert_eq!(crashed.children, undisturbed.children, "{when}");
+        assert_eq!(crashed.performed, undisturbed.performed, "{when}");
     }
     undisturbed
 }

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use crate::changes::{Running, Runnings};
 use crate::languages::Spoken;
 use crate::revisions::Revision;
+use crate::runs::{Found, Procedures};
 
 /// A procedure, checked, with the digest of what it says.
 #[derive(Clone, Debug)]
@@ -263,5 +264,28 @@ impl Catalogue {
     /// Wakes when the changes that are being carried out do.
     pub fn watch_running(&self) -> watch::Receiver<Runnings> {
         self.running.subscribe()
+    }
+}
+
+impl Procedures for Catalogue {
+    fn find(&self, workload: Option<&str>, name: &str) -> Result<Found, String> {
+        let Some(workload) = workload else {
+            return Err(format!("There is no procedure {name}: the run belongs to no workload"));
+        };
+        let active = self
+            .get(workload)
+            .ok_or_else(|| format!("There is no procedure {name}: the workload {workload} is not applied"))?;
+        let Some(procedure) = active.procedures.get(name) else {
+            let known = active.procedures.keys().map(String::as_str);
+            return Err(match mainstay_model::problem::nearest(name, known) {
+                Some(near) => format!("There is no procedure {name} in {workload}; {near} there is"),
+                None => format!("There is no procedure {name} in {workload}"),
+            });
+        };
+        Ok(Found { document: procedure.document.clone(), digest: procedure.digest.clone() })
+    }
+
+    fn limit(&self, workload: Option<&str>, name: &str) -> Option<u32> {
+        self.get(workload?)?.declared.workload.procedures.get(name)?.concurrency
     }
 }

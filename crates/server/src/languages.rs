@@ -7,9 +7,9 @@ use mainstay_declare::{
 };
 use mainstay_detect::{Rule, RuleFile, TargetInput, Trigger};
 use mainstay_model::{Problem, Segment, Spot};
-use mainstay_runbook::Document;
 use mainstay_runbook::document::Language;
 use mainstay_runbook::library::{AttachedFile, Place, file_bytes, file_problem, is_text, keep_file};
+use mainstay_runbook::{Document, child};
 use serde_json::Value;
 
 /// The languages this version speaks.
@@ -24,7 +24,7 @@ impl Languages for Spoken {
                 for query in &document.needs.queries {
                     problems.extend(self.query(&query.name).into_iter().map(|one| one.under(&query.path)));
                 }
-                Checked { facts: Some(procedure_facts(&document)), problems }
+                Checked { facts: Some(procedure_facts(value, &document)), problems }
             }
             Err(problems) => Checked::failed(problems),
         }
@@ -77,12 +77,20 @@ impl Languages for Spoken {
     }
 }
 
-fn procedure_facts(document: &Document) -> ProcedureFacts {
+fn procedure_facts(value: &Value, document: &Document) -> ProcedureFacts {
     let named = |places: &[Place]| -> Vec<Named> {
         places.iter().map(|place| Named::new(&place.name, place.path.clone())).collect()
     };
     let needs = &document.needs;
+    let used = child::call_outputs(value);
+    let outputs_of = |inputs: &[Segment]| -> Vec<Named> {
+        let of_call = used.iter().filter(|used| used.inputs == inputs);
+        of_call
+            .map(|used| Named::new(&used.output, used.path.clone()).at(Spot::Within(used.span.clone())))
+            .collect()
+    };
     ProcedureFacts {
+        outputs: document.outputs.iter().map(|(step, output)| format!("{step}.{output}")).collect(),
         is_command: document.language == Language::Command,
         calls: needs
             .calls
@@ -94,6 +102,12 @@ fn procedure_facts(document: &Document) -> ProcedureFacts {
                     .parameters
                     .as_ref()
                     .map(|places| named(places).into_iter().map(|one| one.at(Spot::Key)).collect()),
+                outputs: call
+                    .document
+                    .path
+                    .split_last()
+                    .map(|(_, inputs)| outputs_of(inputs))
+                    .unwrap_or_default(),
             })
             .collect(),
         documents: named(&needs.documents),

@@ -287,7 +287,13 @@ fn wire(
     }
     let hub = Hub::new(journal.clone(), clock.clone(), config.version.clone());
     hosts::remember(journal.as_ref(), &hub).map_err(ServeError::Journal)?;
-    let engine = Engine::new(journal.clone(), Arc::new(hub.clone()), clock.clone(), loops.stop.clone());
+    let engine = Engine::new(
+        journal.clone(),
+        Arc::new(hub.clone()),
+        catalogue.clone(),
+        clock.clone(),
+        loops.stop.clone(),
+    );
     let querier = Querier::new(telemetry.clone());
     let url = format!("http://{address}");
     let evaluator = Evaluator::new(journal.clone(), telemetry.clone(), clock.clone(), catalogue.clone(), url);
@@ -311,6 +317,7 @@ fn wire(
     loops.run(placer.run(stop.clone()));
     loops.run(evaluator.clone().run(stop.clone()));
     loops.run(measures.clone().run(stop.clone()));
+    loops.run(limits(catalogue.clone(), engine.clone(), stop.clone()));
     let app = Arc::new(App {
         config: config.clone(),
         journal,
@@ -351,6 +358,20 @@ fn wire(
         responder.run(parts.stop.clone())
     });
     Ok(app)
+}
+
+/// Looks at who stands in line whenever the limits may have changed.
+async fn limits(catalogue: Arc<Catalogue>, engine: Engine, stop: CancellationToken) {
+    let mut workloads = catalogue.watch();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            changed = workloads.changed() => if changed.is_err() { return },
+        }
+        if let Err(error) = engine.reconsider() {
+            tracing::error!(%error, "nobody knows whose turn it is");
+        }
+    }
 }
 
 /// Starts every listener. The future ends when the server is stopped or a listener fails.

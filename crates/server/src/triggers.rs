@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use mainstay_detect::{TargetCall, trigger::circle};
 use mainstay_model::{Actor, Event, EventDraft, EventId, RunId};
-use mainstay_runbook::Start;
+use mainstay_runbook::{Origin, Start};
 use mainstay_store::{Journal, StoreError, Subscription};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -134,6 +134,7 @@ impl Dispatcher {
             reason: Some(format!("trigger {trigger}")),
             cause: Some(cause),
             host: None,
+            origin: Origin::default(),
         };
         match self.engine.start(&procedure.document, start, Vec::new()).await {
             Ok(_) => Ok(()),

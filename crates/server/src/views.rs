@@ -52,7 +52,7 @@ pub fn diagnostic(diagnostic: &Diagnostic) -> v1::DiagnosticView {
 
 /// One line of the list of runs.
 pub fn run_summary(run: &Run) -> v1::RunSummary {
-    let waiting = run.waiting().map(|(_, reason)| reason.to_owned());
+    let waiting = run.waits_for();
     v1::RunSummary {
         id: run.id.to_string(),
         workload: run.workload.clone(),
@@ -81,6 +81,8 @@ pub fn run_detail(run: &Run) -> v1::RunDetail {
         parameters: run.parameters.clone(),
         outputs: run.outputs.clone(),
         steps,
+        parent: run.parent.as_ref().map(|parent| parent.run.to_string()),
+        continues: run.continues.as_ref().map(|(earlier, _)| earlier.to_string()),
     }
 }
 
@@ -97,6 +99,8 @@ fn step(step: &StepRecord) -> v1::StepView {
             .failure
             .clone()
             .or_else(|| step.attempts.last().and_then(|attempt| attempt.failure.clone())),
+        child: step.attempts.last().and_then(|attempt| attempt.child.as_ref()).map(ToString::to_string),
+        taken_from: step.taken_from.as_ref().map(ToString::to_string),
         commands: step
             .attempts
             .iter()

@@ -7,8 +7,10 @@ mod clock;
 mod fleet;
 mod hosts;
 mod journal;
+mod world;
 
 pub use clock::SimClock;
 pub use fleet::SimFleet;
 pub use hosts::{SimHosts, Work};
 pub use journal::{CrashPoint, CrashingJournal};
+pub use world::{Library, RunWorld};

@@ -1,21 +1,17 @@
 //! The server is killed between every two journal writes of one run, and the run ends as the undisturbed one did, with
 //! every effect performed exactly once.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use mainstay_model::{Actor, HostId, RunId, Tags, Timestamp};
-use mainstay_runbook::{Document, HostEnd, Run, RunStatus, Start};
-use mainstay_server::runs::{ActiveFold, Engine, Order, RunsFold, run};
-use mainstay_sim::{CrashPoint, CrashingJournal, SimClock, SimHosts, Work};
-use mainstay_store::{Journal, MemoryJournal};
-use serde_json::{Map, Value, json};
-use tokio_util::sync::CancellationToken;
+use mainstay_model::{Actor, RunId};
+use mainstay_runbook::{HostEnd, RunStatus};
+use mainstay_server::runs::Order;
+use mainstay_sim::{CrashPoint, Library, RunWorld, Work};
+use serde_json::{Value, json};
 
 /// A run with every kind of step that is performed today, a retry, a failure that is passed over, and a jump.
-fn document() -> Arc<Document> {
-    let value = json!({
+fn document() -> Value {
+    json!({
         "schemaVersion": "0.3",
         "description": "Restart what is exhausted",
         "parameters": { "Component": { "type": "String", "default": "payments" } },
@@ -77,8 +73,7 @@ fn document() -> Arc<Document> {
             },
         ],
         "outputs": ["judge.Exhausted"],
-    });
-    Arc::new(Document::parse(&value).expect("the document is right"))
+    })
 }
 
 fn behaviour(order: &Order) -> Work {
@@ -91,148 +86,169 @@ fn behaviour(order: &Order) -> Work {
     Work { ended, stdout: stdout.to_owned(), takes: Duration::from_millis(300) }
 }
 
-fn host(name: &str) -> HostId {
-    HostId::new(name).expect("a host id")
+fn procedure(steps: &Value) -> Value {
+    json!({ "schemaVersion": "0.3", "mainSteps": steps })
 }
 
-struct World {
-    journal: Arc<dyn Journal>,
-    hosts: Arc<SimHosts>,
-    clock: Arc<SimClock>,
+fn script(name: &str) -> Value {
+    json!({ "name": name, "action": "aws:executeScript", "inputs": { "Runtime": "bash", "Script": name } })
 }
 
-impl World {
-    fn new() -> Self {
-        let clock = Arc::new(SimClock::starting_at(Timestamp::from_millis(1_795_359_845_000)));
-        let tags = |role: &str| Tags::from_iter([("role", role)]);
-        let hosts = vec![
-            (host("control"), tags("control")),
-            (host("app-1"), tags("app")),
-            (host("app-2"), tags("app")),
-        ];
-        let journal = MemoryJournal::new(vec![Arc::new(RunsFold), Arc::new(ActiveFold)]).expect("a journal");
-        Self { journal: Arc::new(journal), hosts: SimHosts::new(hosts, clock.clone(), behaviour), clock }
-    }
-
-    /// One life of the server: it takes up what is unfinished, starts the run, and works until the run is over or the
-    /// server is killed. Answers with how many writes it made.
-    async fn live(&self, document: &Arc<Document>, id: &RunId, point: CrashPoint) -> (bool, u64) {
-        let journal = CrashingJournal::new(self.journal.clone(), point);
-        let stop = CancellationToken::new();
-        let engine = Engine::new(journal.clone(), self.hosts.clone(), self.clock.clone(), stop.clone());
-        let work = async {
-            engine.recover().expect("the journal is readable");
-            let start = Start {
-                run: id.clone(),
-                procedure: "restart".to_owned(),
-                workload: Some("shop".to_owned()),
-                digest: "digest".to_owned(),
-                parameters: Map::new(),
-                at: self.clock_now(),
-                by: Actor::Person("test".to_owned()),
-                reason: None,
-                cause: None,
-                host: None,
-            };
-            engine.start(document, start, Vec::new()).await.expect("the run starts");
-            self.over(id).await;
-        };
-        let finished = tokio::select! {
-            () = work => true,
-            () = journal.killed() => false,
-        };
-        // Dead: no task of this life may go on.
-        stop.cancel();
-        engine.stopped().await;
-        (finished, journal.writes())
-    }
-
-    fn clock_now(&self) -> Timestamp {
-        use mainstay_server::clock::Clock as _;
-        self.clock.now()
-    }
-
-    async fn over(&self, id: &RunId) {
-        let mut watch = self.journal.watch();
-        loop {
-            watch.borrow_and_update();
-            if self.find(id).is_some_and(|run| run.status.is_over()) {
-                return;
-            }
-            watch.changed().await.expect("the journal lives");
-        }
-    }
-
-    fn find(&self, id: &RunId) -> Option<Run> {
-        run(self.journal.as_ref(), id).expect("the journal is readable")
-    }
-}
-
-/// A run without the times, which differ by how long the server was away.
-fn without_times(run: &Run) -> Value {
-    fn strip(value: &mut Value) {
-        match value {
-            Value::Object(map) => {
-                map.retain(|key, _| !key.ends_with("_at") && key != "deadline" && key != "until");
-                map.values_mut().for_each(strip);
-            }
-            Value::Array(list) => list.iter_mut().for_each(strip),
-            _ => {}
-        }
-    }
-    let mut value = serde_json::to_value(run).expect("a run is JSON");
-    strip(&mut value);
-    value
-}
-
-async fn undisturbed(document: &Arc<Document>, id: &RunId) -> (Run, BTreeMap<String, u32>, u64) {
-    let world = World::new();
-    let (finished, writes) = world.live(document, id, CrashPoint::Never).await;
-    assert!(finished);
-    (world.find(id).expect("the run"), world.hosts.executed(), writes)
+fn call(name: &str, procedure: &str) -> Value {
+    json!({ "name": name, "action": "aws:executeAutomation", "inputs": { "DocumentName": procedure } })
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_kill_between_any_two_writes_changes_nothing_in_the_end() {
-    let document = document();
-    let id = RunId::new("run-1").expect("an id");
-    let (expected, effects, writes) = undisturbed(&document, &id).await;
-    assert_eq!(expected.status, RunStatus::Success, "{expected:?}");
+    let new = || RunWorld::new(Library::default().with("restart", &document()), behaviour);
+    let expected = RunWorld::kill_everywhere(new, &[("run-1", "restart")]).await;
+    let run = expected.find("run-1").expect("the run");
+    assert_eq!(run.status, RunStatus::Success, "{run:?}");
+    let effects = expected.hosts.executed();
     assert_eq!(effects["inspect payments"], 4, "two attempts on two hosts");
     assert_eq!(effects["restart"], 2);
-    assert!(writes > 10, "{writes} writes");
+}
 
-    for write in 1..=writes {
-        for point in [CrashPoint::Before(write), CrashPoint::After(write)] {
-            let world = World::new();
-            let (finished, _) = world.live(&document, &id, point).await;
-            assert!(!finished || point == CrashPoint::After(writes), "{point:?} killed nothing");
-            let (finished, _) = world.live(&document, &id, CrashPoint::Never).await;
-            assert!(finished);
-            let run = world.find(&id).expect("the run");
-            assert_eq!(without_times(&run), without_times(&expected), "{point:?}");
-            assert_eq!(world.hosts.executed(), effects, "{point:?}: every effect exactly once");
-        }
-    }
+/// A loop whose steps start a procedure that starts another; one attempt fails and is tried again; one child may not be
+/// started at all.
+fn family() -> Library {
+    let mut look = call("look", "inner");
+    look["inputs"]["RuntimeParameters"] = json!({ "Name": "{{ each.CurrentIteratorValue }}" });
+    look["maxAttempts"] = 2.into();
+    let mut lost = call("lost", "nowhere");
+    lost["onFailure"] = "Continue".into();
+    let mut outer = procedure(&json!([
+        { "name": "each", "action": "aws:loop", "inputs": { "Iterators": ["a", "b"], "Steps": [look] } },
+        lost,
+        script("done"),
+    ]));
+    outer["outputs"] = json!(["each.CurrentIteratorValue"]);
+    let mut once = script("once {{ Name }}");
+    once["name"] = "once".into();
+    let mut inner = procedure(&json!([once, call("deep", "innermost"), script("after")]));
+    inner["parameters"] = json!({ "Name": { "type": "String" } });
+    inner["outputs"] = json!(["once.Payload", "deep.Status"]);
+    let innermost = procedure(&json!([
+        { "name": "nap", "action": "aws:sleep", "inputs": { "Duration": "PT2S" } }, script("deepest"),
+    ]));
+    Library::default().with("outer", &outer).with("inner", &inner).with("innermost", &innermost)
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_dies_again_and_again_gets_there() {
-    let document = document();
-    let id = RunId::new("run-1").expect("an id");
-    let (expected, effects, _) = undisturbed(&document, &id).await;
-    let world = World::new();
-    let mut lives = 0;
-    // Each life makes one write and dies.
-    loop {
-        lives += 1;
-        assert!(lives < 200, "it does not get there");
-        let (finished, _) = world.live(&document, &id, CrashPoint::After(1)).await;
-        if finished {
-            break;
+async fn children_are_started_once_whatever_is_killed() {
+    let flaky = |order: &Order| {
+        // The first child of the loop's second round fails, which its parent tries again.
+        let fails = order.script.starts_with("after") && order.id.as_str().contains("after.1");
+        let ended = HostEnd::Exited(i32::from(
+            fails
+                && order
+                    .environment
+                    .get("MAINSTAY_RUN")
+                    .is_some_and(|run| run.ends_with(|last: char| last.is_ascii_digit())),
+        ));
+        Work { ended, stdout: "done".to_owned(), takes: Duration::from_millis(300) }
+    };
+    let new = || RunWorld::new(family(), flaky);
+    let expected = RunWorld::kill_everywhere(new, &[("run-1", "outer")]).await;
+    let run = expected.find("run-1").expect("the run");
+    assert_eq!(
+        run.step("lost").and_then(|step| step.failure.clone()).as_deref(),
+        Some("There is no procedure nowhere")
+    );
+    assert!(expected.runs().len() > 4, "{:?}", expected.runs().keys());
+    let runs = expected.runs();
+    let child = runs.values().find(|run| run["procedure"] == "innermost").expect("a grandchild");
+    assert_eq!(child["parent"]["chain"], json!(["outer", "inner"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn runs_over_the_limit_stand_in_line_in_order_whatever_is_killed() {
+    let slow =
+        |_: &Order| Work { ended: HostEnd::Exited(0), stdout: String::new(), takes: Duration::from_secs(1) };
+    let library = Library::default()
+        .with("one", &procedure(&json!([script("work")])))
+        .with("calls", &procedure(&json!([call("call", "one")])))
+        .limit("one", 1);
+    let runs = [("run-1", "one"), ("run-2", "one"), ("run-3", "calls"), ("run-4", "one")];
+    let expected = RunWorld::kill_everywhere(|| RunWorld::new(library.clone(), slow), &runs).await;
+    assert_eq!(expected.hosts.executed()["work"], 4);
+    // Never two at once, in the order in which they were asked for.
+    let mut going: Vec<String> = Vec::new();
+    let mut order = Vec::new();
+    for event in expected.journal.read(0, 1000).expect("readable") {
+        let (run, procedure) = (event.data["run"].as_str(), event.data["procedure"].as_str());
+        let (Some(run), Some("one")) = (run, procedure) else { continue };
+        match event.kind.as_str() {
+            "run.started" if event.data.get("queued").is_none() => going.push(run.to_owned()),
+            "run.released" => going.push(run.to_owned()),
+            "run.finished" => {
+                order.push(run.to_owned());
+                going.retain(|other| other != run);
+            }
+            _ => {}
         }
+        assert!(going.len() <= 1, "{going:?}");
     }
-    assert_eq!(without_times(&world.find(&id).expect("the run")), without_times(&expected));
-    assert_eq!(world.hosts.executed(), effects);
-    assert!(lives > 10, "{lives} lives");
+    assert_eq!((order.len(), &order[0], &order[1]), (4, &"run-1".to_owned(), &"run-2".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancellation_reaches_the_children_and_those_who_wait_in_line() {
+    let slow = |_: &Order| Work {
+        ended: HostEnd::Exited(0),
+        stdout: String::new(),
+        takes: Duration::from_secs(1000),
+    };
+    let library = Library::default()
+        .with("outer", &procedure(&json!([call("call", "inner")])))
+        .with("inner", &procedure(&json!([call("call", "innermost")])))
+        .with("innermost", &procedure(&json!([script("work")])))
+        .limit("outer", 1);
+    let world = RunWorld::new(library, slow);
+    let runs = [("run-1", "outer"), ("run-2", "outer")];
+    world
+        .live(&runs, CrashPoint::Never, async |engine| {
+            world.until(|world| world.hosts.executed().contains_key("work")).await;
+            let by = || Actor::Person("maria".to_owned());
+            for run in ["run-2", "run-1"] {
+                let id = RunId::new(run).expect("an id");
+                engine.cancel(&id, by(), "Enough".to_owned()).expect("it goes on");
+            }
+            world.over(&runs).await;
+        })
+        .await;
+    let runs = world.runs();
+    assert_eq!(runs.len(), 4);
+    for run in runs.values() {
+        assert_eq!(run["status"], "Cancelled", "{run}");
+    }
+    let innermost = runs.values().find(|run| run["procedure"] == "innermost").expect("it began");
+    let inner = runs.values().find(|run| run["procedure"] == "inner").expect("it began");
+    let failure = innermost["failure"].as_str().unwrap_or_default();
+    let inner = inner["id"].as_str().unwrap_or_default();
+    assert_eq!(
+        failure,
+        format!(
+            "Cancelled by run:{inner}: Run {inner} is being cancelled: Run run-1 is being cancelled: Enough"
+        )
+    );
+    assert_eq!(world.hosts.executed()["work"], 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parent_says_what_its_child_waits_for_and_gives_up_in_time() {
+    let mut outer = procedure(&json!([call("call", "inner")]));
+    outer["mainSteps"][0]["timeoutSeconds"] = 60.into();
+    let hold = json!([{ "name": "hold", "action": "aws:pause", "inputs": {} }]);
+    let library = Library::default().with("outer", &outer).with("inner", &procedure(&hold));
+    let world = RunWorld::new(library, behaviour);
+    let runs = [("run-1", "outer")];
+    let waits = |world: &RunWorld| world.find("run-1").and_then(|run| run.waits_for());
+    world.live(&runs, CrashPoint::Never, async |_| world.until(|world| waits(world).is_some()).await).await;
+    let words = waits(&world).expect("it waits");
+    assert!(words.ends_with("of inner waits: Step hold pauses the run until somebody resumes it"), "{words}");
+    assert_eq!(world.find("run-1").map(|run| run.status), Some(RunStatus::Waiting));
+    world.live(&[], CrashPoint::Never, async |_| world.over(&runs).await).await;
+    let statuses: Vec<Value> = world.runs().values().map(|run| run["status"].clone()).collect();
+    assert_eq!(statuses, ["Cancelled", "TimedOut"]);
 }

@@ -63,6 +63,12 @@ pub struct RunDetail {
     pub outputs: Map<String, Value>,
     /// Every step that was reached, in order; then those that were not.
     pub steps: Vec<StepView>,
+    /// The run that started it, where one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// The run it goes on with, where it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continues: Option<String>,
 }
 
 /// One step of a run.
@@ -87,6 +93,12 @@ pub struct StepView {
     /// Why it failed, or what it waits for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// The run it started, where it starts one; of several attempts the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child: Option<String>,
+    /// The run it was taken over from: nothing of it was done in this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_from: Option<String>,
     /// What ran where for it, latest attempt last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub commands: Vec<CommandView>,

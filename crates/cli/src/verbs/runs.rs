@@ -244,6 +244,8 @@ mod tests {
             attempts: u32::from(at.is_some()),
             outputs: Map::new(),
             message: None,
+            child: None,
+            taken_from: None,
             commands: Vec::new(),
         }
     }
@@ -268,6 +270,8 @@ mod tests {
             },
             parameters: Map::from_iter([("Alarm".to_owned(), "A".into())]),
             outputs: Map::new(),
+            parent: None,
+            continues: None,
             steps: vec![
                 step("inspect", "aws:runCommand", "Success", Some((0, 1200))),
                 judge,

@@ -83,6 +83,54 @@ const RECORDING: (&str, &str) = (
 ",
 );
 
+const STARTS_FIRST: (&str, &str) = (
+    "runbooks/second.yaml",
+    "schemaVersion: \"0.3\"
+mainSteps:
+  - name: call
+    action: aws:executeAutomation
+    inputs: { DocumentName: first }
+",
+);
+
+const STARTS_SECOND: &str = "schemaVersion: \"0.3\"
+mainSteps:
+  - name: call
+    action: aws:executeAutomation
+    inputs: { DocumentName: second }
+";
+
+const MEASURE: (&str, &str) = (
+    "runbooks/measure.yaml",
+    "schemaVersion: \"0.3\"
+outputs: [disk.Payload]
+mainSteps:
+  - name: disk
+    action: aws:executeScript
+    inputs: { Runtime: bash, Script: df }
+",
+);
+
+const USES_FREE: &str = "schemaVersion: \"0.3\"
+mainSteps:
+  - name: call
+    action: aws:executeAutomation
+    inputs: { DocumentName: measure }
+  - name: tell
+    action: aws:executeScript
+    inputs: { Runtime: bash, Script: \"echo '{{ call.disk.Payload }}'\" }
+";
+
+const USES_SIZE: &str = "schemaVersion: \"0.3\"
+mainSteps:
+  - name: call
+    action: aws:executeAutomation
+    inputs: { DocumentName: measure }
+  - name: tell
+    action: aws:executeScript
+    inputs: { Runtime: bash, Script: \"echo '{{ call.disk.Size }}'\" }
+";
+
 pub(super) const TEXTS: &[Text] = &[
     Text {
         code: "dependency-cycle",
@@ -145,6 +193,12 @@ pub(super) const TEXTS: &[Text] = &[
         ),
     },
     Text {
+        code: "procedure-cycle",
+        why: "A step that starts another procedure waits for its end. In a circle none could ever end, so a run would be refused in the middle. The message shows the whole way round.",
+        wrong: Example::Directory(&[SHOP, STARTS_FIRST, ("runbooks/first.yaml", STARTS_SECOND)]),
+        right: Example::Directory(&[SHOP, STARTS_FIRST, ("runbooks/first.yaml", SETTLE.1)]),
+    },
+    Text {
         code: "shared-port",
         why: "One of two services that want the same port of one host cannot start. Where only some hosts may be chosen by both it is a warning.",
         wrong: shop!(
@@ -171,6 +225,12 @@ pub(super) const TEXTS: &[Text] = &[
         why: "A single file is told by its name, by the folder it is in, and by its keys. None of them says what this one is.",
         wrong: Example::File("notes.yaml", "remember: the milk\n"),
         right: Example::File("mainstay.yaml", "workload: shop\n"),
+    },
+    Text {
+        code: "unknown-output",
+        why: "What a procedure leaves for the one that starts it are the `outputs` of its document. Another name would have no value when the step that uses it begins.",
+        wrong: Example::Directory(&[SHOP, MEASURE, ("runbooks/report.yaml", USES_SIZE)]),
+        right: Example::Directory(&[SHOP, MEASURE, ("runbooks/report.yaml", USES_FREE)]),
     },
     Text {
         code: "unknown-parameter",

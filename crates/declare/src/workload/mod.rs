@@ -13,6 +13,7 @@ pub(crate) mod environments;
 pub(crate) mod fields;
 pub mod integrations;
 mod placed;
+pub(crate) mod procedures;
 pub(crate) mod read;
 mod references;
 mod secrets;
@@ -22,6 +23,7 @@ pub use changes::{Approval, Changes};
 pub use command::{Template, Variables};
 pub use integrations::{Integration, TextOrSecret};
 pub use placed::OnHost;
+pub use procedures::ProcedureLimits;
 pub use secrets::{SecretRef, looks_secret};
 pub use standards::{Override, StandardSource, StandardUse, TagRule};
 
@@ -44,6 +46,8 @@ pub struct Workload {
     pub environments: BTreeMap<String, Environment>,
     /// Its parts, by name, with the values they have where no environment gives others.
     pub components: BTreeMap<String, Component>,
+    /// What holds for runs of its procedures, by the procedures' names.
+    pub procedures: BTreeMap<String, ProcedureLimits>,
     /// Which changes wait for an approval by its own word; [`Declared::changes`](crate::Declared::changes) says what
     /// holds together with its standards.
     pub changes: Changes,

@@ -12,7 +12,7 @@ use super::fields::{Fields, Reader, Spanned};
 use super::secrets::{self, SecretRef};
 use super::{
     Comparison, Component, Health, HealthCheck, Limits, Priority, Restart, Service, Stop, StopSignal, Target,
-    Telemetry, Workload, changes, integrations, standards,
+    Telemetry, Workload, changes, integrations, procedures, standards,
 };
 use crate::diagnostic::Diagnostic;
 use crate::languages::Languages;
@@ -80,6 +80,7 @@ fn workload(
     fields.get("environments").map(|node| reader.entries(node));
     let environments = environments::read(reader, &layers, references);
     let changes = fields.get("changes").map(|node| changes::read(reader, node)).unwrap_or_default();
+    let procedures = fields.get("procedures").map(|node| procedures::read(reader, node)).unwrap_or_default();
     let integrations =
         fields.get("integrations").map(|node| integrations::read(reader, node)).unwrap_or_default();
     let uses = fields.get("standards").map(|node| standards::uses(reader, &layers, node)).unwrap_or_default();
@@ -106,6 +107,7 @@ fn workload(
         variables,
         environments,
         components,
+        procedures,
         changes,
         integrations,
         standards: uses,

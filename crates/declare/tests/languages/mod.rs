@@ -40,6 +40,9 @@ impl Languages for Few {
             description: value["description"].as_str().map(str::to_owned),
             ..ProcedureFacts::default()
         };
+        facts.outputs.extend(
+            value["outputs"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned),
+        );
         for (name, parameter) in value["parameters"].as_object().into_iter().flatten() {
             let kind = parameter["type"].as_str().unwrap_or("String").to_owned();
             let required = parameter.get("default").is_none();
@@ -73,10 +76,20 @@ impl Languages for Few {
                 "mainstay:waitForAlarm" => facts.alarms.extend(named("Alarm")),
                 "aws:invokeWebhook" => facts.integrations.extend(named("IntegrationName")),
                 "aws:runCommand" | "aws:executeAutomation" => {
+                    let given = inputs["RuntimeParameters"].as_object().into_iter().flatten();
+                    let inside = |keys: &[&str]| {
+                        let mut place = at("inputs");
+                        place.extend(keys.iter().map(|key| Segment::from(*key)));
+                        place
+                    };
+                    let parameter = |(name, _): (&String, &Value)| {
+                        Named::new(name, inside(&["RuntimeParameters", name])).at(Spot::Key)
+                    };
                     facts.calls.extend(named("DocumentName").map(|procedure| CallFacts {
                         procedure,
                         is_command: action == "aws:runCommand",
-                        parameters: Some(Vec::new()),
+                        parameters: Some(given.map(parameter).collect()),
+                        outputs: named("Uses").into_iter().collect(),
                     }));
                 }
                 _ => {}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use mainstay_model::{HostId, Tags, Timestamp};
+use mainstay_model::{HostId, RunId, Tags, Timestamp};
 use serde_json::{Map, Value};
 
 /// What an effect is.
@@ -32,6 +32,20 @@ pub enum EffectKind {
     ApplyRevision(ApplyRevisionEffect),
     /// `mainstay:rollback`: go back to an earlier revision.
     Rollback(RollbackEffect),
+    /// `aws:executeAutomation`: start another run and wait for its end. No host has part in it.
+    Child(ChildEffect),
+}
+
+/// Another run to start.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct ChildEffect {
+    /// Its id, which follows from the attempt: starting it twice starts one.
+    pub run: RunId,
+    /// The procedure.
+    pub procedure: String,
+    /// The parameters it is given, as the step has them.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub parameters: Map<String, Value>,
 }
 
 impl EffectKind {
@@ -55,6 +69,7 @@ impl EffectKind {
             Self::ResolveIncident(_) => "mainstay:resolveIncident",
             Self::ApplyRevision(_) => "mainstay:applyRevision",
             Self::Rollback(_) => "mainstay:rollback",
+            Self::Child(_) => "aws:executeAutomation",
         }
     }
 }

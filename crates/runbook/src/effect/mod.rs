@@ -11,9 +11,10 @@ use serde_json::{Map, Value};
 
 pub use host::{HostEnd, HostResult, MAX_OUTPUT_CHARS, aggregate};
 pub use kind::{
-    ApplyRevisionEffect, AwaitedState, CommandEffect, EffectKind, GitVersion, Nested, NotifyEffect,
-    PackageAction, Plugin, PluginEffect, QueryEffect, ResolveIncidentEffect, RollbackEffect, Runtime,
-    ScriptEffect, Secret, Shell, ShellEffect, Source, TagFilter, Targets, WaitForAlarmEffect, WebhookEffect,
+    ApplyRevisionEffect, AwaitedState, ChildEffect, CommandEffect, EffectKind, GitVersion, Nested,
+    NotifyEffect, PackageAction, Plugin, PluginEffect, QueryEffect, ResolveIncidentEffect, RollbackEffect,
+    Runtime, ScriptEffect, Secret, Shell, ShellEffect, Source, TagFilter, Targets, WaitForAlarmEffect,
+    WebhookEffect,
 };
 
 /// The longest run id a machine accepts, in bytes, so that every id derived from it stays an id.

@@ -13,6 +13,7 @@ mod targets;
 use mainstay_model::{Problem, Severity};
 use serde_json::{Map, Value};
 
+use crate::child;
 use crate::document::{ParameterType, Step, describe};
 use crate::reader::Reader;
 
@@ -51,6 +52,10 @@ fn finally<T>(read: impl FnOnce(&mut Reader<'_>) -> Option<T>) -> Result<T, Stri
         (_, true) => Err("Its inputs do not make sense together".to_owned()),
         _ => Err(problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("; ")),
     }
+}
+
+pub(crate) fn child(inputs: &Map<String, Value>) -> Result<child::Inputs, String> {
+    finally(|reader| child::read(inputs, reader))
 }
 
 /// Seconds from a parameter's value: a whole number of at least 1, also as text.

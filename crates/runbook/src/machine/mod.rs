@@ -67,6 +67,10 @@ pub fn start(document: &Document, start: Start) -> Result<Transition, Vec<Proble
             host: start.host,
             reason: start.reason,
             library: document.library.clone(),
+            outputs: document.outputs.iter().map(|(step, output)| format!("{step}.{output}")).collect(),
+            parent: start.origin.parent,
+            continues: start.origin.continues,
+            queued: start.origin.queued,
         },
     };
     let Ok(run) = Run::fold(None, &event) else {
@@ -173,6 +177,15 @@ impl Machine<'_> {
             {
                 self.settle(&open, outcome, None);
             }
+            (Input::Child { attempt, waiting }, Position::Trying { attempt: open })
+                if open.attempt == attempt && open.child_waits != waiting =>
+            {
+                if let Some(EffectKind::Child(child)) = &open.effect {
+                    let child = child.run.clone();
+                    self.emit(Body::ChildChanged { step: open.step, attempt, child, waiting });
+                }
+            }
+            (Input::Release, Position::Queued { .. }) => self.emit(Body::Released {}),
             (Input::TimerDue { timer }, Position::Trying { attempt }) => self.timer_due(&timer, &attempt),
             (Input::TimerDue { timer }, Position::Paused { attempt, .. })
                 if attempt.wake_timer().0 == timer && attempt.deadline.is_some_and(|at| self.at >= at) =>
@@ -236,7 +249,9 @@ impl Machine<'_> {
         loop {
             let leaving = self.run.cancelling.as_ref().is_some_and(|cancelling| !cancelling.on_way_out);
             match self.run.position.clone() {
-                Position::Before { .. } | Position::Iterated { .. } if leaving => self.finish(),
+                Position::Queued { .. } | Position::Before { .. } | Position::Iterated { .. } if leaving => {
+                    self.finish();
+                }
                 Position::Before { step } if self.has_left_a_loop(&step) => self.leave_loop(&step),
                 Position::Iterated { step } => self.iterate(&step),
                 Position::Before { step } => match self.document.step(&step) {
@@ -268,7 +283,8 @@ impl Machine<'_> {
                 }
                 Position::Settled { attempt, outcome, decided } => self.conclude(&attempt, outcome, decided),
                 Position::End => self.finish(),
-                Position::Trying { .. }
+                Position::Queued { .. }
+                | Position::Trying { .. }
                 | Position::Undecided { .. }
                 | Position::Paused { .. }
                 | Position::Over => return,
@@ -296,7 +312,8 @@ impl Machine<'_> {
             (u32::try_from(record.attempts.len()).unwrap_or(u32::MAX), record.earlier_attempts)
         });
         let number = tried.saturating_add(1);
-        match self.prepare(step) {
+        let attempt = AttemptId::of(&self.run.id, &step.name, index, number.saturating_add(earlier));
+        match self.prepare(step, &attempt) {
             Ok((effect, until, deadline)) => {
                 let deadline = match (deadline, limit) {
                     (Some(deadline), Some(limit)) => Some(deadline.min(limit)),
@@ -307,12 +324,7 @@ impl Machine<'_> {
                     Body::AttemptStarted {
                         step: step.name.clone(),
                         action: step.action.clone(),
-                        attempt: AttemptId::of(
-                            &self.run.id,
-                            &step.name,
-                            index,
-                            number.saturating_add(earlier),
-                        ),
+                        attempt,
                         attempt_number: number,
                         effect,
                         until,

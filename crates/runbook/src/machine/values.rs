@@ -4,8 +4,9 @@ use mainstay_model::Timestamp;
 use serde_json::Value;
 
 use super::{MAX_OUTPUT_BYTES, Machine};
+use crate::child;
 use crate::document::{Language, Step, Timeout, Work};
-use crate::effect::{EffectKind, Outcome, seconds};
+use crate::effect::{AttemptId, EffectKind, Outcome, seconds};
 use crate::inputs;
 use crate::library;
 use crate::reference::{Reference, interpolate, interpolate_map};
@@ -15,7 +16,7 @@ type Prepared = (Option<EffectKind>, Option<Timestamp>, Option<Timestamp>);
 
 impl Machine<'_> {
     /// What an attempt is to do, until when it sleeps, and when it has to be over.
-    pub(super) fn prepare(&self, step: &Step) -> Result<Prepared, String> {
+    pub(super) fn prepare(&self, step: &Step, attempt: &AttemptId) -> Result<Prepared, String> {
         let given = match &step.timeout {
             None => None,
             Some(Timeout::Seconds(number)) => Some(*number),
@@ -57,6 +58,11 @@ impl Machine<'_> {
                 let effect = inputs::control(&step.action, &resolved)?;
                 let limit = given.unwrap_or_else(|| inputs::control_limit(&effect));
                 Ok((Some(effect), None, Some(self.at.plus(seconds(limit)))))
+            }
+            Work::ExecuteAutomation => {
+                let child = child::effect(&self.run, attempt, inputs::child(&resolved)?)?;
+                let deadline = given.map(|number| self.at.plus(seconds(number)));
+                Ok((Some(EffectKind::Child(child)), None, deadline))
             }
             Work::Pause => Ok((None, None, given.map(|number| self.at.plus(seconds(number))))),
             Work::Branch { .. } | Work::Loop(_) | Work::UpdateVariable { .. } | Work::Skip { .. } => {

@@ -4,7 +4,7 @@ use mainstay_model::{Actor, EventId, HostId, RunId, Timestamp};
 use serde_json::{Map, Value};
 
 use crate::effect::{AttemptId, Dispatch, Outcome, TimerId};
-use crate::event::RunEvent;
+use crate::event::{Origin, RunEvent};
 use crate::run::Run;
 
 /// What a run begins with.
@@ -30,6 +30,8 @@ pub struct Start {
     pub cause: Option<EventId>,
     /// For a Command document: the host to run it on, where that is not the control plane's own.
     pub host: Option<HostId>,
+    /// The run it belongs to or goes on with, and whether it stands in line first. Nothing of it for most runs.
+    pub origin: Origin,
 }
 
 /// What happens to a run from outside. An input that no longer fits (an attempt that is settled already, a timer of
@@ -52,6 +54,15 @@ pub enum Input {
         /// What it came to.
         outcome: Outcome,
     },
+    /// The run that an attempt started waits for something, or no longer does.
+    Child {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// What it waits for ([`crate::child::waits`]).
+        waiting: Option<String>,
+    },
+    /// It is the run's turn: it stood in line and may begin.
+    Release,
     /// A timer is due.
     TimerDue {
         /// Which.

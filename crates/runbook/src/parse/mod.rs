@@ -289,3 +289,35 @@ pub(crate) fn output_name(text: &str) -> Option<(String, String)> {
     };
     (name(step) && name(output)).then(|| (step.to_owned(), output.to_owned()))
 }
+
+/// The steps of an Automation document, those inside loops too, each with the way to it.
+pub(crate) fn flat_steps(document: &Value) -> Vec<(Vec<Segment>, &Value)> {
+    let Value::Object(map) = document else { return Vec::new() };
+    let mut problems = Vec::new();
+    let mut reader = Reader { path: Vec::new(), problems: &mut problems, draft: true };
+    loops::flatten(map, &mut reader).into_iter().map(|flat| (flat.path, flat.step)).collect()
+}
+
+/// All texts of a value, each with the way to it.
+pub(crate) fn texts_of(value: &Value) -> Vec<(Vec<Segment>, &str)> {
+    let mut texts = Vec::new();
+    let mut todo = vec![(Vec::new(), value)];
+    while let Some((path, value)) = todo.pop() {
+        let inside = |segment: Segment| {
+            let mut path: Vec<Segment> = path.clone();
+            path.push(segment);
+            path
+        };
+        match value {
+            Value::String(text) => texts.push((path, text.as_str())),
+            Value::Array(list) => {
+                todo.extend(list.iter().enumerate().rev().map(|(index, item)| (inside(index.into()), item)));
+            }
+            Value::Object(map) => {
+                todo.extend(map.iter().rev().map(|(key, item)| (inside(key.as_str().into()), item)));
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+    texts
+}

@@ -9,6 +9,7 @@ use super::command::no_performer;
 use super::loops::{self, Flat};
 use crate::actions::{ACTIONS, ActionFacts, facts};
 use crate::branch::{self, Choice};
+use crate::child;
 use crate::document::{OnFailure, OutputDeclaration, ParameterType, Step, Timeout, Work, describe};
 use crate::inputs;
 use crate::path::Path;
@@ -377,6 +378,10 @@ fn work(
         "aws:executeScript" => {
             inputs::read_script(given, reader);
             Some(Work::ExecuteScript)
+        }
+        "aws:executeAutomation" => {
+            child::read(given, reader);
+            Some(Work::ExecuteAutomation)
         }
         "aws:sleep" => {
             inputs::read_sleep(given, reader);

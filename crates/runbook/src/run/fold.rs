@@ -7,8 +7,8 @@ use super::{
     ApplyError, Attempt, AttemptRecord, Cancellation, LoopFrame, Position, Run, RunStatus, StepRecord,
     StepStatus, Verdict,
 };
-use crate::effect::{AttemptId, Outcome};
-use crate::event::{Body, RunEvent, Weight};
+use crate::effect::{AttemptId, EffectKind, Outcome};
+use crate::event::{Body, Continued, RunEvent, StepName, Weight};
 
 impl Run {
     /// The run after `event`. An event the run already has changes nothing, so reading twice is harmless.
@@ -27,10 +27,27 @@ impl Run {
     }
 
     fn begin(event: &RunEvent) -> Option<Self> {
-        let Body::Started { digest, parameters, steps, reason, variables, host, .. } = &event.body else {
+        let Body::Started {
+            digest,
+            parameters,
+            steps,
+            reason,
+            variables,
+            host,
+            outputs,
+            parent,
+            continues,
+            queued,
+            ..
+        } = &event.body
+        else {
             return None;
         };
-        Some(Self {
+        let first = match continues {
+            Some(continued) => Some(continued.from.clone()),
+            None => steps.first().map(|step| step.name.clone()),
+        };
+        let mut run = Self {
             id: event.run.clone(),
             procedure: event.procedure.clone(),
             workload: event.workload.clone(),
@@ -42,36 +59,60 @@ impl Run {
             status: RunStatus::InProgress,
             started_at: event.at,
             finished_at: None,
-            steps: steps
-                .iter()
-                .map(|step| StepRecord {
-                    name: step.name.clone(),
-                    action: step.action.clone(),
-                    status: StepStatus::Pending,
-                    started_at: None,
-                    finished_at: None,
-                    attempts: Vec::new(),
-                    outputs: Map::new(),
-                    failure: None,
-                    next: None,
-                    parent: step.parent.clone(),
-                    iteration: None,
-                    earlier_attempts: 0,
-                })
-                .collect(),
+            steps: steps.iter().map(pending).collect(),
             outputs: Map::new(),
             failure: None,
             events: event.number,
-            position: match steps.first() {
-                Some(step) => Position::Before { step: step.name.clone() },
-                None => Position::End,
+            position: match (queued, first) {
+                (Some(_), step) => Position::Queued { step },
+                (None, Some(step)) => Position::Before { step },
+                (None, None) => Position::End,
             },
+            output_names: outputs.clone(),
+            parent: parent.clone(),
+            continues: None,
+            queued: queued.clone(),
             variables: variables.clone(),
             host: host.clone(),
             loops: Vec::new(),
             cancelling: None,
             verdict: None,
-        })
+        };
+        if queued.is_some() {
+            run.status = RunStatus::Pending;
+        }
+        if let Some(continued) = continues {
+            run.take_over(continued);
+        }
+        Some(run)
+    }
+
+    /// What another run left: the ends of its steps, its variables, and the loops it stood in.
+    fn take_over(&mut self, continued: &Continued) {
+        self.continues = Some((continued.run.clone(), continued.from.clone()));
+        self.variables.extend(continued.variables.clone());
+        for taken in &continued.steps {
+            if let Some(record) = self.step_mut(&taken.step) {
+                record.status = taken.status;
+                record.outputs.clone_from(&taken.outputs);
+                record.finished_at = taken.finished_at;
+                record.taken_from = Some(continued.run.clone());
+            }
+        }
+        for frame in &continued.loops {
+            let value = frame.value().cloned();
+            if let Some(record) = self.step_mut(&frame.step) {
+                record.status = StepStatus::InProgress;
+                record.outputs.insert("CurrentIteration".to_owned(), frame.iteration.into());
+                if let Some(value) = value {
+                    record.outputs.insert("CurrentIteratorValue".to_owned(), value);
+                }
+            }
+            for record in self.steps.iter_mut().filter(|record| record.parent.as_ref() == Some(&frame.step)) {
+                record.iteration = Some(frame.iteration);
+            }
+        }
+        self.loops.clone_from(&continued.loops);
     }
 
     /// Takes in the next event.
@@ -90,6 +131,7 @@ impl Run {
         self.events = event.number;
         match &event.body {
             Body::Started { .. } => {}
+            Body::Released {} => self.released(),
             Body::AttemptStarted { step, attempt, attempt_number, effect, until, deadline, .. } => {
                 self.attempt_started(
                     Attempt {
@@ -101,6 +143,8 @@ impl Run {
                         deadline: *deadline,
                         dispatched: None,
                         stopping: None,
+                        child_waits: None,
+                        event: event.number,
                     },
                     event.at,
                 );
@@ -121,6 +165,7 @@ impl Run {
                     record.status = StepStatus::Cancelling;
                 }
             }
+            Body::ChildChanged { step, waiting, .. } => self.child_changed(step, waiting.as_ref()),
             Body::AttemptSettled { step, attempt, outcome, decided } => {
                 self.attempt_settled(step, attempt, outcome, *decided, event.at);
             }
@@ -128,24 +173,7 @@ impl Run {
                 self.iterating(step, *iteration, values.as_deref(), first, event.at);
             }
             Body::StepFinished { .. } => self.step_finished(&event.body, event.at),
-            Body::Waiting { step, reason, .. } => {
-                match &self.position {
-                    Position::Settled { attempt, .. } => {
-                        self.position =
-                            Position::Undecided { attempt: attempt.clone(), reason: reason.clone() };
-                    }
-                    Position::Trying { attempt } => {
-                        self.position = Position::Paused { attempt: attempt.clone(), reason: reason.clone() };
-                        if let Some(record) = self.step_mut(step) {
-                            record.status = StepStatus::Waiting;
-                        }
-                    }
-                    _ => {}
-                }
-                if self.cancelling.is_none() {
-                    self.status = RunStatus::Waiting;
-                }
-            }
+            Body::Waiting { step, reason, .. } => self.waits(step, reason),
             Body::Cancelling { reason, deadline } => {
                 self.status = RunStatus::Cancelling;
                 self.cancelling = Some(Cancellation {
@@ -166,6 +194,36 @@ impl Run {
         Ok(())
     }
 
+    fn released(&mut self) {
+        if let Position::Queued { step } = &self.position {
+            self.position = match step {
+                Some(step) => Position::Before { step: step.clone() },
+                None => Position::End,
+            };
+            if self.cancelling.is_none() {
+                self.status = RunStatus::InProgress;
+            }
+        }
+    }
+
+    fn waits(&mut self, step: &str, reason: &str) {
+        match &self.position {
+            Position::Settled { attempt, .. } => {
+                self.position = Position::Undecided { attempt: attempt.clone(), reason: reason.to_owned() };
+            }
+            Position::Trying { attempt } => {
+                self.position = Position::Paused { attempt: attempt.clone(), reason: reason.to_owned() };
+                if let Some(record) = self.step_mut(step) {
+                    record.status = StepStatus::Waiting;
+                }
+            }
+            _ => {}
+        }
+        if self.cancelling.is_none() {
+            self.status = RunStatus::Waiting;
+        }
+    }
+
     fn attempt_started(&mut self, attempt: Attempt, at: Timestamp) {
         if self.cancelling.is_none() {
             self.status = RunStatus::InProgress;
@@ -178,11 +236,33 @@ impl Run {
                 started_at: at,
                 settled_at: None,
                 commands: Vec::new(),
+                child: match &attempt.effect {
+                    Some(EffectKind::Child(child)) => Some(child.run.clone()),
+                    _ => None,
+                },
                 result: None,
                 failure: None,
             });
         }
         self.position = Position::Trying { attempt };
+    }
+
+    fn child_changed(&mut self, step: &str, waiting: Option<&String>) {
+        let Position::Trying { attempt } = &mut self.position else { return };
+        attempt.child_waits = waiting.cloned();
+        let stopping = attempt.stopping.is_some();
+        let (run, status) = match waiting {
+            Some(_) => (RunStatus::Waiting, StepStatus::Waiting),
+            None => (RunStatus::InProgress, StepStatus::InProgress),
+        };
+        if self.cancelling.is_none() {
+            self.status = run;
+        }
+        if let Some(record) = self.step_mut(step)
+            && !stopping
+        {
+            record.status = status;
+        }
     }
 
     fn attempt_settled(
@@ -253,7 +333,11 @@ impl Run {
         }
         self.variables.extend(set.clone());
         if let Some(place) = self.loops.iter().position(|frame| frame.step == *step) {
+            let left = (*status != StepStatus::Success).then(|| self.loops[place].clone());
             self.loops.truncate(place);
+            if let Some(record) = self.step_mut(step) {
+                record.left_at = left;
+            }
         }
         self.position = match (next, again) {
             (Some(step), _) => Position::Before { step: step.clone() },
@@ -277,8 +361,7 @@ impl Run {
         let mut value = None;
         if let Some(frame) = self.loops.last_mut() {
             frame.iteration = iteration;
-            let place = usize::try_from(iteration).unwrap_or(usize::MAX).saturating_sub(1);
-            value = frame.values.as_ref().and_then(|values| values.get(place)).cloned();
+            value = frame.value().cloned();
         }
         if let Some(record) = self.step_mut(step) {
             record.status = StepStatus::InProgress;
@@ -329,5 +412,24 @@ impl Run {
 
     fn attempt_record(&mut self, attempt: &AttemptId) -> Option<&mut AttemptRecord> {
         self.steps.iter_mut().flat_map(|step| &mut step.attempts).find(|record| record.attempt == *attempt)
+    }
+}
+
+fn pending(step: &StepName) -> StepRecord {
+    StepRecord {
+        name: step.name.clone(),
+        action: step.action.clone(),
+        status: StepStatus::Pending,
+        started_at: None,
+        finished_at: None,
+        attempts: Vec::new(),
+        outputs: Map::new(),
+        failure: None,
+        next: None,
+        parent: step.parent.clone(),
+        iteration: None,
+        taken_from: None,
+        left_at: None,
+        earlier_attempts: 0,
     }
 }

@@ -7,8 +7,8 @@ mod status;
 use mainstay_model::{Actor, EventId, HostId, RunId, Timestamp};
 use serde_json::{Map, Value};
 
-use crate::effect::{Action, AttemptId, Effect, Outcome, TimerId, seconds};
-use crate::event::RunEvent;
+use crate::effect::{Action, AttemptId, ChildEffect, Effect, EffectKind, Outcome, TimerId, seconds};
+use crate::event::{Parent, Queued, RunEvent};
 
 pub use record::{Attempt, AttemptRecord, LoopFrame, StepRecord};
 pub use status::{RunStatus, StepStatus};
@@ -21,6 +21,11 @@ pub const STOP_GRACE_S: u64 = 5;
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(tag = "at", rename_all = "snake_case")]
 pub enum Position {
+    /// It stands in line and nothing of it has begun.
+    Queued {
+        /// The step it will begin with.
+        step: Option<String>,
+    },
     /// This step is to begin.
     Before {
         /// The step.
@@ -119,6 +124,18 @@ pub struct Run {
     pub events: u64,
     /// Where it stands.
     pub position: Position,
+    /// The names of the document's outputs, in its order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub output_names: Vec<String>,
+    /// The run that started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent>,
+    /// The run it goes on with, and the step it began with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continues: Option<(RunId, String)>,
+    /// What it stood in line behind when it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queued: Option<Queued>,
     /// The variables with their values.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub variables: Map<String, Value>,
@@ -201,6 +218,42 @@ impl Run {
         }
     }
 
+    /// What the run waits for, in sentence case: a person, a child that waits, or its turn.
+    pub fn waits_for(&self) -> Option<String> {
+        match &self.position {
+            Position::Queued { .. } => self.queued.as_ref().map(|queued| self.turn(queued)),
+            Position::Undecided { reason, .. } | Position::Paused { reason, .. } => Some(reason.clone()),
+            Position::Trying { attempt } => attempt.child_waits.clone(),
+            _ => None,
+        }
+    }
+
+    fn turn(&self, queued: &Queued) -> String {
+        let running: Vec<&str> = queued.running.iter().map(RunId::as_str).collect();
+        let ahead = match queued.ahead {
+            0 => String::new(),
+            1 => "; one run stood in line before it".to_owned(),
+            more => format!("; {more} runs stood in line before it"),
+        };
+        format!(
+            "At most {} of {} may go on at once, and {} did when it was asked for{ahead}",
+            match queued.limit {
+                1 => "one run".to_owned(),
+                more => format!("{more} runs"),
+            },
+            self.procedure,
+            running.join(", "),
+        )
+    }
+
+    /// The child that is going on.
+    pub fn open_child(&self) -> Option<&ChildEffect> {
+        match &self.open_attempt()?.effect {
+            Some(EffectKind::Child(child)) => Some(child),
+            _ => None,
+        }
+    }
+
     /// The event that holds the document this run is pinned to.
     pub fn started_event(&self) -> EventId {
         RunEvent::id_of(&self.id, 1)
@@ -248,9 +301,11 @@ impl Attempt {
         (TimerId(format!("{}.wake", self.attempt)), at)
     }
 
-    /// For an effect with a deadline: the timer after which the machine asks for its end.
+    /// For an effect with a deadline: the timer after which the machine asks for its end. A child has no performer that
+    /// could end it before.
     pub(crate) fn stop_timer(&self) -> Option<(TimerId, Timestamp)> {
-        let at = self.deadline?.plus(seconds(STOP_GRACE_S));
+        let grace = if matches!(self.effect, Some(EffectKind::Child(_))) { 0 } else { STOP_GRACE_S };
+        let at = self.deadline?.plus(seconds(grace));
         Some((TimerId(format!("{}.stop", self.attempt)), at))
     }
 }

@@ -1,6 +1,6 @@
 //! What a run keeps of its steps, attempts and loops, for people and for what follows.
 
-use mainstay_model::Timestamp;
+use mainstay_model::{RunId, Timestamp};
 use serde_json::{Map, Value};
 
 use super::StepStatus;
@@ -20,6 +20,9 @@ pub struct AttemptRecord {
     /// The commands it sent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub commands: Vec<Dispatch>,
+    /// The run it started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child: Option<RunId>,
     /// How it ended: `succeeded`, `failed`, `timed out`, `cancelled`, `unknown`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<String>,
@@ -61,6 +64,12 @@ pub struct StepRecord {
     /// The loop's iteration it was last begun in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iteration: Option<u32>,
+    /// The run it was taken over from, where this one goes on with another: nothing of it was done here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_from: Option<RunId>,
+    /// For a loop that did not end well: where it stood.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_at: Option<LoopFrame>,
     /// How many tries it had in earlier iterations.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub earlier_attempts: u32,
@@ -81,6 +90,14 @@ pub struct LoopFrame {
     /// The elements it goes through, where it goes through a list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub values: Option<Vec<Value>>,
+}
+
+impl LoopFrame {
+    /// The element of this iteration, where the loop goes through a list.
+    pub(crate) fn value(&self) -> Option<&Value> {
+        let place = usize::try_from(self.iteration).unwrap_or(usize::MAX).saturating_sub(1);
+        self.values.as_ref()?.get(place)
+    }
 }
 
 /// The attempt that is open, or was settled last.
@@ -107,4 +124,10 @@ pub struct Attempt {
     /// Whether and why it is being stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopping: Option<StopReason>,
+    /// For a child: what it waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child_waits: Option<String>,
+    /// The place of the event that began it among the run's events; 0 where an older version wrote it.
+    #[serde(default)]
+    pub event: u64,
 }

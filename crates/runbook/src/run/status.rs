@@ -3,6 +3,8 @@
 /// How a run stands. The words are those of `AutomationExecutionStatus`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum RunStatus {
+    /// Stands in line: as many runs of its procedure go on as there may be.
+    Pending,
     /// Working.
     InProgress,
     /// Needs a person; [`Run::waiting`] says for what.
@@ -28,6 +30,7 @@ impl RunStatus {
     /// The word, as it is written.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Pending => "Pending",
             Self::InProgress => "InProgress",
             Self::Waiting => "Waiting",
             Self::Cancelling => "Cancelling",

@@ -90,9 +90,16 @@ fn a_failure_inside_a_loop_is_the_affair_of_the_step_that_failed() {
     assert_eq!(driven.run.step("act").map(|step| step.earlier_attempts), Some(4));
     let document = document(EACH);
     let mut seen = Vec::new();
-    fail_every_step(&document, &begin("r", Map::new()), &hosts(), &mut done, &mut |name, driven| {
-        seen.push(format!("{name}: {}", line(driven)));
-    });
+    fail_every_step(
+        &document,
+        &begin("r", Map::new()),
+        &hosts(),
+        &mut done,
+        &Disturbance::default(),
+        &mut |name, driven| {
+            seen.push(format!("{name}: {}", line(driven)));
+        },
+    );
     assert_eq!(
         seen,
         [
@@ -299,11 +306,18 @@ fn a_command_document_runs_its_plugins_in_order() {
     assert_eq!(shells[1].0.host, None);
     let document = document(&COMMAND.replace(" KEYS", ""));
     crash_everywhere(&document, &begin("r", Map::new()), &hosts(), &mut done, &Disturbance::default());
-    fail_every_step(&document, &begin("r", Map::new()), &hosts(), &mut done, &mut |name, driven| {
-        let skipped = ["win", "db", "msi"].contains(&name);
-        assert_eq!(driven.run.status == RunStatus::Success, skipped, "{name}");
-        assert_eq!(driven.run.step("last").map(|step| step.status.is_over()), Some(true));
-    });
+    fail_every_step(
+        &document,
+        &begin("r", Map::new()),
+        &hosts(),
+        &mut done,
+        &Disturbance::default(),
+        &mut |name, driven| {
+            let skipped = ["win", "db", "msi"].contains(&name);
+            assert_eq!(driven.run.status == RunStatus::Success, skipped, "{name}");
+            assert_eq!(driven.run.step("last").map(|step| step.status.is_over()), Some(true));
+        },
+    );
     let role = Map::from_iter([("Role".to_owned(), json!("db"))]);
     let driven = drive(&document, begin("r", role), &hosts(), &mut done, &Disturbance::default());
     assert_eq!(driven.run.step("db").map(|step| step.status), Some(StepStatus::Success));
@@ -356,11 +370,18 @@ fn the_procedures_of_the_examples_survive_everything() {
             assert!(driven.run.status.is_over() || driven.run.waiting().is_some(), "{name}");
             assert!(driven.performed.values().all(|times| *times == 1), "{name}");
         }
-        fail_every_step(&document, &begin, &hosts(), &mut done, &mut |step, driven| {
-            assert!(driven.run.status.is_over(), "{name}: {step}: {:?}", driven.run.position);
-            let failed = driven.run.step(step).map(|record| record.status);
-            assert_ne!(failed, Some(StepStatus::InProgress), "{name}: {step}");
-        });
+        fail_every_step(
+            &document,
+            &begin,
+            &hosts(),
+            &mut done,
+            &Disturbance::default(),
+            &mut |step, driven| {
+                assert!(driven.run.status.is_over(), "{name}: {step}: {:?}", driven.run.position);
+                let failed = driven.run.step(step).map(|record| record.status);
+                assert_ne!(failed, Some(StepStatus::InProgress), "{name}: {step}");
+            },
+        );
     }
     assert!(seen > 0, "the examples have procedures");
 }

@@ -213,9 +213,16 @@ fn no_host_at_all_fails_the_step_and_says_which_were_meant() {
 #[test]
 fn every_step_may_fail_and_the_run_still_ends() {
     let mut seen = Vec::new();
-    fail_every_step(&document(RESTORE), &begin("r", Map::new()), &hosts(), &mut done, &mut |step, driven| {
-        seen.push(format!("{step}: {}", line(driven)));
-    });
+    fail_every_step(
+        &document(RESTORE),
+        &begin("r", Map::new()),
+        &hosts(),
+        &mut done,
+        &Disturbance::default(),
+        &mut |step, driven| {
+            seen.push(format!("{step}: {}", line(driven)));
+        },
+    );
     assert_eq!(
         seen,
         [

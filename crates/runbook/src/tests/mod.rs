@@ -1,5 +1,6 @@
 //! Scripts against the machine: the status rules of the reference, refusals, and properties over random documents.
 
+mod children;
 #[path = "../../tests/common/mod.rs"]
 mod common;
 mod control;

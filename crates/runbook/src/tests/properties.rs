@@ -141,7 +141,7 @@ proptest! {
             let pick = effect.attempt.as_str().bytes().fold(7_usize, |sum, b| sum * 31 % 1009 + usize::from(b));
             outcomes[pick % outcomes.len()].clone()
         };
-        let disturbance = Disturbance { cancel_after, decision, twice, crash_after: None };
+        let disturbance = Disturbance { cancel_after, decision, twice, crash_after: None, ..Disturbance::default() };
         let driven = crash_everywhere(&document, &begin("r", Map::new()), &hosts(), &mut perform, &disturbance);
         prop_assert!(
             driven.run.status.is_over() || driven.run.waiting().is_some(),

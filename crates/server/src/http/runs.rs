@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use mainstay_api::v1::{ErrorKind, Page, RunDetail, RunSummary, StartRun};
 use mainstay_model::RunId;
-use mainstay_runbook::{AttemptId, Decision, Start};
+use mainstay_runbook::{AttemptId, Decision, Origin, Start};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -95,6 +95,7 @@ pub async fn start(
         reason: None,
         cause: None,
         host: None,
+        origin: Origin::default(),
     };
     let run = app.engine.start(&procedure.document, start, Vec::new()).await?;
     Ok((StatusCode::CREATED, Json(views::run_summary(&run))))
@@ -167,7 +168,11 @@ pub async fn decide(
     let attempt: AttemptId = match run.waiting() {
         Some((attempt, _)) => attempt.clone(),
         None => {
-            return Err(Failure::new(ErrorKind::Conflict, format!("Run {id} does not wait for a decision")));
+            let failure = Failure::new(ErrorKind::Conflict, format!("Run {id} does not wait for a decision"));
+            return Err(match run.open_child() {
+                Some(child) => failure.hint(format!("it waits for run {}: decide about that one", child.run)),
+                None => failure,
+            });
         }
     };
     let decision = match decide {

@@ -7,28 +7,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
 
-use futures::future::BoxFuture;
-use futures::stream::{FuturesUnordered, StreamExt as _};
-use mainstay_model::{Actor, EventDraft, EventId, HostId, RunId};
-use mainstay_runbook::{
-    Action, AttemptId, Decision, Dispatch, Document, Effect, EffectKind, HostResult, Input, Library, Outcome,
-    Run, RunEvent, Start,
-};
+use mainstay_model::{Actor, EventDraft, EventId, RunId};
+use mainstay_runbook::{AttemptId, Decision, Document, Library, Run, RunEvent, RunStatus, Start, child};
 use mainstay_store::{Journal, StoreError};
 use serde_json::Value;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::orders::{self, Where};
-use super::performer::{Act, Order, Performer};
+use super::children::Seen;
+use super::drive::Drive;
+use super::lines::{Key, Lines};
+use super::performer::Performer;
+use super::procedures::Procedures;
 use crate::clock::Clock;
-
-/// How long to wait before writing to a journal again that refused, at first and at most.
-const RETRY_FIRST: Duration = Duration::from_millis(200);
-const RETRY_MOST: Duration = Duration::from_secs(10);
 
 /// Why a run cannot be started or told something.
 #[derive(Debug, thiserror::Error)]
@@ -57,9 +50,24 @@ pub enum RunError {
 
 /// What a person tells a run.
 #[derive(Debug)]
-enum Word {
-    Cancel { by: Actor, reason: String },
-    Decide { attempt: AttemptId, by: Actor, decision: Decision },
+pub(super) enum Word {
+    Cancel {
+        by: Actor,
+        reason: String,
+    },
+    Decide {
+        attempt: AttemptId,
+        by: Actor,
+        decision: Decision,
+    },
+    /// Not a person's: it is the run's turn.
+    Release,
+}
+
+/// What the engine keeps of a run that is active.
+pub(super) struct Handle {
+    words: mpsc::UnboundedSender<Word>,
+    pub(super) seen: watch::Receiver<Seen>,
 }
 
 /// The engine. Cloning it is cheap and gives the same one.
@@ -68,11 +76,14 @@ pub struct Engine {
     inner: Arc<Inner>,
 }
 
-struct Inner {
-    journal: Arc<dyn Journal>,
-    performer: Arc<dyn Performer>,
-    clock: Arc<dyn Clock>,
-    active: Mutex<BTreeMap<RunId, mpsc::UnboundedSender<Word>>>,
+pub(super) struct Inner {
+    pub(super) journal: Arc<dyn Journal>,
+    pub(super) performer: Arc<dyn Performer>,
+    pub(super) procedures: Arc<dyn Procedures>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) active: Mutex<BTreeMap<RunId, Handle>>,
+    /// Who goes on and who stands in line, by procedure.
+    pub(super) lines: Lines,
     /// The documents of active runs, by digest, so that a thousand runs of one procedure hold it once.
     documents: Mutex<BTreeMap<String, Weak<Document>>>,
     tasks: TaskTracker,
@@ -84,14 +95,17 @@ impl Engine {
     pub fn new(
         journal: Arc<dyn Journal>,
         performer: Arc<dyn Performer>,
+        procedures: Arc<dyn Procedures>,
         clock: Arc<dyn Clock>,
         stop: CancellationToken,
     ) -> Self {
         let inner = Inner {
             journal,
             performer,
+            procedures,
             clock,
             active: Mutex::new(BTreeMap::new()),
+            lines: Lines::default(),
             documents: Mutex::new(BTreeMap::new()),
             tasks: TaskTracker::new(),
             stop,
@@ -103,17 +117,23 @@ impl Engine {
     pub fn recover(&self) -> Result<usize, RunError> {
         let mut taken = 0;
         for run in super::fold::unfinished(self.inner.journal.as_ref())? {
-            self.drive(run, None);
+            self.inner.drive(run, None);
             taken += 1;
         }
+        self.reconsider()?;
         Ok(taken)
+    }
+
+    /// Looks again at who stands in line: the limits may have changed.
+    pub fn reconsider(&self) -> Result<(), RunError> {
+        self.inner.let_all_go()
     }
 
     /// Takes up one run. One that is over, or active already, is left as it is.
     pub fn take_up(&self, id: &RunId) -> Result<Run, RunError> {
         let run = super::fold::run(self.inner.journal.as_ref(), id)?
             .ok_or_else(|| RunError::NoSuchRun(id.clone()))?;
-        self.drive(run.clone(), None);
+        self.inner.drive(run.clone(), None);
         Ok(run)
     }
 
@@ -125,22 +145,12 @@ impl Engine {
         start: Start,
         extra: Vec<EventDraft>,
     ) -> Result<Run, RunError> {
-        let id = start.run.clone();
-        if let Some(run) = super::fold::run(self.inner.journal.as_ref(), &id)? {
-            // The batch that began it also held `extra`, so nothing is missing.
-            self.drive(run.clone(), None);
-            return Ok(run);
-        }
-        let step = mainstay_runbook::start(document, start).map_err(RunError::Refused)?;
-        let drafts = extra.into_iter().chain(step.events.iter().map(RunEvent::draft)).collect();
-        self.inner.journal.append(drafts).await?;
-        self.drive(step.run.clone(), Some(document.clone()));
-        Ok(step.run)
+        self.inner.start(document, start, extra).await
     }
 
     /// Asks for a run to be cancelled. It goes through its cancellation in its own time.
     pub fn cancel(&self, id: &RunId, by: Actor, reason: String) -> Result<(), RunError> {
-        self.tell(id, Word::Cancel { by, reason })
+        self.inner.tell(id, Word::Cancel { by, reason })
     }
 
     /// Says what came of an attempt of which nobody knew.
@@ -151,21 +161,7 @@ impl Engine {
         by: Actor,
         decision: Decision,
     ) -> Result<(), RunError> {
-        self.tell(id, Word::Decide { attempt, by, decision })
-    }
-
-    fn tell(&self, id: &RunId, word: Word) -> Result<(), RunError> {
-        let Some(run) = super::fold::run(self.inner.journal.as_ref(), id)? else {
-            return Err(RunError::NoSuchRun(id.clone()));
-        };
-        if run.status.is_over() {
-            return Err(RunError::Over(id.clone()));
-        }
-        let active = self.inner.active.lock().unwrap_or_else(PoisonError::into_inner);
-        match active.get(id) {
-            Some(words) if words.send(word).is_ok() => Ok(()),
-            _ => Err(RunError::Over(id.clone())),
-        }
+        self.inner.tell(id, Word::Decide { attempt, by, decision })
     }
 
     /// Resolves when every task has ended, which they do once the stop token is cancelled.
@@ -178,52 +174,97 @@ impl Engine {
     pub fn active(&self) -> BTreeSet<RunId> {
         self.inner.active.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
     }
+}
+
+impl Inner {
+    /// See [`Engine::start`].
+    pub(super) async fn start(
+        self: &Arc<Self>,
+        document: &Arc<Document>,
+        mut start: Start,
+        extra: Vec<EventDraft>,
+    ) -> Result<Run, RunError> {
+        let id = start.run.clone();
+        if let Some(run) = super::fold::run(self.journal.as_ref(), &id)? {
+            // The batch that began it also held `extra`, so nothing is missing.
+            self.drive(run.clone(), None);
+            return Ok(run);
+        }
+        // Held until the run is in the journal, so that those who stand in line stand there in the journal's order.
+        let place = self.place(&mut start).await?;
+        let step = mainstay_runbook::start(document, start).map_err(RunError::Refused)?;
+        let drafts = extra.into_iter().chain(step.events.iter().map(RunEvent::draft)).collect();
+        self.journal.append(drafts).await?;
+        self.join(&step.run);
+        drop(place);
+        self.drive(step.run.clone(), Some(document.clone()));
+        if step.run.status == RunStatus::Pending {
+            // The run it stands behind may have ended since.
+            self.let_go(&Key::of(&step.run))?;
+        }
+        Ok(step.run)
+    }
+
+    pub(super) fn tell(&self, id: &RunId, word: Word) -> Result<(), RunError> {
+        let Some(run) = super::fold::run(self.journal.as_ref(), id)? else {
+            return Err(RunError::NoSuchRun(id.clone()));
+        };
+        if run.status.is_over() {
+            return Err(RunError::Over(id.clone()));
+        }
+        let active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
+        match active.get(id) {
+            Some(handle) if handle.words.send(word).is_ok() => Ok(()),
+            _ => Err(RunError::Over(id.clone())),
+        }
+    }
 
     /// Gives a run its task. `document` is the one it is pinned to, where that is at hand.
-    fn drive(&self, run: Run, document: Option<Arc<Document>>) {
+    pub(super) fn drive(self: &Arc<Self>, run: Run, document: Option<Arc<Document>>) {
         if run.status.is_over() {
             return;
         }
         let (words, heard) = mpsc::unbounded_channel();
+        let (show, seen) = watch::channel(Seen { over: false, waits: child::waits(&run) });
         {
-            let mut active = self.inner.active.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
             if active.contains_key(&run.id) {
                 return;
             }
-            active.insert(run.id.clone(), words);
+            active.insert(run.id.clone(), Handle { words, seen });
         }
-        let inner = self.inner.clone();
-        self.inner.tasks.spawn(async move {
-            let id = run.id.clone();
+        let inner = self.clone();
+        self.tasks.spawn(async move {
+            let (id, key) = (run.id.clone(), Key::of(&run));
+            let procedure = run.procedure.clone();
             let stop = inner.stop.clone();
-            let drive = Drive {
-                inner: inner.clone(),
-                heard,
-                in_flight: FuturesUnordered::new(),
-                begun: BTreeSet::new(),
-                chosen_here: BTreeSet::new(),
-                taken_up: None,
-                stops: BTreeMap::new(),
+            let drive = Drive::new(inner.clone(), heard, show.clone());
+            if inner.may_go(&run) {
+                // Its turn came before it had a task that could hear so.
+                let _ = inner.tell(&id, Word::Release);
+            }
+            let ended = tokio::select! {
+                () = stop.cancelled() => None,
+                ended = drive.follow(run, document) => Some(ended),
             };
-            tokio::select! {
-                () = stop.cancelled() => {}
-                ended = drive.follow(run, document) => if let Err(error) = ended {
+            match ended {
+                None => {}
+                Some(Ok(())) => {
+                    show.send_replace(Seen { over: true, waits: None });
+                    inner.leave(&key, &id);
+                }
+                Some(Err(error)) => {
                     tracing::error!(run = %id, %error, "a run cannot go on");
-                },
+                    let waits = format!("Run {id} of {procedure} cannot go on: {error}");
+                    show.send_replace(Seen { over: false, waits: Some(waits) });
+                }
             }
             inner.active.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         });
     }
-}
 
-/// Whether trying again cannot help: the fault lies in what is written, or the journal is gone.
-fn hopeless(error: &StoreError) -> bool {
-    !matches!(error, StoreError::NoSpace { .. } | StoreError::Sqlite { .. })
-}
-
-impl Inner {
     /// The document a run is pinned to, from its first event.
-    fn pinned(&self, run: &Run) -> Result<Arc<Document>, RunError> {
+    pub(super) fn pinned(&self, run: &Run) -> Result<Arc<Document>, RunError> {
         let known = |documents: &BTreeMap<String, Weak<Document>>| documents.get(&run.digest)?.upgrade();
         if let Some(document) = known(&self.documents.lock().unwrap_or_else(PoisonError::into_inner)) {
             return Ok(document);
@@ -254,246 +295,6 @@ fn pinned(journal: &dyn Journal, run: &Run) -> Result<Document, RunError> {
         let first = problems.first().map(ToString::to_string).unwrap_or_default();
         unreadable(format!("this version of Mainstay does not take its document any more: {first}"))
     })
-}
-
-/// Which thing is being waited for. The dispatched half of an attempt is another thing than the choosing half.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Wait {
-    Choose(AttemptId),
-    Commands(AttemptId),
-    Act(AttemptId),
-    Timer(String),
-    Stop(AttemptId),
-}
-
-/// What came of it: an input for the machine, or nothing to say.
-type Heard = (Wait, Option<Input>);
-
-struct Drive {
-    inner: Arc<Inner>,
-    heard: mpsc::UnboundedReceiver<Word>,
-    in_flight: FuturesUnordered<BoxFuture<'static, Heard>>,
-    begun: BTreeSet<Wait>,
-    /// Attempts whose hosts were chosen in this life of the server: nobody else can have sent them.
-    chosen_here: BTreeSet<AttemptId>,
-    /// The attempt that was open when this server took the run up: an earlier one may have begun it.
-    taken_up: Option<AttemptId>,
-    /// Stops what the control plane does itself.
-    stops: BTreeMap<AttemptId, CancellationToken>,
-}
-
-impl Drive {
-    async fn follow(mut self, run: Run, document: Option<Arc<Document>>) -> Result<(), RunError> {
-        let is_taken_up = document.is_none();
-        let document = match document {
-            Some(document) => document,
-            None => self.inner.pinned(&run)?,
-        };
-        // A run that was just started is given with its document; its first attempt is in the journal and not begun.
-        self.taken_up = run.open_attempt().filter(|_| is_taken_up).map(|open| open.attempt.clone());
-        let mut run = self.advance(&document, run, Input::Resume).await?;
-        while !run.status.is_over() {
-            for action in run.outstanding() {
-                self.begin(&document, &run, action);
-            }
-            let input = tokio::select! {
-                Some((wait, input)) = self.in_flight.next(), if !self.in_flight.is_empty() => {
-                    self.begun.remove(&wait);
-                    input
-                }
-                word = self.heard.recv() => match word {
-                    Some(Word::Cancel { by, reason }) => Some(Input::Cancel { by, reason }),
-                    Some(Word::Decide { attempt, by, decision }) => Some(Input::Decide { attempt, by, decision }),
-                    None => return Ok(()),
-                },
-            };
-            if let Some(input) = input {
-                run = self.advance(&document, run, input).await?;
-            }
-        }
-        self.forget(&run);
-        Ok(())
-    }
-
-    /// Hands the machine an input and makes what it decided durable before anything follows from it.
-    async fn advance(&mut self, document: &Document, run: Run, input: Input) -> Result<Run, RunError> {
-        let step = mainstay_runbook::step(document, &run, input, self.inner.clock.now());
-        if step.events.is_empty() {
-            return Ok(step.run);
-        }
-        let drafts: Vec<EventDraft> = step.events.iter().map(RunEvent::draft).collect();
-        let mut pause = RETRY_FIRST;
-        loop {
-            match self.inner.journal.append(drafts.clone()).await {
-                Ok(_) => {
-                    self.forget_earlier(&run, &step.run);
-                    return Ok(step.run);
-                }
-                Err(error) if hopeless(&error) => return Err(error.into()),
-                Err(error) => {
-                    tracing::error!(run = %run.id, %error, "the journal refused a run's step; trying again");
-                    self.inner.clock.until(self.inner.clock.now().plus(pause)).await;
-                    pause = (pause * 2).min(RETRY_MOST);
-                }
-            }
-        }
-    }
-
-    fn begin(&mut self, document: &Document, run: &Run, action: Action) {
-        match action {
-            Action::Wake { timer, at } => {
-                let wait = Wait::Timer(timer.to_string());
-                if self.begun.insert(wait.clone()) {
-                    let until = self.inner.clock.until(at);
-                    self.in_flight.push(Box::pin(async move {
-                        until.await;
-                        (wait, Some(Input::TimerDue { timer }))
-                    }));
-                }
-            }
-            Action::Perform(effect) if effect.kind.is_of_control_plane() => self.act(run, effect),
-            Action::Perform(effect) => match effect.dispatched.clone() {
-                None => self.choose(effect),
-                Some(commands) => self.perform(document, run, effect, commands),
-            },
-            Action::Stop { attempt, dispatched } => {
-                let kind = run.open_attempt().and_then(|open| open.effect.clone());
-                if let Some(kind) = kind.filter(EffectKind::is_of_control_plane) {
-                    // What it comes to is what it says, also where this is the first that this server hears of it.
-                    let stop = self.stops.entry(attempt.clone()).or_default();
-                    stop.cancel();
-                    return self.act(run, Effect { attempt, deadline: None, kind, dispatched: None });
-                }
-                let wait = Wait::Stop(attempt.clone());
-                if !self.begun.insert(wait.clone()) {
-                    return;
-                }
-                match dispatched {
-                    // Its commands' ends are being waited for, or will be: they settle the attempt.
-                    Some(commands) => {
-                        for command in &commands {
-                            self.inner.performer.stop(&command.host, &command.command);
-                        }
-                        if let Some(effect) = run.open_attempt().and_then(|open| open.effect.clone()) {
-                            let effect = Effect {
-                                attempt,
-                                deadline: None,
-                                kind: effect,
-                                dispatched: Some(commands.clone()),
-                            };
-                            self.perform(document, run, effect, commands);
-                        }
-                    }
-                    None => self.in_flight.push(Box::pin(async move {
-                        (wait, Some(Input::Settled { attempt, outcome: Outcome::Cancelled }))
-                    })),
-                }
-            }
-        }
-    }
-
-    /// Chooses the hosts of an attempt. They are journalled before anything is sent.
-    fn choose(&mut self, effect: Effect) {
-        let wait = Wait::Choose(effect.attempt.clone());
-        if !self.begun.insert(wait.clone()) {
-            return;
-        }
-        self.chosen_here.insert(effect.attempt.clone());
-        let inner = self.inner.clone();
-        self.in_flight.push(Box::pin(async move {
-            let attempt = effect.attempt;
-            let hosts = match orders::place(&effect.kind) {
-                Where::Control => Ok(vec![inner.performer.control_host().await]),
-                Where::Hosts(targets) => inner.performer.choose(&targets),
-                Where::Itself => Err(format!("{} is performed by no host", effect.kind.action())),
-            };
-            let input = match hosts {
-                Ok(hosts) => {
-                    let dispatch = |(position, host): (usize, HostId)| Dispatch {
-                        command: attempt.command_on(&host, position),
-                        host,
-                    };
-                    let commands = hosts.into_iter().enumerate().map(dispatch).collect();
-                    Input::Dispatched { attempt, commands }
-                }
-                Err(reason) => Input::Settled { attempt, outcome: Outcome::failed(reason) },
-            };
-            (wait, Some(input))
-        }));
-    }
-
-    /// Has the commands of an attempt performed and settles it when all have ended.
-    fn perform(&mut self, document: &Document, run: &Run, effect: Effect, commands: Vec<Dispatch>) {
-        let wait = Wait::Commands(effect.attempt.clone());
-        if !self.begun.insert(wait.clone()) {
-            return;
-        }
-        let maybe_sent = !self.chosen_here.contains(&effect.attempt);
-        let orders: Result<Vec<Order>, String> = commands
-            .into_iter()
-            .map(|command| {
-                orders::order(run, document, &effect, command).map(|order| Order { maybe_sent, ..order })
-            })
-            .collect();
-        let inner = self.inner.clone();
-        self.in_flight.push(Box::pin(async move {
-            let outcome = match orders {
-                Ok(orders) => {
-                    let ends = orders.into_iter().map(|order| inner.performer.perform(order));
-                    let results: Vec<HostResult> = futures::future::join_all(ends).await;
-                    orders::outcome(&effect, &results)
-                }
-                // It cannot have been sent by an earlier server either.
-                Err(reason) => Outcome::failed(reason),
-            };
-            (wait, Some(Input::Settled { attempt: effect.attempt, outcome }))
-        }));
-    }
-
-    /// Has the control plane do itself what no host does.
-    fn act(&mut self, run: &Run, effect: Effect) {
-        let wait = Wait::Act(effect.attempt.clone());
-        if !self.begun.insert(wait.clone()) {
-            return;
-        }
-        let (inner, attempt) = (self.inner.clone(), effect.attempt);
-        let act = Act {
-            attempt: attempt.clone(),
-            run: run.id.clone(),
-            procedure: run.procedure.clone(),
-            workload: run.workload.clone(),
-            cause: run.started_event(),
-            kind: effect.kind,
-            deadline: effect.deadline,
-            maybe_begun: self.taken_up.as_ref() == Some(&attempt),
-            stop: self.stops.entry(attempt.clone()).or_default().clone(),
-        };
-        self.in_flight.push(Box::pin(async move {
-            let outcome = inner.performer.act(act).await;
-            (wait, Some(Input::Settled { attempt, outcome }))
-        }));
-    }
-
-    /// A loop that begins its next iteration drops what the steps of the last one sent; all of it is settled and in
-    /// the journal, so the hosts may drop it too.
-    fn forget_earlier(&self, before: &Run, after: &Run) {
-        for (old, new) in before.steps.iter().zip(&after.steps) {
-            if new.earlier_attempts > old.earlier_attempts {
-                for command in old.attempts.iter().flat_map(|attempt| &attempt.commands) {
-                    self.inner.performer.forget(&command.host, &command.command);
-                }
-            }
-        }
-    }
-
-    /// Tells the hosts that the results of a finished run are in the journal.
-    fn forget(&self, run: &Run) {
-        for record in run.steps.iter().flat_map(|step| &step.attempts) {
-            for command in &record.commands {
-                self.inner.performer.forget(&command.host, &command.command);
-            }
-        }
-    }
 }
 
 /// A run id that is the same each time the same event starts the same target, so that handling an event twice starts

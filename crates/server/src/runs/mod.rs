@@ -1,12 +1,17 @@
 //! Runs: the engine that drives them, what it needs of the world, and their table.
 
+mod children;
+mod drive;
 mod engine;
 mod fold;
+mod lines;
 mod on_hub;
 mod orders;
 mod performer;
+mod procedures;
 mod script;
 
 pub use engine::{Engine, RunError, derived_run_id};
 pub use fold::{ACTIVE_TABLE, ActiveFold, RUNS_TABLE, RunsFold, newest, run, unfinished};
 pub use performer::{Act, Order, Performer};
+pub use procedures::{Found, NoProcedures, Procedures};

@@ -24,6 +24,8 @@ pub enum Where {
     Hosts(Targets),
     /// By the control plane itself, and no host.
     Itself,
+    /// On no host: it is a run of its own.
+    Run,
 }
 
 /// Where an effect is performed.
@@ -44,6 +46,7 @@ pub fn place(effect: &EffectKind) -> Where {
         | EffectKind::ResolveIncident(_)
         | EffectKind::ApplyRevision(_)
         | EffectKind::Rollback(_) => Where::Itself,
+        EffectKind::Child(_) => Where::Run,
     }
 }
 

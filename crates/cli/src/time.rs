@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mainstay_model::Timestamp;
+use mainstay_model::{Timestamp, duration_in_words};
 
 /// Now, by this machine's clock.
 pub fn now() -> Timestamp {
@@ -17,29 +17,16 @@ pub fn now() -> Timestamp {
 
 /// A length of time in at most two units: `0.4 s`, `12.3 s`, `2 min 5 s`, `3 h 10 min`, `4 d 2 h`.
 pub fn length(duration: Duration) -> String {
-    let ms = duration.as_millis();
-    let seconds = ms / 1000;
-    let (two, one) = (
-        |a: u128, x: &str, b: u128, y: &str| format!("{a} {x} {b} {y}"),
-        |a: u128, x: &str| format!("{a} {x}"),
-    );
-    match seconds {
-        0..60 => {
-            let tenths = ms / 100;
-            format!("{}.{} s", tenths / 10, tenths % 10)
-        }
-        60..3600 if seconds.is_multiple_of(60) => one(seconds / 60, "min"),
-        60..3600 => two(seconds / 60, "min", seconds % 60, "s"),
-        3600..86_400 if seconds % 3600 < 60 => one(seconds / 3600, "h"),
-        3600..86_400 => two(seconds / 3600, "h", seconds % 3600 / 60, "min"),
-        _ if seconds % 86_400 < 3600 => one(seconds / 86_400, "d"),
-        _ => two(seconds / 86_400, "d", seconds % 86_400 / 3600, "h"),
+    match duration.as_millis() {
+        // Beside others that are longer, milliseconds would look like more than they are.
+        ms @ 0..1000 => format!("0.{} s", ms / 100),
+        _ => duration_in_words(duration),
     }
 }
 
 /// Milliseconds as a length; below a second to the millisecond, because that is where such figures differ.
 pub fn length_ms(ms: u64) -> String {
-    if ms < 1000 { format!("{ms} ms") } else { length(Duration::from_millis(ms)) }
+    duration_in_words(Duration::from_millis(ms))
 }
 
 /// How long ago, or that it is not known.

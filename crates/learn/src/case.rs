@@ -135,6 +135,9 @@ fn is_noise(event: &Event) -> bool {
         "run.attempt.settled" => {
             event.data["outcome"]["result"] == "succeeded" && event.data["decided"] != Value::Bool(true)
         }
+        // A change's beginning and end tell it; of its steps those that did not go as planned.
+        "change.wave.started" | "change.action.returned" | "revision.proposed" => true,
+        "change.action.finished" => event.data["outcome"] == "applied",
         _ => false,
     }
 }

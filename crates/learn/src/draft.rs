@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use mainstay_model::{Event, Timestamp, format_duration};
+use mainstay_model::{Event, Timestamp, duration_in_words};
 
 use crate::case::{Case, Entry, text, timeline};
 use crate::lessons::lessons;
@@ -89,7 +89,7 @@ fn time_of_day(at: Timestamp) -> String {
 
 fn offset(ms: i64) -> String {
     let sign = if ms < 0 { "-" } else { "+" };
-    format!("{sign}{}", format_duration(Duration::from_millis(ms.unsigned_abs())))
+    format!("{sign}{}", duration_in_words(Duration::from_millis(ms.unsigned_abs())))
 }
 
 /// The analysis as far as the journal can write it, in Markdown. The same events give the same text.
@@ -190,7 +190,7 @@ fn impact(events: &[Event], case: &Case) -> String {
                 Some(event) => format!("{} {}", time_of_day(event.time), seen(event.seq)),
                 None => "not seen".to_owned(),
             };
-            let lasted = period.back.map(|event| format_duration(event.time.since(period.off.time)));
+            let lasted = period.back.map(|event| duration_in_words(event.time.since(period.off.time)));
             vec![
                 escape(period.goal),
                 escape(text(data, "target")),
@@ -208,7 +208,7 @@ fn impact(events: &[Event], case: &Case) -> String {
 
 fn stages(times: &Times) -> String {
     let show = |length: Option<Duration>, from: &str, to: &str, missing: &str| {
-        let value = length.map_or_else(|| format!("unknown: {missing}"), format_duration);
+        let value = length.map_or_else(|| format!("unknown: {missing}"), duration_in_words);
         vec![format!("From {from} to {to}"), value]
     };
     let missing = |pairs: &[(&Option<Moment>, &str)]| {
@@ -269,7 +269,7 @@ fn done(stories: &[RunStory<'_>]) -> String {
             Some(event) => format!(
                 "It {} after {} {}.",
                 escape(&status(&event.data)),
-                format_duration(event.time.since(story.started.time)),
+                duration_in_words(event.time.since(story.started.time)),
                 seen(event.seq)
             ),
             None => "It had not ended when this was written.".to_owned(),
@@ -285,7 +285,7 @@ fn done(stories: &[RunStory<'_>]) -> String {
             .steps
             .iter()
             .map(|(begun, event)| {
-                let took = begun.map(|begun| format_duration(event.time.since(begun)));
+                let took = begun.map(|begun| duration_in_words(event.time.since(begun)));
                 let failure = text(&event.data, "failure");
                 vec![
                     escape(text(&event.data, "step")),

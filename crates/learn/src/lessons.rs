@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mainstay_model::{Actor, Event, format_duration};
+use mainstay_model::{Actor, Event, duration_in_words};
 
 use crate::case::{Case, text};
 use crate::draft::{RunStory, off_target, runs};
@@ -58,7 +58,7 @@ fn noticing(events: &[Event], case: &Case, times: &Times, found: &mut Vec<String
             found.push(format!(
                 "No alarm was earlier than the customers: \"{}\" was off target {} before the alarm fired {}.",
                 escape(period.goal),
-                format_duration(detected.at.since(period.off.time)),
+                duration_in_words(detected.at.since(period.off.time)),
                 seen(period.off.seq)
             ));
         }
@@ -66,7 +66,7 @@ fn noticing(events: &[Event], case: &Case, times: &Times, found: &mut Vec<String
     if let Some(took) = times.to_detect.filter(|took| *took > SLOW_DETECTION) {
         found.push(format!(
             "It took {} to notice: look for a sign that is there earlier.",
-            format_duration(took)
+            duration_in_words(took)
         ));
     }
 }
@@ -111,8 +111,8 @@ fn answering(stories: &[RunStory<'_>], found: &mut Vec<String>) {
                 found.push(format!(
                     "Step {} took {} of the {} that {name} took {}: recovery can be no faster than it.",
                     escape(text(&event.data, "step")),
-                    format_duration(took),
-                    format_duration(whole),
+                    duration_in_words(took),
+                    duration_in_words(whole),
                     seen(event.seq)
                 ));
             }

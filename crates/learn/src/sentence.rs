@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use mainstay_model::{EventDraft, format_duration};
+use mainstay_model::{EventDraft, duration_in_words};
 use serde_json::Value;
 
 use crate::case::text;
@@ -21,6 +21,7 @@ pub fn sentence(event: &EventDraft) -> String {
         "service" => service(event),
         "run" => run(event),
         "incident" => incident(event),
+        "change" => change(event),
         "trigger" => match event.kind.as_str() {
             "trigger.matched" => {
                 Some(format!("Trigger {} starts {}", part(data, "trigger"), procedures(data)))
@@ -295,10 +296,46 @@ fn incident(event: &EventDraft) -> Option<String> {
         "incident.joined" => format!("Alarm {} joined the incident", part(data, "alarm")),
         "incident.resolved" => {
             let after = data["duration_ms"].as_u64().map(Duration::from_millis);
-            let after = after.map(|after| format!(" after {}", format_duration(after))).unwrap_or_default();
+            let after = after.map(|after| format!(" after {}", duration_in_words(after))).unwrap_or_default();
             format!("Incident resolved{after}")
         }
         "incident.drafted" => "Draft of the post-incident analysis written".to_owned(),
+        _ => return None,
+    })
+}
+
+fn change(event: &EventDraft) -> Option<String> {
+    let data = &event.data;
+    let id = part(data, "change");
+    let decided = || format!("by {}{}", part(data, "by"), why(data, "message"));
+    Some(match event.kind.as_str() {
+        "change.started" => {
+            let size = match data["plan"]["size"]["resources"].as_u64() {
+                Some(1) => " of 1 resource".to_owned(),
+                Some(number) => format!(" of {number} resources"),
+                None => String::new(),
+            };
+            format!(
+                "Change {id}{size} to revision {} began{}",
+                part(data, "revision"),
+                why(&data["request"], "message")
+            )
+        }
+        "change.held" => format!("Change {id} waits for an approval"),
+        "change.approved" => format!("Change {id} was approved {}", decided()),
+        "change.refused" => format!("Change {id} was refused {}", decided()),
+        "change.cancelled" => format!("Change {id} was cancelled {}", decided()),
+        "change.action.lost" => format!("Change {id}: a step is unknown{}", why(data, "reason")),
+        "change.action.finished" => {
+            let outcome = text(data, "outcome").replace('_', " ");
+            format!("Change {id}: a step ended as {}{}", short(&outcome), why(data, "reason"))
+        }
+        "change.rolling_back" => format!("Change {id} is rolled back{}", why(data, "reason")),
+        "change.finished" => {
+            let end = text(data, "end").replace('_', " ");
+            let end = if end == "kept part" { "kept in part".to_owned() } else { short(&end) };
+            format!("Change {id} is over: {end}{}", why(data, "reason"))
+        }
         _ => return None,
     })
 }
@@ -308,6 +345,7 @@ fn other(event: &EventDraft) -> Option<String> {
     Some(match event.kind.as_str() {
         "server.started" => "Server started".to_owned(),
         "server.stopping" => "Server is stopping".to_owned(),
+        "revision.proposed" => format!("Revision {} was written down", part(data, "revision")),
         "revision.applied" => format!("Revision {} applied{}", part(data, "revision"), why(data, "message")),
         "host.connected" => format!("Host {} connected", part(data, "host")),
         "host.lost" => format!("Host {} was lost{}", part(data, "host"), why(data, "reason")),

@@ -18,4 +18,6 @@ pub use id::{CommandId, EventId, HostId, IncidentId, InvalidId, RevisionId, RunI
 pub use problem::{Problem, Segment, Severity, Spot};
 pub use selector::{Selector, SelectorError};
 pub use tags::Tags;
-pub use time::{DurationError, Timestamp, TimestampError, format_duration, parse_duration};
+pub use time::{
+    DurationError, Timestamp, TimestampError, duration_in_words, format_duration, parse_duration,
+};

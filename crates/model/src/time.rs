@@ -260,6 +260,30 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     Ok(Duration::from_millis(total))
 }
 
+/// A duration as people read it, with at most two units: `40 ms`, `12.3 s`, `2 min 5 s`, `3 h 10 min`, `4 d 2 h`. What is
+/// less than the last unit is left out.
+pub fn duration_in_words(duration: Duration) -> String {
+    let ms = duration.as_millis();
+    let seconds = ms / 1000;
+    let (two, one) = (
+        |a: u128, x: &str, b: u128, y: &str| format!("{a} {x} {b} {y}"),
+        |a: u128, x: &str| format!("{a} {x}"),
+    );
+    match seconds {
+        0 => one(ms, "ms"),
+        1..60 => {
+            let tenths = ms / 100;
+            format!("{}.{} s", tenths / 10, tenths % 10)
+        }
+        60..3600 if seconds.is_multiple_of(60) => one(seconds / 60, "min"),
+        60..3600 => two(seconds / 60, "min", seconds % 60, "s"),
+        3600..86_400 if seconds % 3600 < 60 => one(seconds / 3600, "h"),
+        3600..86_400 => two(seconds / 3600, "h", seconds % 3600 / 60, "min"),
+        _ if seconds % 86_400 < 3600 => one(seconds / 86_400, "d"),
+        _ => two(seconds / 86_400, "d", seconds % 86_400 / 3600, "h"),
+    }
+}
+
 /// Writes a duration so that [`parse_duration`] reads it back, to the millisecond (`1h30m`, `0s`).
 pub fn format_duration(duration: Duration) -> String {
     let mut ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);

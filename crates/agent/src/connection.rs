@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper_util::rt::TokioIo;
 use mainstay_api::link::{self, FromAgent, LinkClient, from_agent, from_server};
+use tokio::io::DuplexStream;
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::Endpoint;
+use tonic::transport::{Channel, Endpoint};
 
 use crate::ledger::Ledger;
 use crate::outbox::Outbox;
@@ -30,10 +32,56 @@ const EVENTS: usize = 100;
 /// The largest message: a command with its script and input.
 const MAX_MESSAGE_BYTES: usize = 8 * 1024 * 1024;
 
+/// Makes a connection to a server that is in this process.
+pub type Within = Arc<dyn Fn() -> DuplexStream + Send + Sync>;
+
+/// The way to the server.
+#[derive(Clone)]
+pub enum Way {
+    /// It listens on a Unix socket.
+    Socket(PathBuf),
+    /// It is in this process.
+    Within(Within),
+}
+
+impl std::fmt::Display for Way {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Socket(path) => write!(f, "{}", path.display()),
+            Self::Within(_) => f.write_str("this process"),
+        }
+    }
+}
+
+impl Way {
+    async fn dial(&self) -> Result<Channel, Lost> {
+        // The address is only a name here: the connector knows the way.
+        let endpoint = Endpoint::from_static("http://mainstay.server");
+        let way = self.clone();
+        let dialed = match way {
+            Self::Socket(path) => {
+                let connector = tower::service_fn(move |_| {
+                    let path = path.clone();
+                    async move { Ok::<_, std::io::Error>(TokioIo::new(UnixStream::connect(path).await?)) }
+                });
+                endpoint.connect_with_connector(connector).await
+            }
+            Self::Within(dial) => {
+                let connector = tower::service_fn(move |_| {
+                    let stream = dial();
+                    async move { Ok::<_, std::io::Error>(TokioIo::new(stream)) }
+                });
+                endpoint.connect_with_connector(connector).await
+            }
+        };
+        dialed.map_err(Lost::Dial)
+    }
+}
+
 /// What the connection joins.
 pub struct Connection {
-    /// Where the server listens.
-    pub socket: PathBuf,
+    /// Where the server is.
+    pub way: Way,
     /// Who this agent is; `session` and `kept_commands` are filled in for each connection.
     pub hello: link::Hello,
     /// The supervisor's inputs.
@@ -78,7 +126,7 @@ impl Connection {
             if reason == said {
                 tracing::debug!(%reason, "the server is away");
             } else {
-                tracing::warn!(%reason, socket = %self.socket.display(), "the server is away; the agent goes on by itself");
+                tracing::warn!(%reason, way = %self.way, "the server is away; the agent goes on by itself");
                 said = reason;
             }
             tokio::time::sleep(pause).await;
@@ -87,18 +135,7 @@ impl Connection {
     }
 
     async fn once(&mut self, welcomed: &mut bool) -> Result<std::convert::Infallible, Lost> {
-        let socket = self.socket.clone();
-        let connector = tower::service_fn(move |_| {
-            let socket = socket.clone();
-            async move {
-                Ok::<_, std::io::Error>(hyper_util::rt::TokioIo::new(UnixStream::connect(socket).await?))
-            }
-        });
-        // The address is only a name here: the connector knows the way.
-        let channel = Endpoint::from_static("http://mainstay.server")
-            .connect_with_connector(connector)
-            .await
-            .map_err(Lost::Dial)?;
+        let channel = self.way.dial().await?;
         let mut client = LinkClient::new(channel)
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES);
@@ -139,7 +176,7 @@ impl Connection {
                     let report = self.report.borrow_and_update().clone();
                     send(&sender, from_agent::Body::Report(report)).await?;
                 }
-                Some(state) = updated.recv() => send(&sender, from_agent::Body::Command(state)).await?,
+                Some(update) = updated.recv() => send(&sender, update).await?,
             }
         }
     }

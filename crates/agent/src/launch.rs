@@ -25,6 +25,8 @@ pub struct Place {
     pub host: String,
     /// The `mainstay` binary: it is the shim, and what scripts call.
     pub binary: PathBuf,
+    /// Whether an agent listens here for people and scripts.
+    pub has_control: bool,
     /// Where services send telemetry.
     pub otlp_endpoint: String,
     /// Never use cgroups, also where they could be. For tests.
@@ -51,7 +53,9 @@ impl Place {
     pub fn base_env(&self) -> BTreeMap<String, String> {
         let mut env = handle::inherited(self.binary.parent());
         env.insert("MAINSTAY_HOST".to_owned(), self.host.clone());
-        env.insert("MAINSTAY_AGENT_SOCKET".to_owned(), self.control_socket().display().to_string());
+        if self.has_control {
+            env.insert("MAINSTAY_AGENT_SOCKET".to_owned(), self.control_socket().display().to_string());
+        }
         env
     }
 }

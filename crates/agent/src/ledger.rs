@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use mainstay_api::link::{self, CommandState, command_state, finished};
+use mainstay_api::link::{self, CommandState, command_state, finished, from_agent};
 use mainstay_model::{CommandId, Timestamp, format_duration};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -39,8 +39,11 @@ const STOP_DEADLINE_MS: u64 = 2000;
 /// The time-out of a command that names none.
 const DEFAULT_TIMEOUT_MS: u64 = 3_600_000;
 
-/// Where the states of commands go while a server is connected.
-pub type Updates = mpsc::UnboundedSender<CommandState>;
+/// Where the states of commands, and the last lines they write, go while a server is connected.
+pub type Updates = mpsc::UnboundedSender<from_agent::Body>;
+
+/// How often the last lines of a running command are looked at, and of how many commands at a time.
+const TAILS: (Duration, usize) = (Duration::from_millis(250), 32);
 
 #[derive(Default)]
 struct Inner {
@@ -48,6 +51,8 @@ struct Inner {
     live: BTreeMap<CommandId, command_state::State>,
     updates: Option<Updates>,
     tasks: JoinSet<()>,
+    /// How many commands' output is being followed.
+    followed: usize,
     forgotten: usize,
 }
 
@@ -248,6 +253,7 @@ impl Ledger {
                         let running = link::Running { started_ms: status.started_ms, pid };
                         ledger.update(&id, command_state::State::Running(running));
                     }
+                    let _following = ledger.follow(&id, &entry);
                     shim.finished().await
                 }
                 Err(error) => ledger.cannot_launch(&entry, &error),
@@ -258,9 +264,40 @@ impl Ledger {
             inner.live.remove(&id);
             if let Some(updates) = &inner.updates {
                 // Not received is fine: the server asks again when it is back.
-                let _ = updates.send(state);
+                let _ = updates.send(from_agent::Body::Command(state));
             }
         });
+    }
+
+    /// Says what a command writes while it runs, until the value is dropped. Nothing when many are followed already.
+    fn follow(&self, id: &CommandId, entry: &Path) -> Option<Following> {
+        let mut inner = self.inner();
+        if inner.followed >= TAILS.1 {
+            return None;
+        }
+        inner.followed += 1;
+        drop(inner);
+        let (ledger, id, path) = (self.clone(), id.clone(), entry.join(output::LIVE));
+        let mut seen = None;
+        let task = async move {
+            loop {
+                tokio::time::sleep(TAILS.0).await;
+                let changed = fs::metadata(&path).and_then(|file| Ok((file.modified()?, file.len()))).ok();
+                if changed.is_none() || changed == seen {
+                    continue;
+                }
+                seen = changed;
+                let Ok(text) = files::read_limited(&path, output::MAX_LIVE_BYTES) else { continue };
+                let lines = String::from_utf8_lossy(&text).lines().map(str::to_owned).collect();
+                if let Some(updates) = &ledger.inner().updates {
+                    let output = link::Output { id: id.to_string(), lines };
+                    let _ = updates.send(from_agent::Body::Output(output));
+                }
+            }
+        };
+        let mut tasks = JoinSet::new();
+        tasks.spawn(task);
+        Some(Following { ledger: self.clone(), _tasks: tasks })
     }
 
     fn cannot_launch(&self, entry: &Path, error: &io::Error) -> Status {
@@ -279,7 +316,8 @@ impl Ledger {
         let mut inner = self.inner();
         inner.live.insert(id.clone(), state.clone());
         if let Some(updates) = &inner.updates {
-            let _ = updates.send(CommandState { id: id.to_string(), state: Some(state) });
+            let state = CommandState { id: id.to_string(), state: Some(state) };
+            let _ = updates.send(from_agent::Body::Command(state));
         }
     }
 
@@ -367,6 +405,19 @@ impl Ledger {
             }
         }
         Ok(())
+    }
+}
+
+/// A command's output is being followed.
+struct Following {
+    ledger: Ledger,
+    /// Ends with the value.
+    _tasks: JoinSet<()>,
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.ledger.inner().followed -= 1;
     }
 }
 

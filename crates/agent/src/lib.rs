@@ -8,6 +8,7 @@
 //! | `ledger` | commands, each at most once |
 //! | `outbox` | events until the server has them |
 //! | `connection` | the link to the server |
+//! | `embed` | an agent inside another process, for commands only |
 //! | [`control`] | the socket for people and scripts on the host |
 //!
 //! What the agent does not do: it decides nothing about workloads, keeps no history, and opens no network port.
@@ -19,6 +20,7 @@
 mod clock;
 mod connection;
 pub mod control;
+mod embed;
 mod files;
 mod handle;
 mod launch;
@@ -41,7 +43,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use connection::Connection;
+pub use connection::Within;
+use connection::{Connection, Way};
+pub use embed::{Embedded, embed};
 use files::Lock;
 use launch::Place;
 use ledger::Ledger;
@@ -115,8 +119,8 @@ pub enum AgentError {
     Broken,
 }
 
-/// The host's name, made into an id.
-fn host_name() -> HostId {
+/// The host's name, made into an id: what an agent calls its host unless it is told otherwise.
+pub fn host_name() -> HostId {
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let safe: String = name
         .chars()
@@ -162,6 +166,25 @@ fn listen(path: &Path) -> std::io::Result<UnixListener> {
     Ok(listener)
 }
 
+/// Makes the agent's own directory and takes its lock.
+async fn take(data: &Path, dir: &Path) -> Result<Lock, AgentError> {
+    let at = |path: &Path| {
+        let path = path.to_owned();
+        move |source| AgentError::Data { path, source }
+    };
+    files::make_dir(dir).map_err(at(dir))?;
+    let lock_path = dir.join("lock");
+    for _ in 0..LOCK_ATTEMPTS {
+        if let Some(mut lock) = Lock::try_take(&lock_path).map_err(at(&lock_path))? {
+            lock.note(&std::process::id().to_string()).map_err(at(&lock_path))?;
+            return Ok(lock);
+        }
+        tokio::time::sleep(LOCK_PAUSE).await;
+    }
+    let pid = std::fs::read_to_string(&lock_path).ok().filter(|pid| !pid.is_empty());
+    Err(AgentError::Taken { data: data.to_owned(), pid })
+}
+
 /// Runs an agent until SIGTERM, which leaves services and commands running for the next agent to take up, or SIGINT,
 /// which stops the services first, in reverse order of their dependencies,
 /// and then the commands.
@@ -177,23 +200,10 @@ pub async fn run(config: Config) -> Result<(), AgentError> {
         let path = path.to_owned();
         move |source| AgentError::Data { path, source }
     };
-    files::make_dir(&dir).map_err(at(&dir))?;
-    let lock_path = dir.join("lock");
-    let mut lock = None;
-    for _ in 0..LOCK_ATTEMPTS {
-        lock = Lock::try_take(&lock_path).map_err(at(&lock_path))?;
-        if lock.is_some() {
-            break;
-        }
-        tokio::time::sleep(LOCK_PAUSE).await;
-    }
-    let Some(mut lock) = lock else {
-        let pid = std::fs::read_to_string(&lock_path).ok().filter(|pid| !pid.is_empty());
-        return Err(AgentError::Taken { data, pid });
-    };
-    lock.note(&std::process::id().to_string()).map_err(at(&lock_path))?;
+    let _lock = take(&data, &dir).await?;
     let place = Arc::new(Place {
         dir: dir.clone(),
+        has_control: true,
         host: config.host.unwrap_or_else(host_name).into(),
         binary: config.binary,
         otlp_endpoint: config.otlp_endpoint,
@@ -223,7 +233,8 @@ pub async fn run(config: Config) -> Result<(), AgentError> {
         kept_commands: Vec::new(),
     };
     let commands = ledger.clone();
-    let connection = Connection { socket, hello, inputs: inputs.clone(), report, ledger, outbox };
+    let connection =
+        Connection { way: Way::Socket(socket), hello, inputs: inputs.clone(), report, ledger, outbox };
 
     let mut tasks = JoinSet::new();
     let supervising = tasks.spawn(supervisor.run(received)).id();

@@ -34,6 +34,38 @@ async fn a_command_gets_what_is_declared_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_command_writes_is_seen_while_it_runs_also_by_the_next_agent() {
+    let mut host = Host::up().await;
+    for name in ["one", "two"] {
+        gate(&host.path(name));
+    }
+    let script = "seq 1 100; echo first >&2; read go < $T/one; printf 'sec\\033[31mond\\n'; read go < $T/two; echo last";
+    host.run(host.command("c1", script));
+    let lines = |wanted: &'static str| {
+        move |body: &from_agent::Body| match body {
+            from_agent::Body::Output(output) if output.lines.iter().any(|line| line.contains(wanted)) => {
+                assert_eq!(output.id, "c1");
+                Some(output.lines.clone())
+            }
+            _ => None,
+        }
+    };
+    let seen = host.hear(lines("first")).await;
+    assert!(seen.len() == 20 && seen.contains(&"100".to_owned()), "{seen:?}");
+    host.end(Signal::KILL).await;
+    host.start().await;
+    open_gate(&host.path("one")).await;
+    let seen = host.hear(lines("ond")).await;
+    assert!(seen.contains(&"sec[31mond".to_owned()), "nothing commands the terminal: {seen:?}");
+    open_gate(&host.path("two")).await;
+    // The ledger of the new agent answers when it is asked.
+    host.run(host.command("c1", script));
+    let done = host.finished("c1").await;
+    assert!(text(&done.stdout).ends_with("last\n"), "the result holds all of it");
+    assert!(!host.data().join("agent/ledger/c1/live").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_id_runs_once_however_often_it_comes() {
     let mut host = Host::up().await;
     let command = host.command("c1", "echo x >> $T/count");

@@ -212,6 +212,21 @@ impl Client {
         self.get(&format!("/v1/runs/{}", escape(id)), &[]).await
     }
 
+    /// One run with the inputs and outputs of each attempt.
+    pub async fn run_record(&self, id: &str) -> Result<v1::RunDetail, ClientError> {
+        self.get(&format!("/v1/runs/{}", escape(id)), &[("record", "true".to_owned())]).await
+    }
+
+    /// What the commands of a run write while they run: each time the last lines of all of them. Nothing of it is kept; the
+    /// stream ends with the run, or with the connection.
+    pub async fn follow_output(
+        &self,
+        id: &str,
+    ) -> Result<impl futures::Stream<Item = Result<Vec<v1::OutputView>, ClientError>> + use<>, ClientError>
+    {
+        self.follow(&format!("/v1/runs/{}/output", escape(id)), &[]).await
+    }
+
     /// One incident with its timeline.
     pub async fn incident(&self, id: &str) -> Result<v1::IncidentDetail, ClientError> {
         self.get(&format!("/v1/incidents/{}", escape(id)), &[]).await
@@ -233,8 +248,19 @@ impl Client {
     }
 
     /// Runs, newest first.
-    pub async fn runs(&self, limit: usize) -> Result<Page<v1::RunSummary>, ClientError> {
-        self.get("/v1/runs", &[("limit", limit.to_string())]).await
+    pub async fn runs(&self, query: &RunsQuery) -> Result<Page<v1::RunSummary>, ClientError> {
+        let mut asked = vec![("limit", query.limit.to_string())];
+        asked.extend(query.after.clone().map(|id| ("after", id)));
+        if !query.status.is_empty() {
+            asked.push(("status", query.status.join(",")));
+        }
+        if query.active {
+            asked.push(("active", "true".to_owned()));
+        }
+        asked.extend(query.procedure.clone().map(|name| ("procedure", name)));
+        asked.extend(query.workload.clone().map(|name| ("workload", name)));
+        asked.extend(query.since.map(|since| ("since", since.to_string())));
+        self.get("/v1/runs", &asked).await
     }
 
     /// Incidents, newest first.
@@ -289,7 +315,15 @@ impl Client {
         &self,
         query: Query<'_>,
     ) -> Result<impl futures::Stream<Item = Result<v1::EventView, ClientError>> + use<>, ClientError> {
-        let request = self.request(reqwest::Method::GET, &with_query("/v1/events/stream", query));
+        self.follow("/v1/events/stream", query).await
+    }
+
+    async fn follow<T: serde::de::DeserializeOwned>(
+        &self,
+        path: &str,
+        query: Query<'_>,
+    ) -> Result<impl futures::Stream<Item = Result<T, ClientError>> + use<T>, ClientError> {
+        let request = self.request(reqwest::Method::GET, &with_query(path, query));
         let response = request.send().await.map_err(|error| self.network(error))?;
         if !response.status().is_success() {
             return Err(self.refused(response).await);
@@ -300,6 +334,25 @@ impl Client {
             lines.next_event().await.map(|event| (event, lines))
         }))
     }
+}
+
+/// Which runs are wanted; the default is none of them, newest first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RunsQuery {
+    /// At most so many.
+    pub limit: usize,
+    /// Those behind this run.
+    pub after: Option<String>,
+    /// Those in one of these states.
+    pub status: Vec<String>,
+    /// Those that are not over.
+    pub active: bool,
+    /// Those of this procedure.
+    pub procedure: Option<String>,
+    /// Those of this workload.
+    pub workload: Option<String>,
+    /// Those that started then or later.
+    pub since: Option<mainstay_model::Timestamp>,
 }
 
 /// What Prometheus' own paths answer when they refuse.
@@ -316,7 +369,7 @@ struct SseLines {
 }
 
 impl SseLines {
-    async fn next_event(&mut self) -> Option<Result<v1::EventView, ClientError>> {
+    async fn next_event<T: serde::de::DeserializeOwned>(&mut self) -> Option<Result<T, ClientError>> {
         loop {
             while let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = self.buffer.drain(..=end).collect();

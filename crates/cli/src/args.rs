@@ -478,15 +478,29 @@ pub enum JournalVerb {
 /// `run`
 #[derive(Debug, Args)]
 pub struct Run {
-    /// The procedure's name
-    #[arg(value_name = "PROCEDURE")]
-    pub procedure: String,
+    /// A procedure of the server by its name; or a document that is run on this host with no server: a path with a `/`,
+    /// or one that ends in .yaml, .yml or .json, or `-` for standard input
+    #[arg(value_name = "PROCEDURE|DOC", required_unless_present = "resume")]
+    pub procedure: Option<String>,
     /// The workload whose procedure it is, if several have one of that name
     #[arg(long, value_name = "NAME")]
     pub workload: Option<String>,
     /// A value for a parameter; JSON where the parameter is not a string; may be repeated
     #[arg(long = "param", short = 'p', value_name = "KEY=VALUE", value_parser = pair)]
     pub parameters: Vec<(String, String)>,
+    /// Values for parameters from a file: one mapping, YAML or JSON; --param goes before it
+    #[arg(long = "param-file", value_name = "FILE")]
+    pub parameter_file: Option<PathBuf>,
+    /// Continue a run of this host that was left or killed: the one there is, or that of this id, or whose id begins so
+    #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "", conflicts_with = "procedure")]
+    pub resume: Option<String>,
+    /// Keep the journal of a run with no server in this directory, which may be that of other runs [default: one for each
+    /// run, below $XDG_STATE_HOME/mainstay/runs]
+    #[arg(long, value_name = "DIR")]
+    pub journal: Option<PathBuf>,
+    /// A tag of this host, for `Targets` of a run with no server; may be repeated
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag)]
+    pub tags: Vec<(String, String)>,
     /// Wait for the end, which is the default
     #[arg(long, conflicts_with = "detach")]
     pub wait: bool,
@@ -501,18 +515,60 @@ pub struct Runs {
     /// What to do; `list` by default.
     #[command(subcommand)]
     pub verb: Option<RunsVerb>,
+    /// The runs of documents on this host, with no server
+    #[arg(long, global = true)]
+    pub local: bool,
+    /// Those whose journal is in this directory
+    #[arg(long, global = true, value_name = "DIR")]
+    pub journal: Option<PathBuf>,
+}
+
+/// Which runs `runs list` lists.
+#[derive(Clone, Debug, Args)]
+pub struct RunsList {
+    /// So many
+    #[arg(long, short = 'n', default_value_t = 20)]
+    pub lines: usize,
+    /// Only in this state (`Failed`, `Waiting`, …); may be repeated
+    #[arg(long, value_name = "STATUS")]
+    pub status: Vec<String>,
+    /// Only those that are not over
+    #[arg(long, conflicts_with = "status")]
+    pub active: bool,
+    /// Only of this procedure
+    #[arg(long, value_name = "NAME")]
+    pub procedure: Option<String>,
+    /// Only of this workload
+    #[arg(long, value_name = "NAME")]
+    pub workload: Option<String>,
+    /// Only those that started so long ago at most (`2h`, `7d`)
+    #[arg(long, value_name = "DURATION", value_parser = mainstay_model::parse_duration)]
+    pub since: Option<std::time::Duration>,
+    /// Go on behind the run with this id, as the page before said
+    #[arg(long, value_name = "RUN")]
+    pub after: Option<String>,
+}
+
+impl Default for RunsList {
+    fn default() -> Self {
+        Self {
+            lines: 20,
+            status: Vec::new(),
+            active: false,
+            procedure: None,
+            workload: None,
+            since: None,
+            after: None,
+        }
+    }
 }
 
 /// `runs …`
 #[derive(Debug, Subcommand)]
 pub enum RunsVerb {
     /// List runs, newest first
-    List {
-        /// So many
-        #[arg(long, short = 'n', default_value_t = 20)]
-        lines: usize,
-    },
-    /// Show a run with its steps
+    List(RunsList),
+    /// Show the whole record of a run: parameters, each step with its attempts, hosts, inputs, outputs and log
     Show {
         /// The run's id
         id: String,

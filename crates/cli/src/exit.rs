@@ -20,6 +20,8 @@ pub enum Exit {
     Refused = 4,
     /// Something on this machine cannot be read, written or started.
     Local = 5,
+    /// What was begun waits for a person.
+    Waits = 6,
     /// Interrupted by the person.
     Interrupted = 130,
 }
@@ -34,6 +36,7 @@ Exit codes
   3    no server or agent answers
   4    the server or agent refused: no access, a conflict, no such thing, a bad request, not built
   5    something on this machine cannot be read, written or started; damaged data
+  6    a run on this host was left because it waits for a person
   130  interrupted (Ctrl-C)
 ";
 
@@ -181,6 +184,7 @@ mod tests {
             Exit::Unreachable,
             Exit::Refused,
             Exit::Local,
+            Exit::Waits,
             Exit::Interrupted,
         ] {
             let line = format!("\n  {:<5}", exit as u8);

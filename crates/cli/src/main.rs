@@ -4,6 +4,7 @@
 //! Failures are classified in one place, [`exit`].
 
 mod args;
+mod canvas;
 mod connect;
 mod demo;
 mod diagnostics;
@@ -98,6 +99,8 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         }
         Verb::Server(server) => verbs::serve::server(global.data(), server),
         Verb::Agent(agent) => verbs::serve::agent(global.data(), global.server.as_deref(), agent),
+        Verb::Run(run) if verbs::run::is_here(run) => verbs::run::here(screen, run),
+        Verb::Runs(runs) if runs.local || runs.journal.is_some() => verbs::runs::here(screen, runs),
         Verb::Shim { dir } => Err(Failure::new(
             Exit::Usage,
             format!("`mainstay shim {}` takes one directory only", dir.display()),
@@ -119,9 +122,14 @@ async fn talk(screen: Screen, cli: &Cli, verb: &Verb) -> Result<(), Failure> {
     match verb {
         Verb::Up(up) => return up::run(screen, global, up).await,
         Verb::Demo(demo) => return demo::run(screen, global, demo).await,
+        Verb::Run(run) => verbs::run::must_be_named(run)?,
         _ => {}
     }
-    let client = connect::client(global)?;
+    let client = connect::client(global).map_err(|failure| match verb {
+        Verb::Run(run) => verbs::run::perhaps_a_file(failure, run),
+        Verb::Runs(_) => verbs::runs::perhaps_here(failure),
+        _ => failure,
+    })?;
     match verb {
         Verb::Plan(plan) => verbs::plan::run(screen, &client, &plan.dir, plan.out.as_deref()).await,
         Verb::Apply(apply) => {
@@ -153,7 +161,7 @@ async fn talk(screen: Screen, cli: &Cli, verb: &Verb) -> Result<(), Failure> {
         Verb::Metrics(metrics) => verbs::signals::metrics(screen, &client, metrics).await,
         Verb::Logs(logs) => verbs::signals::logs(screen, &client, logs).await,
         Verb::Traces(traces) => verbs::signals::traces(screen, &client, traces).await,
-        Verb::Run(run) => verbs::runs::start(screen, &client, run).await,
+        Verb::Run(run) => verbs::run::named(screen, &client, run).await,
         Verb::Runs(runs) => verbs::runs::run(screen, &client, runs.verb.as_ref()).await,
         Verb::Incidents(incidents) => verbs::incidents::run(screen, &client, incidents.verb.as_ref()).await,
         Verb::Procedures => verbs::apply::list(screen, &client, What::Procedures).await,

@@ -161,7 +161,7 @@ impl Active {
 }
 
 /// The digest of a document with what it needs beside itself.
-fn digest(document: &Value, library: &Library) -> String {
+pub fn digest(document: &Value, library: &Library) -> String {
     let mut hasher = blake3::Hasher::new();
     hasher.update(document.to_string().as_bytes());
     if !library.is_empty() {

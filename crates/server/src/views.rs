@@ -4,6 +4,7 @@ use mainstay_api::{link, v1};
 use mainstay_declare::Diagnostic;
 use mainstay_model::{Severity, Timestamp};
 use mainstay_plan::Placement;
+use mainstay_runbook::run::{AttemptRecord, Position};
 use mainstay_runbook::{Run, StepRecord};
 
 use crate::hub::Host;
@@ -79,10 +80,42 @@ pub fn run_detail(run: &Run) -> v1::RunDetail {
     v1::RunDetail {
         summary: run_summary(run),
         parameters: run.parameters.clone(),
+        variables: run.variables.clone(),
+        waiting: waiting(run),
+        cause: run.cause.as_ref().map(ToString::to_string),
+        digest: run.digest.clone(),
         outputs: run.outputs.clone(),
         steps,
         parent: run.parent.as_ref().map(|parent| parent.run.to_string()),
         continues: run.continues.as_ref().map(|(earlier, _)| earlier.to_string()),
+    }
+}
+
+fn waiting(run: &Run) -> Option<v1::WaitView> {
+    let (pause, attempt, reason) = match &run.position {
+        Position::Undecided { attempt, reason } => (false, attempt, reason),
+        Position::Paused { attempt, reason } => (true, attempt, reason),
+        _ => return None,
+    };
+    Some(v1::WaitView {
+        step: attempt.step.clone(),
+        attempt: attempt.attempt.to_string(),
+        reason: reason.clone(),
+        pause,
+    })
+}
+
+fn attempt(record: &AttemptRecord) -> v1::AttemptView {
+    v1::AttemptView {
+        id: record.attempt.to_string(),
+        started_at: record.started_at,
+        ended_at: record.settled_at,
+        result: record.result.clone(),
+        message: record.failure.clone(),
+        hosts: record.commands.iter().map(|command| command.host.to_string()).collect(),
+        inputs: None,
+        outputs: serde_json::Map::new(),
+        decided_by: None,
     }
 }
 
@@ -94,6 +127,11 @@ fn step(step: &StepRecord) -> v1::StepView {
         started_at: step.started_at,
         ended_at: step.finished_at,
         attempts: u32::try_from(step.attempts.len()).unwrap_or(u32::MAX),
+        tries: step.attempts.iter().map(attempt).collect(),
+        parent: step.parent.clone(),
+        iteration: step.iteration,
+        earlier_attempts: step.earlier_attempts,
+        next: step.next.clone(),
         outputs: step.outputs.clone(),
         message: step
             .failure

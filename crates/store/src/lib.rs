@@ -42,7 +42,7 @@ pub use follow::{Follower, Subscription};
 pub use memory::MemoryJournal;
 pub use rebuild::{Rebuilt, RebuiltTable, rebuild};
 pub use record::{MAX_BATCH_BYTES, MAX_DATA_DEPTH, MAX_EVENT_BYTES};
-pub use sqlite::{FILE_NAME, Options, SqliteJournal, TUNING};
+pub use sqlite::{FILE_NAME, LookJournal, Options, SqliteJournal, TUNING};
 pub use verify::{Fault, Verified, VerifyError, verify, verify_since};
 
 /// The last durable event of a journal.

@@ -38,6 +38,9 @@ const EXIT_TAKEN: u8 = 3;
 /// be about to write the last of it.
 const LINGER: Duration = Duration::from_millis(500);
 
+/// How often the last lines of a command are shown while it writes.
+const PUBLISH: Duration = Duration::from_millis(200);
+
 /// How often ended orphans are collected.
 const TICK: Duration = Duration::from_secs(5);
 
@@ -328,11 +331,14 @@ impl Shim {
     /// Stays until the main process has ended.
     fn watch(&mut self) {
         let mut tick_at = clock::monotonic() + TICK;
+        // The first lines come a little later too: a command that ends at once shows nothing.
+        let mut publish_at = clock::monotonic() + PUBLISH;
         loop {
             let now = clock::monotonic();
+            let publish = self.output.has_news().then_some(publish_at);
             let polls = matches!(self.limiter, Limiter::Polling { .. }).then(|| now + limit::POLL_EVERY);
             let timeout_at = self.timeout_at.filter(|_| self.asked.is_none());
-            let next = [Some(tick_at), timeout_at, self.kill_at, polls]
+            let next = [Some(tick_at), timeout_at, self.kill_at, polls, publish]
                 .into_iter()
                 .flatten()
                 .min()
@@ -354,6 +360,10 @@ impl Shim {
                 kill_descendants(None);
                 // Once more after a while: a process may have forked meanwhile.
                 self.kill_at = Some(now + Duration::from_millis(100));
+            }
+            if self.output.has_news() && publish_at <= now {
+                self.output.publish();
+                publish_at = now + PUBLISH;
             }
             if tick_at <= now {
                 tick_at = now + TICK;

@@ -9,6 +9,12 @@ use std::path::{Path, PathBuf};
 
 use super::spec::Kept;
 
+/// The file with the last lines of a running command, replaced whole now and then; gone when it has ended.
+pub const LIVE: &str = "live";
+
+/// The largest such file.
+pub const MAX_LIVE_BYTES: u64 = (TAIL_LINES * TAIL_LINE_CHARS * 4) as u64;
+
 /// How many lines of the end are kept for events.
 const TAIL_LINES: usize = 20;
 
@@ -160,6 +166,10 @@ pub struct Output {
     log: Option<Log>,
     streams: Option<(HeadTail, HeadTail)>,
     tail: Ring,
+    /// Of a command: where its last lines go while it runs.
+    live: Option<PathBuf>,
+    /// Whether there are lines that are not there yet.
+    news: bool,
 }
 
 /// Which stream bytes came from.
@@ -175,18 +185,25 @@ impl Output {
     /// For a service.
     pub fn service(log: PathBuf, rotate_bytes: u64, rotate_keep: u32) -> Self {
         let log = Log { path: log, file: None, written: 0, rotate_bytes, keep: rotate_keep };
-        Self { log: Some(log), streams: None, tail: Ring::new(TAIL_BYTES) }
+        Self { log: Some(log), streams: None, tail: Ring::new(TAIL_BYTES), live: None, news: false }
     }
 
     /// For a command whose files stand in `dir`.
     pub fn command(dir: &Path, limit: u64) -> Self {
         let stream = |name: &str| HeadTail::new(dir.join(name), limit);
-        Self { log: None, streams: Some((stream("stdout"), stream("stderr"))), tail: Ring::new(TAIL_BYTES) }
+        Self {
+            log: None,
+            streams: Some((stream("stdout"), stream("stderr"))),
+            tail: Ring::new(TAIL_BYTES),
+            live: Some(dir.join(LIVE)),
+            news: false,
+        }
     }
 
     /// Takes bytes. Never fails: what the disk does not take is lost to it, and the tail still has it.
     pub fn write(&mut self, stream: Stream, bytes: &[u8]) {
         self.tail.push(bytes);
+        self.news = true;
         if let Some(log) = &mut self.log
             && log.write(bytes).is_err()
         {
@@ -205,8 +222,28 @@ impl Output {
         self.tail.lines()
     }
 
+    /// Whether [`Output::publish`] has something to do.
+    pub fn has_news(&self) -> bool {
+        self.news && self.live.is_some()
+    }
+
+    /// Shows the last lines to whoever watches. Nothing depends on it, so it is not synced and may fail.
+    pub fn publish(&mut self) {
+        self.news = false;
+        if let Some(live) = &self.live {
+            let beside = live.with_extension("new");
+            let text = self.tail.lines().join("\n");
+            if fs::write(&beside, text).is_ok() {
+                let _ = fs::rename(&beside, live);
+            }
+        }
+    }
+
     /// Completes the files, durably, and says what they hold of stdout and stderr.
     pub fn finish(&mut self) -> io::Result<(Kept, Kept)> {
+        if let Some(live) = self.live.take() {
+            let _ = fs::remove_file(live);
+        }
         match &mut self.streams {
             Some((stdout, stderr)) => Ok((stdout.finish()?, stderr.finish()?)),
             None => Ok((Kept::default(), Kept::default())),

@@ -16,7 +16,7 @@ pub use change::{
 pub use error::{ErrorBody, ErrorKind};
 pub use event::{EventView, NewEvent};
 pub use incident::{AlarmView, IncidentDetail, IncidentSummary, TimelineEntry, TimesView};
-pub use run::{CommandView, RunDetail, RunSummary, StartRun, StepView};
+pub use run::{AttemptView, CommandView, OutputView, RunDetail, RunSummary, StartRun, StepView, WaitView};
 pub use status::{HostView, MeasureView, ServiceView, Status, WorkloadStatus};
 pub use telemetry::{LogView, SpanView, TraceView};
 pub use workload::{

@@ -59,6 +59,18 @@ pub struct RunDetail {
     pub summary: RunSummary,
     /// The parameters it started with.
     pub parameters: Map<String, Value>,
+    /// Its variables as they are now.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub variables: Map<String, Value>,
+    /// What it waits for a person to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<WaitView>,
+    /// The event that led to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+    /// The digest of the document it is pinned to.
+    #[serde(default)]
+    pub digest: String,
     /// Its outputs, once it has ended.
     pub outputs: Map<String, Value>,
     /// Every step that was reached, in order; then those that were not.
@@ -69,6 +81,60 @@ pub struct RunDetail {
     /// The run it goes on with, where it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub continues: Option<String>,
+}
+
+/// What a run waits for.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct WaitView {
+    /// The step.
+    pub step: String,
+    /// The attempt that a decision is about.
+    pub attempt: String,
+    /// Why, in words.
+    pub reason: String,
+    /// Whether it is a pause, which only wants a word to go on, and not an outcome that nobody knows.
+    pub pause: bool,
+}
+
+/// What a running command wrote last.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct OutputView {
+    /// The step it belongs to.
+    pub step: String,
+    /// The host it runs on.
+    pub host: String,
+    /// The last lines of both of its streams, oldest first.
+    pub lines: Vec<String>,
+}
+
+/// One try of a step.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct AttemptView {
+    /// Its id, which is its idempotency key.
+    pub id: String,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it was over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// `succeeded`, `failed`, `timed out`, `cancelled` or `unknown`; nothing while it goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
+    /// Why it did not succeed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The hosts it was performed on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<String>,
+    /// What was performed, all references replaced; only in the whole record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<Value>,
+    /// What it left; only in the whole record.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub outputs: Map<String, Value>,
+    /// Who decided what it came to, where nobody could know; only in the whole record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_by: Option<String>,
 }
 
 /// One step of a run.
@@ -88,6 +154,21 @@ pub struct StepView {
     pub ended_at: Option<Timestamp>,
     /// How often it was tried.
     pub attempts: u32,
+    /// Its tries, oldest first; of a step in a loop, those of the last iteration it was begun in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tries: Vec<AttemptView>,
+    /// The loop it stands in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// The loop's iteration it was last begun in, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iteration: Option<u32>,
+    /// How many tries it had in earlier iterations.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub earlier_attempts: u32,
+    /// The step that came next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
     /// Its outputs.
     pub outputs: Map<String, Value>,
     /// Why it failed, or what it waits for.
@@ -114,4 +195,9 @@ pub struct CommandView {
     /// Further facts, as the step's attempt recorded them (exit code, output tails).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub result: BTreeMap<String, Value>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }

@@ -14,6 +14,7 @@ use mainstay_plan::{ChangeEvent, Plan};
 use serde_json::json;
 
 use crate::args::Carry;
+use crate::canvas::Canvas;
 use crate::diagnostics;
 use crate::directory::{self, Checked};
 use crate::exit::{Exit, Failure};
@@ -25,7 +26,7 @@ use crate::verbs::plan as plans;
 
 mod live;
 
-use live::{Board, Canvas};
+use live::Board;
 
 /// How often a change is drawn on a terminal while nothing happens, so that its seconds go on.
 const REDRAW: std::time::Duration = std::time::Duration::from_millis(200);

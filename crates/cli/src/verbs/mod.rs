@@ -14,6 +14,7 @@ pub mod journal;
 pub mod plan;
 pub mod promql;
 pub mod resolved;
+pub mod run;
 pub mod runs;
 pub mod schema;
 pub mod serve;

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use mainstay_api::client::Client;
+use mainstay_api::client::{Client, RunsQuery};
 use mainstay_api::v1::{AlarmView, HostView, IncidentSummary, RunSummary, Status, WorkloadStatus};
 use mainstay_model::Timestamp;
 use serde::Serialize;
@@ -34,8 +34,9 @@ pub async fn status(screen: Screen, client: &Client) -> Result<(), Failure> {
 
 /// Asks for everything that a status shows.
 pub async fn overview(client: &Client) -> Result<Overview, Failure> {
+    let recent = RunsQuery { limit: 50, ..RunsQuery::default() };
     let (status, incidents, alarms, runs) =
-        tokio::try_join!(client.status(), client.incidents(50), client.alarms(), client.runs(50))?;
+        tokio::try_join!(client.status(), client.incidents(50), client.alarms(), client.runs(&recent))?;
     let quiet = ["inactive", "resolved", "not evaluated"];
     Ok(Overview {
         status,

@@ -54,6 +54,7 @@ pub fn router(app: Arc<App>, token: Token, telemetry: Router) -> Router {
         .route("/v1/revisions/{id}", get(changes::revision))
         .route("/v1/runs", get(runs::list).post(runs::start))
         .route("/v1/runs/{id}", get(runs::get))
+        .route("/v1/runs/{id}/output", get(runs::output))
         .route("/v1/runs/{id}/cancel", post(runs::cancel))
         .route("/v1/runs/{id}/decide", post(runs::decide))
         .route("/v1/alarms", get(incidents::alarms))

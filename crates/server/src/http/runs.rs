@@ -1,13 +1,17 @@
 //! Runs: started, listed, looked at, cancelled, decided.
 
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
+use futures::Stream;
 use mainstay_api::v1::{ErrorKind, Page, RunDetail, RunSummary, StartRun};
 use mainstay_model::RunId;
-use mainstay_runbook::{AttemptId, Decision, Origin, Start};
+use mainstay_runbook::{AttemptId, Decision, Origin, Run, Start};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -16,6 +20,9 @@ use super::extract::{Asked, Body};
 use crate::app::App;
 use crate::catalogue::{Active, Procedure};
 use crate::{runs, views};
+
+/// How often the output of running commands is looked at.
+const OUTPUT_EVERY: Duration = Duration::from_millis(250);
 
 /// A page of a list.
 #[derive(Debug, Default, Deserialize)]
@@ -67,11 +74,61 @@ pub async fn list(
     Ok(Json(Page { items: runs.iter().map(views::run_summary).collect(), next }))
 }
 
+/// What is asked of one run.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GetQuery {
+    /// Whether the inputs and outputs of each attempt are wanted, too.
+    #[serde(default)]
+    record: bool,
+}
+
 /// `GET /v1/runs/{id}`
-pub async fn get(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<RunDetail>, Failure> {
+pub async fn get(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    Asked(query): Asked<GetQuery>,
+) -> Result<Json<RunDetail>, Failure> {
     let id = run_id(id)?;
-    let run = runs::run(app.journal.as_ref(), &id)?.ok_or_else(|| Failure::not_found("run", id.as_str()))?;
-    Ok(Json(views::run_detail(&run)))
+    let run = find_run(&app, &id)?;
+    if !query.record {
+        return Ok(Json(views::run_detail(&run)));
+    }
+    let journal = app.journal.clone();
+    let record = tokio::task::spawn_blocking(move || runs::record(journal.as_ref(), &run));
+    let record =
+        record.await.map_err(|error| Failure::internal("The record could not be read", &error))??;
+    Ok(Json(record))
+}
+
+fn find_run(app: &App, id: &RunId) -> Result<Run, Failure> {
+    runs::run(app.journal.as_ref(), id)?.ok_or_else(|| Failure::not_found("run", id.as_str()))
+}
+
+/// `GET /v1/runs/{id}/output`: server-sent events, each a list of what the running commands of the run wrote last. Only
+/// what is said from now on: nothing of it is kept. The stream ends with the run.
+pub async fn output(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<Sse<impl Stream<Item = Result<SseEvent, Infallible>>>, Failure> {
+    let id = run_id(id)?;
+    find_run(&app, &id)?;
+    let stream = futures::stream::unfold((app, id, Vec::new()), |(app, id, mut before)| async move {
+        loop {
+            tokio::select! {
+                () = app.stop.cancelled() => return None,
+                () = tokio::time::sleep(OUTPUT_EVERY) => {}
+            }
+            let run = find_run(&app, &id).ok().filter(|run| !run.status.is_over())?;
+            let now = runs::output(&app.hub, &run);
+            if now != before {
+                before = now;
+                let event = SseEvent::default().data(serde_json::to_string(&before).unwrap_or_default());
+                return Some((Ok(event), (app, id, before)));
+            }
+        }
+    });
+    Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))))
 }
 
 /// `POST /v1/runs`
@@ -164,7 +221,7 @@ pub async fn decide(
     Body(decide): Body<Decide>,
 ) -> Result<Json<RunSummary>, Failure> {
     let id = run_id(id)?;
-    let run = runs::run(app.journal.as_ref(), &id)?.ok_or_else(|| Failure::not_found("run", id.as_str()))?;
+    let run = find_run(&app, &id)?;
     let attempt: AttemptId = match run.waiting() {
         Some((attempt, _)) => attempt.clone(),
         None => {
@@ -185,6 +242,5 @@ pub async fn decide(
 }
 
 fn summary(app: &App, id: &RunId) -> Result<Json<RunSummary>, Failure> {
-    let run = runs::run(app.journal.as_ref(), id)?.ok_or_else(|| Failure::not_found("run", id.as_str()))?;
-    Ok(Json(views::run_summary(&run)))
+    Ok(Json(views::run_summary(&find_run(app, id)?)))
 }

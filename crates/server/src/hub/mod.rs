@@ -13,15 +13,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mainstay_api::link::{self, FromServer, LinkServer, from_server};
 use mainstay_model::{CommandId, HostId, Tags, Timestamp};
 use mainstay_store::Journal;
+use tokio::io::DuplexStream;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
-use tokio_stream::wrappers::UnixListenerStream;
+use tokio_stream::wrappers::{UnboundedReceiverStream, UnixListenerStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -29,6 +31,15 @@ use crate::clock::Clock;
 
 /// The largest message: a command's result, or a report of very many services.
 const MAX_MESSAGE_BYTES: usize = 8 * 1024 * 1024;
+
+/// The first number of pings by which [`Hub::settled`] knows that what was said before them has arrived.
+const SETTLE: u64 = 1 << 62;
+
+/// What a link inside this process holds in each direction.
+const DUPLEX_BYTES: usize = 64 * 1024;
+
+/// The most lines of output that are kept of a running command, and their length in characters: what an agent may say.
+const OUTPUT: (usize, usize) = (20, 400);
 
 /// A host, as far as the hub knows.
 #[derive(Clone, Debug, PartialEq)]
@@ -134,6 +145,8 @@ struct Pending {
     /// It may have reached the host.
     maybe_sent: bool,
     progress: watch::Sender<Progress>,
+    /// The last lines it wrote, as far as its host said.
+    lines: Vec<String>,
     waiters: usize,
 }
 
@@ -168,6 +181,8 @@ struct Known {
     /// To be told to the agent when it is back.
     forgets: BTreeSet<CommandId>,
     kept: Vec<CommandId>,
+    /// The number of the last ping that was answered.
+    answered: u64,
 }
 
 impl Known {
@@ -186,6 +201,7 @@ impl Known {
             cancels: BTreeMap::new(),
             forgets: BTreeSet::new(),
             kept: Vec::new(),
+            answered: 0,
         }
     }
 
@@ -207,6 +223,7 @@ struct Inner {
     version: String,
     hosts: Mutex<BTreeMap<HostId, Known>>,
     changes: watch::Sender<u64>,
+    settling: AtomicU64,
     tasks: TaskTracker,
 }
 
@@ -223,6 +240,7 @@ impl Hub {
             version: version.into(),
             hosts: Mutex::default(),
             changes: watch::channel(0).0,
+            settling: AtomicU64::new(0),
             tasks: TaskTracker::new(),
         }))
     }
@@ -301,6 +319,7 @@ impl Hub {
                 maybe_sent: spec.maybe_sent,
                 command: to_wire(spec),
                 progress: watch::channel(Progress::Waiting).0,
+                lines: Vec::new(),
                 waiters: 0,
             });
             pending.waiters += 1;
@@ -382,6 +401,26 @@ impl Hub {
         });
     }
 
+    /// Resolves when a host has taken in all that it was told before, or is not connected.
+    pub async fn settled(&self, host: &HostId) {
+        // Beyond every number that a link's own pings reach.
+        let nonce = SETTLE + self.0.settling.fetch_add(1, Ordering::Relaxed);
+        let mut changes = self.changes();
+        self.with(host, |known| {
+            if let Some(session) = &known.session {
+                session.send(from_server::Body::Ping(link::Ping { nonce }));
+            }
+        });
+        loop {
+            changes.borrow_and_update();
+            if self.with(host, |known| known.session.is_none() || known.answered >= nonce)
+                || changes.changed().await.is_err()
+            {
+                return;
+            }
+        }
+    }
+
     /// Commands whose results a host said to keep when it connected, oldest first: those that nobody waits for and that
     /// are in the journal can be forgotten.
     pub fn kept(&self, host: &HostId) -> Vec<CommandId> {
@@ -420,6 +459,47 @@ impl Hub {
         self.0.tasks.wait().await;
         let _ = std::fs::remove_file(path);
         served.map_err(io::Error::other)
+    }
+
+    /// Serves agents that are in this process until `stop`: what makes a connection, and the work of serving it.
+    pub fn within(
+        &self,
+        stop: CancellationToken,
+    ) -> (impl Fn() -> DuplexStream + Send + Sync + use<>, impl Future<Output = ()> + use<>) {
+        let (sender, streams) = mpsc::unbounded_channel();
+        let dial = move || {
+            let (ours, theirs) = tokio::io::duplex(DUPLEX_BYTES);
+            // A server that has ended drops its end, which the other end sees.
+            let _ = sender.send(Ok::<_, io::Error>(ours));
+            theirs
+        };
+        let hub = self.clone();
+        let serving = async move {
+            let link = LinkServer::new(hub.clone())
+                .max_decoding_message_size(MAX_MESSAGE_BYTES)
+                .max_encoding_message_size(MAX_MESSAGE_BYTES);
+            let closing = hub.clone();
+            let served = tonic::transport::Server::builder()
+                .add_service(link)
+                .serve_with_incoming_shutdown(UnboundedReceiverStream::new(streams), async move {
+                    stop.cancelled().await;
+                    closing.close();
+                })
+                .await;
+            if let Err(error) = served {
+                tracing::error!(%error, "the link inside this process failed");
+            }
+            hub.0.tasks.close();
+            hub.0.tasks.wait().await;
+        };
+        (dial, serving)
+    }
+
+    /// The last lines that a command wrote, oldest first; none of one that nobody waits for.
+    pub fn lines(&self, host: &HostId, id: &CommandId) -> Vec<String> {
+        let hosts = self.hosts_locked();
+        let pending = hosts.get(host).and_then(|known| known.commands.get(id));
+        pending.map(|pending| pending.lines.clone()).unwrap_or_default()
     }
 
     fn close(&self) {

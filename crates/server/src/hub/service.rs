@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::events;
-use super::{CommandEnd, CommandResult, Hub, Progress, Session};
+use super::{CommandEnd, CommandResult, Hub, OUTPUT, Progress, SETTLE, Session};
 
 /// How long an agent may take to say who it is.
 const HELLO: Duration = Duration::from_secs(10);
@@ -222,10 +222,17 @@ impl Hub {
                     });
                     self.changed();
                 }
+                Ok(Some(from_agent::Body::Output(output))) => self.output(&peer.host, output),
                 Ok(Some(from_agent::Body::Command(state))) => self.command(&peer.host, state, now),
                 // A pong says that it lives, which any message does. What is not known comes from a newer agent that
                 // lets us ignore it.
-                Ok(Some(from_agent::Body::Pong(_) | from_agent::Body::Hello(_)) | None) => {}
+                Ok(Some(from_agent::Body::Hello(_)) | None) => {}
+                Ok(Some(from_agent::Body::Pong(pong))) => {
+                    if pong.nonce >= SETTLE {
+                        self.with(&peer.host, |known| known.answered = known.answered.max(pong.nonce));
+                        self.changed();
+                    }
+                }
                 Err(status) => {
                     broken = Some(status);
                     break;
@@ -246,6 +253,20 @@ impl Hub {
             Some(status) => Err(Ended::Lost(format!("the connection broke: {}", status.message()))),
             None => Ok(()),
         }
+    }
+
+    fn output(&self, host: &HostId, output: link::Output) {
+        let Ok(id) = CommandId::new(output.id) else { return };
+        let short = |line: &String| {
+            let shown = line.chars().filter(|c| !c.is_control() || *c == '\t');
+            shown.take(OUTPUT.1).collect::<String>()
+        };
+        let lines: Vec<String> = output.lines.iter().rev().take(OUTPUT.0).rev().map(short).collect();
+        self.with(host, |known| {
+            if let Some(pending) = known.commands.get_mut(&id) {
+                pending.lines = lines;
+            }
+        });
     }
 
     fn command(&self, host: &HostId, state: link::CommandState, now: Timestamp) {

@@ -170,7 +170,18 @@ impl Engine {
         self.inner.tasks.wait().await;
     }
 
-    /// Resolves when no run is active.
+    /// Resolves when a run's task has ended: because the run is over, because the engine was stopped, or because the run
+    /// cannot go on, and then the answer says why.
+    pub async fn ended(&self, id: &RunId) -> Option<String> {
+        let active = self.inner.active.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = active.get(id)?.seen.clone();
+        drop(active);
+        while seen.changed().await.is_ok() {}
+        let last = seen.borrow();
+        last.waits.clone().filter(|_| !last.over)
+    }
+
+    /// The runs that are active.
     pub fn active(&self) -> BTreeSet<RunId> {
         self.inner.active.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
     }
@@ -255,6 +266,7 @@ impl Inner {
                 }
                 Some(Err(error)) => {
                     tracing::error!(run = %id, %error, "a run cannot go on");
+                    let error = crate::views::chain(&error);
                     let waits = format!("Run {id} of {procedure} cannot go on: {error}");
                     show.send_replace(Seen { over: false, waits: Some(waits) });
                 }

@@ -9,9 +9,11 @@ mod on_hub;
 mod orders;
 mod performer;
 mod procedures;
+mod record;
 mod script;
 
 pub use engine::{Engine, RunError, derived_run_id};
 pub use fold::{ACTIVE_TABLE, ActiveFold, RUNS_TABLE, RunsFold, newest, run, unfinished};
 pub use performer::{Act, Order, Performer};
 pub use procedures::{Found, NoProcedures, Procedures};
+pub use record::{output, record};

@@ -4,6 +4,7 @@
 //! on disk. Readers have their own connections and never wait for the writer.
 
 mod checkpoint;
+mod look;
 mod open;
 mod readers;
 mod schema;
@@ -25,6 +26,7 @@ use crate::{Fold, Head, Journal, RowQuery, StoreError};
 use readers::Readers;
 use writer::{Request, Work};
 
+pub use look::LookJournal;
 pub(crate) use open::{classify, open_existing};
 pub(crate) use readers::read_event;
 pub(crate) use schema::{SqlBacking, Tables, create_table, hash, number, read_head, store_version};

@@ -1,14 +1,14 @@
 //! What a terminal shows of a change while it goes on: a line for each step, with its state and how long it takes.
 //!
-//! The board is a fold of the change's events, and what is drawn is a function of it and of the time; [`Canvas`] alone
+//! The board is a fold of the change's events, and what is drawn is a function of it and of the time; the canvas alone
 //! writes.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 
 use mainstay_model::Timestamp;
 use mainstay_plan::{ChangeEvent, Outcome, Plan};
 
+use crate::canvas::pick;
 use crate::screen::{Style, Tone, clean, count, shorten};
 use crate::time::length;
 
@@ -144,25 +144,16 @@ impl Board {
     /// All steps, or those that matter most where there are too many: first what is wrong, then what goes on, then
     /// what was done last and what comes next. They stand in the order of the waves.
     fn shown(&self) -> Vec<&Step> {
-        let mut places: Vec<(u8, usize)> = Vec::new();
-        for (index, place) in self.order.iter().enumerate() {
-            let rank = match self.steps.get(place).map(|step| &step.at) {
-                Some(At::Lost { .. }) => 0,
-                Some(At::Done { outcome, .. }) if !matches!(outcome, Outcome::Applied | Outcome::Skipped) => {
-                    0
-                }
-                Some(At::Going { .. }) => 1,
-                Some(At::Waiting) => 2,
-                _ => 3,
-            };
-            places.push((rank, index));
-        }
-        if places.len() > MAX_LINES {
-            places.sort_unstable();
-            places.truncate(MAX_LINES);
-            places.sort_unstable_by_key(|(_, index)| *index);
-        }
-        places.iter().filter_map(|(_, index)| self.steps.get(self.order.get(*index)?)).collect()
+        let rank = |place: &usize| match self.steps.get(place).map(|step| &step.at) {
+            Some(At::Lost { .. }) => 0,
+            Some(At::Done { outcome, .. }) if !matches!(outcome, Outcome::Applied | Outcome::Skipped) => 0,
+            Some(At::Going { .. }) => 1,
+            Some(At::Waiting) => 2,
+            _ => 3,
+        };
+        let ranks: Vec<u8> = self.order.iter().map(rank).collect();
+        let picked = pick(&ranks, MAX_LINES).into_iter();
+        picked.filter_map(|index| self.steps.get(self.order.get(index)?)).collect()
     }
 }
 
@@ -202,37 +193,6 @@ fn line(step: &Step, width: usize, now: Timestamp, style: Style) -> String {
         step.verb
     );
     text.trim_end().to_owned()
-}
-
-/// Some lines of a terminal that are drawn again and again.
-#[derive(Default)]
-pub struct Canvas {
-    drawn: usize,
-}
-
-impl Canvas {
-    /// What shows these lines in the place of those that were drawn before. The terminal is told not to break long
-    /// lines meanwhile, so that each takes exactly one row.
-    fn redraw(&mut self, lines: &[String]) -> String {
-        let mut out = String::from("\x1b[?7l");
-        if self.drawn > 0 {
-            out.push_str(&format!("\x1b[{}A", self.drawn));
-        }
-        for line in lines {
-            out.push_str(&format!("\r\x1b[2K{line}\n"));
-        }
-        // Rows that are no longer needed.
-        out.push_str("\x1b[J\x1b[?7h");
-        self.drawn = lines.len();
-        out
-    }
-
-    /// Draws on stderr. That nobody sees it is no failure.
-    pub fn draw(&mut self, lines: &[String]) {
-        let text = self.redraw(lines);
-        let mut out = std::io::stderr().lock();
-        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    }
 }
 
 #[cfg(test)]
@@ -374,12 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_drawn_over_those_before() {
-        let mut canvas = Canvas::default();
-        let lines = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-        assert_eq!(canvas.redraw(&lines(&["a", "b"])), "\x1b[?7l\r\x1b[2Ka\n\r\x1b[2Kb\n\x1b[J\x1b[?7h");
-        assert_eq!(canvas.redraw(&lines(&["c"])), "\x1b[?7l\x1b[2A\r\x1b[2Kc\n\x1b[J\x1b[?7h");
-        assert!(canvas.redraw(&lines(&["d"])).starts_with("\x1b[?7l\x1b[1A"));
+    fn states_are_painted() {
         let painted = pair().draw(at(0), Style { color: true }).join("");
         assert!(painted.contains("\x1b[2m· waiting"), "{painted}");
         assert_eq!(length(Duration::from_millis(1_250)), "1.2 s");

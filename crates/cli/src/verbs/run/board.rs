@@ -1,0 +1,341 @@
+//! What a terminal shows of a run while it goes on: a line for each step, what the running ones write, and what the run
+//! waits for. A function of the run, of the output and of the time.
+
+use mainstay_api::v1::{OutputView, RunDetail, StepView};
+use mainstay_model::Timestamp;
+
+use crate::canvas::pick;
+use crate::screen::{Style, Tone, clean, count, shorten};
+use crate::time::length;
+
+/// How many of the last lines of output are shown: of one host, and of several hosts each.
+const TAIL: (usize, usize) = (6, 2);
+
+/// Of how many hosts output is shown at the same time.
+const MAX_HOSTS: usize = 4;
+
+/// The widest that a step's name is shown.
+const MAX_NAME: usize = 40;
+
+/// The rows that everything but the steps may take.
+const OTHER_ROWS: usize = 14;
+
+/// What the lines are for.
+#[derive(Clone, Copy)]
+pub struct Frame {
+    /// The time.
+    pub now: Timestamp,
+    /// Colours.
+    pub style: Style,
+    /// Columns and rows.
+    pub size: (usize, usize),
+    /// Whether the run goes on here, where it is drawn, and not on a server.
+    pub here: bool,
+}
+
+/// A sign, and the words that always stand beside it.
+fn words(status: &str) -> (&'static str, &str, Tone) {
+    match status {
+        "Success" => ("✓", "done", Tone::Good),
+        "InProgress" => ("▸", "going", Tone::Busy),
+        "Waiting" => ("‖", "waits", Tone::Busy),
+        "Cancelling" => ("◂", "stopping", Tone::Busy),
+        "Failed" => ("✗", "failed", Tone::Bad),
+        "TimedOut" => ("✗", "timed out", Tone::Bad),
+        "OutcomeUnknown" => ("?", "unknown", Tone::Unknown),
+        "Cancelled" => ("-", "cancelled", Tone::Bad),
+        "Skipped" => ("-", "skipped", Tone::Dim),
+        "Exited" => ("-", "left", Tone::Dim),
+        "Pending" => ("·", "", Tone::Dim),
+        other => ("·", other, Tone::Dim),
+    }
+}
+
+/// How much a step matters where there is no room for all: first what is wrong or goes on, then what comes next, then
+/// what is done.
+fn rank(step: &StepView) -> u8 {
+    match step.status.as_str() {
+        "Failed" | "TimedOut" | "OutcomeUnknown" | "Waiting" | "InProgress" | "Cancelling" => 0,
+        "Pending" => 1,
+        _ => 2,
+    }
+}
+
+/// How deep a step stands in loops.
+fn depth(step: &StepView, steps: &[StepView]) -> usize {
+    let mut depth = 0;
+    let mut parent = step.parent.as_deref();
+    while let Some(name) = parent
+        && depth < 8
+    {
+        depth += 1;
+        parent = steps.iter().find(|step| step.name == name).and_then(|step| step.parent.as_deref());
+    }
+    depth
+}
+
+/// The lines that show a run now.
+pub fn draw(run: &RunDetail, outputs: &[OutputView], frame: Frame) -> Vec<String> {
+    let Frame { now, style, size: (columns, rows), .. } = frame;
+    let summary = &run.summary;
+    let took = length(summary.ended_at.unwrap_or(now).since(summary.started_at));
+    let over = run.steps.iter().filter(|step| step.ended_at.is_some()).count();
+    let mut lines = vec![format!(
+        "{} of {}: {}, {over} of {}, {took}",
+        style.bold(&format!("run {}", clean(&summary.id))),
+        clean(&summary.procedure),
+        style.state(&summary.status),
+        count(run.steps.len(), "step"),
+    )];
+    let ranks: Vec<u8> = run.steps.iter().map(rank).collect();
+    let shown = pick(&ranks, rows.saturating_sub(OTHER_ROWS).max(3));
+    let name = |step: &StepView| format!("{}{}", "  ".repeat(depth(step, &run.steps)), clean(&step.name));
+    let width = shown.iter().map(|place| name(&run.steps[*place]).chars().count()).max().unwrap_or_default();
+    for place in &shown {
+        let step = &run.steps[*place];
+        lines.push(cut(&step_line(&name(step), width.min(MAX_NAME), step, frame), columns));
+        lines.extend(tails(step, outputs, columns).into_iter().map(|line| style.paint(Tone::Dim, &line)));
+    }
+    if shown.len() < run.steps.len() {
+        let hidden = count(run.steps.len() - shown.len(), "further step");
+        lines.push(style.paint(Tone::Dim, &format!("  and {hidden}")));
+    }
+    lines.extend(foot(run, frame));
+    lines
+}
+
+/// A line without colours that stick out of it: it is cut before it is painted, as far as it is plain.
+fn cut(line: &str, columns: usize) -> String {
+    // Painted lines carry sequences of their own length; the terminal cuts those.
+    if line.contains('\x1b') { line.to_owned() } else { shorten(line, columns) }
+}
+
+fn step_line(name: &str, width: usize, step: &StepView, frame: Frame) -> String {
+    let Frame { now, style, .. } = frame;
+    let (sign, word, tone) = words(&step.status);
+    let time = match (step.started_at, step.ended_at) {
+        (Some(from), Some(to)) => length(to.since(from)),
+        (Some(from), None) => length(now.since(from)),
+        _ => String::new(),
+    };
+    let mut facts = Vec::new();
+    if let Some(iteration) = step.iteration {
+        facts.push(format!("iteration {iteration}"));
+    } else if let Some(iteration) = step.outputs.get("CurrentIteration") {
+        facts.push(format!("iteration {iteration}"));
+    }
+    if step.attempts > 1 {
+        facts.push(format!("attempt {}", step.attempts));
+    }
+    let last = step.tries.last();
+    match last.map(|attempt| attempt.hosts.as_slice()) {
+        Some([host]) => facts.push(format!("on {}", clean(host))),
+        Some(hosts) if !hosts.is_empty() => facts.push(format!("on {}", count(hosts.len(), "host"))),
+        _ => {}
+    }
+    if let Some(message) = step.message.as_deref().filter(|_| step.status != "Success") {
+        facts.push(clean(message.lines().next().unwrap_or_default()));
+    }
+    let action = step.action.strip_prefix("aws:").unwrap_or(&step.action);
+    // Padded before it is painted, because colours have no width.
+    let state = style.paint(tone, &format!("{sign} {word:<9}"));
+    let text = format!(
+        "  {state} {:<width$}  {time:>9}  {}  {}",
+        shorten(name, MAX_NAME),
+        style.paint(Tone::Dim, &format!("{:<14}", clean(action))),
+        facts.join(", ")
+    );
+    text.trim_end().to_owned()
+}
+
+/// What the commands of a running step wrote last.
+fn tails(step: &StepView, outputs: &[OutputView], columns: usize) -> Vec<String> {
+    if step.ended_at.is_some() {
+        return Vec::new();
+    }
+    let of: Vec<&OutputView> = outputs.iter().filter(|output| output.step == step.name).collect();
+    let most = if of.len() == 1 { TAIL.0 } else { TAIL.1 };
+    let mut lines = Vec::new();
+    for output in of.iter().take(MAX_HOSTS) {
+        let from = output.lines.len().saturating_sub(most);
+        for line in &output.lines[from..] {
+            let line = clean(line);
+            let text = if of.len() == 1 { line } else { format!("{}: {line}", clean(&output.host)) };
+            lines.push(shorten(&format!("      | {text}"), columns));
+        }
+    }
+    if of.len() > MAX_HOSTS {
+        lines.push(format!("      | and {}", count(of.len() - MAX_HOSTS, "further host")));
+    }
+    lines
+}
+
+/// What stands below the steps: why it ended so, or what it waits for and what to type.
+fn foot(run: &RunDetail, frame: Frame) -> Vec<String> {
+    let Frame { style, size: (columns, _), here, .. } = frame;
+    let id = clean(&run.summary.id);
+    let mut lines = Vec::new();
+    if let Some(wait) = &run.waiting {
+        lines.push(style.paint(Tone::Busy, &shorten(&format!("waits: {}", clean(&wait.reason)), columns)));
+        if !here {
+            let what = if wait.pause {
+                format!(
+                    "  `mainstay runs decide {id} --as succeeded` lets it go on; `mainstay runs cancel {id}` ends it"
+                )
+            } else {
+                format!(
+                    "  `mainstay runs decide {id} --as succeeded|failed|retry`, or `mainstay runs cancel {id}`"
+                )
+            };
+            lines.push(what);
+        }
+    } else if let Some(message) = run.summary.message.as_deref() {
+        let tone = if run.summary.finished { Tone::Bad } else { Tone::Busy };
+        lines.push(style.paint(tone, &shorten(&clean(message), columns.saturating_mul(2))));
+    }
+    lines
+}
+
+#[cfg(test)]
+pub mod tests {
+    use mainstay_api::v1::{AttemptView, RunSummary, WaitView};
+    use serde_json::Map;
+
+    use super::*;
+
+    /// A run of these steps: name, status, and from when to when in milliseconds.
+    pub fn run(status: &str, steps: &[(&str, &str, Option<i64>, Option<i64>)]) -> RunDetail {
+        let at = Timestamp::from_millis;
+        RunDetail {
+            summary: RunSummary {
+                id: "r1".to_owned(),
+                workload: None,
+                procedure: "restore".to_owned(),
+                status: status.to_owned(),
+                finished: matches!(status, "Success" | "Failed" | "TimedOut" | "Cancelled"),
+                started_at: at(0),
+                ended_at: None,
+                current_step: None,
+                started_by: "alice".to_owned(),
+                message: None,
+            },
+            parameters: Map::new(),
+            variables: Map::new(),
+            waiting: None,
+            cause: None,
+            digest: String::new(),
+            outputs: Map::new(),
+            parent: None,
+            continues: None,
+            steps: steps
+                .iter()
+                .map(|(name, status, from, to)| StepView {
+                    name: (*name).to_owned(),
+                    action: "aws:runShellScript".to_owned(),
+                    status: (*status).to_owned(),
+                    started_at: from.map(at),
+                    ended_at: to.map(at),
+                    attempts: u32::from(from.is_some()),
+                    tries: Vec::new(),
+                    parent: None,
+                    iteration: None,
+                    earlier_attempts: 0,
+                    next: None,
+                    outputs: Map::new(),
+                    message: None,
+                    child: None,
+                    taken_from: None,
+                    commands: Vec::new(),
+                })
+                .collect(),
+        }
+    }
+
+    fn drawn(run: &RunDetail, outputs: &[OutputView], here: bool) -> String {
+        let frame =
+            Frame { now: Timestamp::from_millis(2_500), style: Style::default(), size: (80, 30), here };
+        draw(run, outputs, frame).join("\n")
+    }
+
+    #[test]
+    fn steps_have_their_state_their_time_and_what_they_write() {
+        let mut view = run(
+            "InProgress",
+            &[
+                ("inspect", "Success", Some(0), Some(1_200)),
+                ("mend", "InProgress", Some(1_200), None),
+                ("look", "Pending", None, None),
+            ],
+        );
+        view.steps[1].attempts = 2;
+        view.steps[1].tries = vec![AttemptView {
+            id: "a".to_owned(),
+            started_at: Timestamp::from_millis(1_200),
+            ended_at: None,
+            result: None,
+            message: None,
+            hosts: vec!["app-1".to_owned()],
+            inputs: None,
+            outputs: Map::new(),
+            decided_by: None,
+        }];
+        let lines: Vec<String> = (1..=9).map(|number| format!("line {number}\x1b[2J")).collect();
+        let output = OutputView { step: "mend".to_owned(), host: "app-1".to_owned(), lines };
+        let text = drawn(&view, &[output], false);
+        let wanted = [
+            "run r1 of restore: InProgress, 1 of 3 steps, 2.5 s",
+            "  ✓ done      inspect      1.2 s  runShellScript",
+            "  ▸ going     mend         1.3 s  runShellScript  attempt 2, on app-1",
+            "      | line 4\u{fffd}[2J",
+        ];
+        for line in wanted {
+            assert!(text.lines().any(|have| have.trim_end() == line), "{line}\n{text}");
+        }
+        assert!(!text.contains("line 3"), "six lines at most: {text}");
+        assert!(text.contains("  ·           look"), "{text}");
+    }
+
+    #[test]
+    fn what_it_waits_for_is_said_with_the_command() {
+        let mut view = run("Waiting", &[("mend", "OutcomeUnknown", Some(0), None)]);
+        view.waiting = Some(WaitView {
+            step: "mend".to_owned(),
+            attempt: "a".to_owned(),
+            reason: "Nobody knows whether step mend happened".to_owned(),
+            pause: false,
+        });
+        let text = drawn(&view, &[], false);
+        assert!(
+            text.contains("waits: Nobody knows") && text.contains("`mainstay runs decide r1 --as"),
+            "{text}"
+        );
+        assert!(!drawn(&view, &[], true).contains("decide"), "here it is asked for");
+    }
+
+    #[test]
+    fn there_are_never_more_lines_than_rows() {
+        let names: Vec<String> = (0..100).map(|number| format!("s{number}")).collect();
+        let steps: Vec<(&str, &str, Option<i64>, Option<i64>)> = names
+            .iter()
+            .enumerate()
+            .map(|(at, name)| match at {
+                0..50 => (name.as_str(), "Success", Some(0), Some(1)),
+                50 => (name.as_str(), "InProgress", Some(1), None),
+                _ => (name.as_str(), "Pending", None, None),
+            })
+            .collect();
+        let text = drawn(&run("InProgress", &steps), &[], false);
+        assert!(text.lines().count() < 30 && text.contains("s50 ") && text.contains("s51"), "{text}");
+        assert!(text.contains("  and 84 further steps"), "{text}");
+    }
+
+    #[test]
+    fn steps_of_loops_are_indented() {
+        let mut view =
+            run("InProgress", &[("each", "InProgress", Some(0), None), ("one", "InProgress", Some(0), None)]);
+        view.steps[1].parent = Some("each".to_owned());
+        view.steps[1].iteration = Some(3);
+        let text = drawn(&view, &[], false);
+        assert!(text.contains("going       one") && text.contains("iteration 3"), "{text}");
+    }
+}

@@ -44,7 +44,7 @@ const fn built(facts: ActionFacts) -> ActionFacts {
 }
 
 const fn api(name: &'static str, required: &'static [&'static str]) -> ActionFacts {
-    ActionFacts { open: true, ..action(name, required, &[], &[]) }
+    ActionFacts { open: true, ..declares(action(name, required, &[], &[])) }
 }
 
 const fn declares(facts: ActionFacts) -> ActionFacts {
@@ -65,25 +65,25 @@ pub const ACTIONS: [ActionFacts; 29] = [
     )),
     api("aws:assertAwsResourceProperty", &["Service", "Api", "PropertySelector", "DesiredValues"]),
     built(action("aws:branch", &["Choices"], &["Default"], &[])),
-    action(
+    declares(action(
         "aws:changeInstanceState",
         &["InstanceIds", "DesiredState"],
         &["CheckStateOnly", "Force", "AdditionalInfo"],
         &["InstanceStates"],
-    ),
-    no_way_out(action(
+    )),
+    no_way_out(declares(action(
         "aws:copyImage",
         &["SourceRegion", "SourceImageId", "ImageName"],
         &["ImageDescription", "Encrypted", "KmsKeyId", "ClientToken"],
         &["ImageId", "ImageState"],
-    )),
-    no_way_out(action(
+    ))),
+    no_way_out(declares(action(
         "aws:createImage",
         &["InstanceId", "ImageName"],
         &["ImageDescription", "NoReboot", "BlockDeviceMappings"],
         &["ImageId", "ImageState"],
-    )),
-    no_way_out(action(
+    ))),
+    no_way_out(declares(action(
         "aws:createStack",
         &["StackName"],
         &[
@@ -103,10 +103,15 @@ pub const ACTIONS: [ActionFacts; 29] = [
             "ClientRequestToken",
         ],
         &["StackId", "StackStatus", "StackStatusReason"],
+    ))),
+    no_way_out(declares(action("aws:createTags", &["ResourceIds", "Tags"], &["ResourceType"], &[]))),
+    declares(action("aws:deleteImage", &["ImageId"], &[], &[])),
+    declares(action(
+        "aws:deleteStack",
+        &["StackName"],
+        &["RoleARN", "RetainResources", "ClientRequestToken"],
+        &[],
     )),
-    no_way_out(action("aws:createTags", &["ResourceIds", "Tags"], &["ResourceType"], &[])),
-    action("aws:deleteImage", &["ImageId"], &[], &[]),
-    action("aws:deleteStack", &["StackName"], &["RoleARN", "RetainResources", "ClientRequestToken"], &[]),
     built(declares(action(
         "aws:executeAutomation",
         &["DocumentName"],
@@ -123,7 +128,7 @@ pub const ACTIONS: [ActionFacts; 29] = [
         ],
         &["Output", "ExecutionId", "Status"],
     ))),
-    declares(api("aws:executeAwsApi", &["Service", "Api"])),
+    api("aws:executeAwsApi", &["Service", "Api"]),
     built(declares(action(
         "aws:executeScript",
         &["Runtime"],
@@ -175,12 +180,12 @@ pub const ACTIONS: [ActionFacts; 29] = [
     ))),
     ActionFacts {
         open: true,
-        ..no_way_out(action(
+        ..no_way_out(declares(action(
             "aws:runInstances",
             &["ImageId"],
             &["InstanceType", "MinInstanceCount", "MaxInstanceCount"],
             &["InstanceIds", "InstanceStates"],
-        ))
+        )))
     },
     no_way_out(built(action("aws:sleep", &[], &["Duration", "Timestamp"], &[]))),
     built(action("aws:updateVariable", &["Name", "Value"], &[], &[])),

@@ -82,8 +82,12 @@ impl Operator {
         OPERATORS.iter().find(|(_, operator)| *operator == self).map_or("", |(name, _)| name)
     }
 
-    /// Whether the relation holds. A value of another type is an error: neither true nor false would be right.
+    /// Whether the relation holds. A value of another type is an error: neither true nor false would be right. Nothing
+    /// (null) stands in no relation to anything.
     fn holds(self, value: &Value, constant: &Value) -> Result<bool, Mismatch> {
+        if value.is_null() || constant.is_null() {
+            return Ok(false);
+        }
         let mismatch = |wanted: &str, found: &Value| {
             Mismatch(format!("{} compares {wanted}, found {}", self.name(), describe(found)))
         };

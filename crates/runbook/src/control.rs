@@ -11,7 +11,7 @@ use crate::event::{Body, Weight};
 use crate::inputs::{self, MAX_ITERATIONS};
 use crate::machine::{Machine, Then};
 use crate::parse::PLATFORM;
-use crate::reference::{Reference, interpolate};
+use crate::reference::{Reference, interpolate, whole};
 use crate::run::{LoopFrame, RunStatus, StepStatus};
 
 impl Machine<'_> {
@@ -25,7 +25,7 @@ impl Machine<'_> {
         match &step.work {
             Work::Branch { choices, default } => {
                 let chosen = choices.iter().find_map(|choice| {
-                    match choice.condition.holds(&|variable| self.resolve(variable).map_err(Mismatch)) {
+                    match choice.condition.holds(&|variable| self.compared(variable)) {
                         Ok(true) => Some(Ok(Some(choice.next_step.clone()))),
                         Ok(false) => None,
                         Err(Mismatch(message)) => Some(Err(message)),
@@ -58,6 +58,19 @@ impl Machine<'_> {
             }
         }
         true
+    }
+
+    /// A side of a comparison. An output that its step declares and left empty is nothing, which equals no constant;
+    /// anywhere else it is an error.
+    fn compared(&self, value: &Value) -> Result<Value, Mismatch> {
+        if let Some(Reference::Output { step, output }) = value.as_str().and_then(whole)
+            && let Some(record) = self.run.step(&step)
+            && record.status == StepStatus::Success
+            && !record.outputs.contains_key(&output)
+        {
+            return Ok(Value::Null);
+        }
+        self.resolve(value).map_err(Mismatch)
     }
 
     // ---- variables ----
@@ -121,14 +134,12 @@ impl Machine<'_> {
             _ if self.run.cancelling.is_some() => {
                 return self.finish_step(step, StepStatus::Cancelled, outputs, None, Then::End);
             }
-            (Over::While(condition), _) => {
-                match condition.holds(&|variable| self.resolve(variable).map_err(Mismatch)) {
-                    Ok(further) => further,
-                    Err(Mismatch(message)) => {
-                        return self.fail(index, step, StepStatus::Failed, message, outputs);
-                    }
+            (Over::While(condition), _) => match condition.holds(&|variable| self.compared(variable)) {
+                Ok(further) => further,
+                Err(Mismatch(message)) => {
+                    return self.fail(index, step, StepStatus::Failed, message, outputs);
                 }
-            }
+            },
             (Over::Each { .. }, Some(values)) => {
                 values.len() > usize::try_from(frame.iteration).unwrap_or(usize::MAX)
             }

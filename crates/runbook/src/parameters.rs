@@ -136,7 +136,8 @@ pub(crate) fn check(parameter: &Parameter, value: &Value) -> Option<String> {
         return Some(format!("is {}, found {}", article(kind), describe(value)));
     }
     if !parameter.allowed_values.is_empty() {
-        let allowed = |value: &Value| parameter.allowed_values.contains(value);
+        // `allowedValues` writes numbers and truth values as text as often as not.
+        let allowed = |value: &Value| parameter.allowed_values.iter().any(|one| plain(one) == plain(value));
         let fits = allowed(value) || value.as_array().is_some_and(|list| list.iter().all(allowed));
         if !fits {
             let names: Vec<String> = parameter.allowed_values.iter().map(plain).collect();

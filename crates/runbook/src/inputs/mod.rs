@@ -112,15 +112,17 @@ pub(crate) fn variable_problem(kind: &ParameterType, value: &Value) -> Option<St
     }
 }
 
-/// The outputs of a step: those of its action and those it declares.
+/// The outputs of a step: those of its action and those it declares. A declared output with nothing at its place is left
+/// out: a script returns one thing or another, and what comes after asks which. Reading it where a value is needed is
+/// the error.
 pub(crate) fn declared(step: &Step, outputs: &Map<String, Value>) -> Result<Map<String, Value>, String> {
     let mut all = outputs.clone();
     let root = Value::Object(outputs.clone());
     for declaration in &step.outputs {
         let selector = declaration.selector.as_str();
-        let value = declaration.selector.select(&root).ok_or_else(|| {
-            format!("Output {} has no value: there is nothing at {selector}", declaration.name)
-        })?;
+        let Some(value) = declaration.selector.select(&root).filter(|value| !value.is_null()) else {
+            continue;
+        };
         if let Some(kind) = &declaration.kind
             && !kind.admits(&value)
         {

@@ -26,7 +26,11 @@ fn host_ids(texts: Vec<String>, path: &[mainstay_model::Segment], reader: &mut R
 }
 
 pub(super) fn read_targets(inputs: &Map<String, Value>, reader: &mut Reader<'_>) -> Option<Targets> {
-    match (inputs.get("InstanceIds"), inputs.get("Targets")) {
+    // Procedures hand on two parameters of which the caller fills one.
+    let both = inputs.contains_key("InstanceIds") && inputs.contains_key("Targets");
+    let given = |key: &str| inputs.get(key).filter(|value| !(both && says_nothing(value)));
+    match (given("InstanceIds"), given("Targets")) {
+        (Some(hosts), Some(targets)) if reader.open(hosts) || reader.open(targets) => None,
         (Some(_), Some(_)) => {
             reader.push(
                 Problem::error(
@@ -36,6 +40,14 @@ pub(super) fn read_targets(inputs: &Map<String, Value>, reader: &mut Reader<'_>)
                 )
                 .on_key(),
             );
+            None
+        }
+        (None, None) if both => {
+            reader.push(Problem::error(
+                "bad-value",
+                reader.at("InstanceIds"),
+                "`InstanceIds` and `Targets` both name no host",
+            ));
             None
         }
         (None, None) => {
@@ -79,6 +91,14 @@ pub(super) fn read_targets(inputs: &Map<String, Value>, reader: &mut Reader<'_>)
             reader.wrong(reader.at("Targets"), "Targets", "a list of `Key` and `Values`", other);
             None
         }
+    }
+}
+
+fn says_nothing(value: &Value) -> bool {
+    match value {
+        Value::Array(list) => list.iter().all(says_nothing),
+        Value::String(text) => text.is_empty(),
+        other => other.is_null(),
     }
 }
 

@@ -80,9 +80,10 @@ impl Machine<'_> {
             Reference::Parameter(name) => Ok(self.run.parameters.get(name).cloned()),
             // Command documents refer to parameters only; anything else belongs to their scripts.
             _ if self.document.language == Language::Command => Ok(None),
-            Reference::Named { space, name } if space == "variable" => {
-                Ok(self.run.variables.get(name).cloned())
-            }
+            Reference::Named { space, name } if space == "variable" => match self.run.variables.get(name) {
+                Some(value) => Ok(Some(value.clone())),
+                None => Err(format!("Variable {name} has no default, and no step has set it")),
+            },
             Reference::Output { step, output } => {
                 let Some(record) = self.run.step(step) else { return Ok(None) };
                 match record.outputs.get(output) {

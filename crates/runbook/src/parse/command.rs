@@ -313,16 +313,16 @@ pub(crate) fn no_performer(name: &str, path: Vec<Segment>) -> Problem {
     Problem::error("not-built", path, format!("{name} has no performer yet"))
 }
 
-/// Keys that the agent's own messages carry on every step. They say nothing in a document, so only what says nothing
-/// is taken.
+/// Keys that the agent's own messages carry on every step, and that people write there by mistake. The agent does not
+/// look at them, so they do nothing; that is said where they were meant to do something.
 fn wire_keys(map: &Map<String, Value>, reader: &mut Reader<'_>) {
     for key in ["maxAttempts", "onFailure", "settings", "timeoutSeconds"] {
         let Some(value) = map.get(key) else { continue };
         if !(value.is_null() || *value == 0 || *value == "") {
-            let problem = Problem::error(
-                "unknown-key",
+            let problem = Problem::warning(
+                "unused-key",
                 reader.at(key),
-                format!("Steps of Command documents have no `{key}`"),
+                format!("`{key}` does nothing here: steps of Command documents do not look at it"),
             )
             .on_key();
             reader.push(match key {
@@ -437,7 +437,7 @@ fn work(
     let id = (version == Version::V1_2).then_some("id");
     let known: Vec<&str> =
         facts.required.iter().chain(facts.optional).chain(&SHARED).copied().chain(id).collect();
-    reader.unknown_keys(inputs, &known, &format!("the inputs of {}", facts.name));
+    unknown_inputs(facts, inputs, &known, reader);
     for key in facts.required.iter().filter(|key| !inputs.contains_key(**key)) {
         reader.missing(key, facts.name);
     }
@@ -480,6 +480,29 @@ fn work(
         }
     };
     (work, rules)
+}
+
+/// Inputs that a plugin does not look at. Documents in use have them, so they are no error but where another input is
+/// likely to be meant.
+fn unknown_inputs(facts: &PluginFacts, inputs: &Map<String, Value>, known: &[&str], reader: &mut Reader<'_>) {
+    for key in inputs.keys().filter(|key| !known.contains(&key.as_str())) {
+        let near = nearest(key, known.iter().copied());
+        let problem = match near {
+            Some(near) => Problem::error(
+                "unknown-key",
+                reader.at(key),
+                format!("`{key}` is not a key of the inputs of {}", facts.name),
+            )
+            .help(format!("Did you mean `{near}`?")),
+            None => Problem::warning(
+                "unused-key",
+                reader.at(key),
+                format!("`{key}` does nothing here: {} does not look at it", facts.name),
+            )
+            .help(format!("Its inputs are {}", known.join(", "))),
+        };
+        reader.push(problem.on_key());
+    }
 }
 
 /// A text that is one of a few words, or decided by a reference.

@@ -31,25 +31,24 @@ pub(crate) fn read_all(map: &Map<String, Value>, reader: &mut Reader<'_>) -> Par
     definitions(map, "parameters", reader)
 }
 
-/// Variables are defined as parameters are. What they begin with is their default, so each needs one.
+/// Variables are defined as parameters are. What they begin with is their default; without one a step has to set them
+/// before they are read.
 pub(crate) fn read_variables(map: &Map<String, Value>, reader: &mut Reader<'_>) -> Parameters {
     let variables = definitions(map, "variables", reader);
     for (name, variable) in &variables {
         let Some(variable) = variable else { continue };
         let mut within = reader.inside("variables");
         let mut within = within.inside(name.as_str());
-        match &variable.default {
-            None => within.missing("default", "A variable"),
-            Some(default) if default == "" || !variable.kind.admits(default) => {}
-            Some(default) => {
-                if let Some(reason) = variable_problem(&variable.kind, default) {
-                    within.push(Problem::error(
-                        "bad-default",
-                        within.at("default"),
-                        format!("The default does not fit its variable: {reason}"),
-                    ));
-                }
-            }
+        if let Some(default) = &variable.default
+            && default != ""
+            && variable.kind.admits(default)
+            && let Some(reason) = variable_problem(&variable.kind, default)
+        {
+            within.push(Problem::error(
+                "bad-default",
+                within.at("default"),
+                format!("The default does not fit its variable: {reason}"),
+            ));
         }
     }
     variables
@@ -62,12 +61,16 @@ fn definitions(map: &Map<String, Value>, key: &str, reader: &mut Reader<'_>) -> 
     let mut within = reader.inside(key);
     for (name, definition) in definitions {
         let mut within = within.inside(name.as_str());
-        let good = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-        if name.is_empty() || !name.bytes().all(good) {
+        let more = if key == "variables" { &b"_-"[..] } else { &b""[..] };
+        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || more.contains(&b)) {
             within.push(
                 Problem::error("bad-name", within.path.clone(), format!("`{name}` is not a {what}'s name"))
                     .on_key()
-                    .label("expected letters, digits and `_`"),
+                    .label(if more.is_empty() {
+                        "expected letters and digits"
+                    } else {
+                        "expected letters, digits, `_` and `-`"
+                    }),
             );
         }
         let parameter = match definition {
@@ -113,7 +116,7 @@ fn read(map: &Map<String, Value>, reader: &mut Reader<'_>) -> Option<Parameter> 
     let parameter = Parameter {
         kind: kind?,
         description,
-        default: map.get("default").filter(|value| !value.is_null()).cloned(),
+        default: written_default(map, reader),
         allowed_values,
         allowed_pattern,
         min_items,
@@ -124,6 +127,23 @@ fn read(map: &Map<String, Value>, reader: &mut Reader<'_>) -> Option<Parameter> 
     };
     default(&parameter, reader);
     Some(parameter)
+}
+
+/// The default as it is meant: whole numbers are also written as text.
+fn written_default(map: &Map<String, Value>, reader: &mut Reader<'_>) -> Option<Value> {
+    let default = map.get("default").filter(|value| !value.is_null())?;
+    if map.get("type").is_some_and(|kind| kind == "Integer")
+        && let Some(text) = default.as_str()
+        && let Ok(number) = text.parse::<i64>()
+    {
+        reader.push(Problem::warning(
+            "wrong-type",
+            reader.at("default"),
+            format!("The default of an Integer is written without quotes; it is read as the number {number}"),
+        ));
+        return Some(number.into());
+    }
+    Some(default.clone())
 }
 
 fn kind(map: &Map<String, Value>, reader: &mut Reader<'_>) -> Option<ParameterType> {

@@ -110,10 +110,10 @@ fn read(
     let next_step = reader.text(map, "nextStep");
     if is_end && next_step.is_some() {
         reader.push(
-            Problem::warning(
+            Problem::error(
                 "unused-key",
                 reader.at("nextStep"),
-                "`nextStep` is never taken: the step has `isEnd`",
+                "A step with `isEnd` has no `nextStep`: it would never be taken",
             )
             .on_key(),
         );

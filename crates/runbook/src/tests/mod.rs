@@ -5,6 +5,7 @@ mod children;
 mod common;
 mod control;
 mod histories;
+mod in_use;
 mod machine;
 mod properties;
 mod refusals;

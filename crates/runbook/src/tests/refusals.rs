@@ -5,7 +5,7 @@ use super::common::value;
 use crate::Document;
 
 /// Each problem as `code path "what is underlined": message (help)`.
-fn problems(text: &str) -> Vec<String> {
+pub(super) fn problems(text: &str) -> Vec<String> {
     let value = value(text);
     let problems = match Document::parse(&value) {
         Ok(document) => document.warnings,
@@ -60,7 +60,6 @@ fn the_envelope() {
         ),
         [
             "unknown-key mainsteps key: `mainsteps` is not a key of an Automation document (Did you mean `mainSteps`?)",
-            "missing-key variables.x: A variable needs `default`",
             "not-built assumeRole: Running with an AWS role is not built yet",
             "missing-key : A document needs `mainSteps`",
         ]
@@ -198,7 +197,7 @@ fn the_graph() {
 - {{name: nap, action: 'aws:sleep', inputs: {{Duration: PT1S}}}}"
         )),
         [
-            "unused-key mainSteps[0].nextStep key: `nextStep` is never taken: the step has `isEnd`",
+            "unused-key mainSteps[0].nextStep key: A step with `isEnd` has no `nextStep`: it would never be taken",
             "unknown-step mainSteps[0].nextStep \"frist\": There is no step `frist` (Did you mean `first`?)",
             "unknown-step mainSteps[1].onFailure \"gone\": There is no step `gone`",
             "bad-value mainSteps[1].onCancel: `onCancel` cannot lead to `nap`: it is aws:sleep",
@@ -274,7 +273,9 @@ parameters:
   E: {default: x}
   F: {type: StringList, default: [a, z], allowedValues: [a, b], allowedPattern: '['}
   G: 5
-  'H I': {type: 'List<AWS::EC2::Instance::Id>', typ: x}
+  'H_I': {type: 'List<AWS::EC2::Instance::Id>', typ: x}
+  J: {type: Integer, default: 5.5, allowedValues: ['5']}
+  K: {type: Boolean, default: 'true'}
 mainSteps: [{name: s, action: 'aws:sleep', inputs: {Duration: PT1S}}]
 ",
     );
@@ -282,7 +283,7 @@ mainSteps: [{name: s, action: 'aws:sleep', inputs: {Duration: PT1S}}]
         found,
         [
             "bad-value parameters.A.type: `Sting` is not a type of parameters (Did you mean `String`?)",
-            "bad-default parameters.B.default: The default does not fit its parameter, which is an Integer, found the text \"5\"",
+            "wrong-type parameters.B.default: The default of an Integer is written without quotes; it is read as the number 5",
             "not-built parameters.C.allowedPattern: Look-around in patterns is not built yet",
             "not-built parameters.C.default \"{{ ssm:/x }}\": Defaults from the parameter store (`ssm:`) are not built yet",
             "bad-value parameters.D.displayType: `displayType` is textfield or textarea, found `box`",
@@ -292,8 +293,10 @@ mainSteps: [{name: s, action: 'aws:sleep', inputs: {Duration: PT1S}}]
             "bad-value parameters.F.allowedPattern: This is not a regular expression: unclosed character class",
             "bad-default parameters.F.default: The default does not fit its parameter, which is one of a, b, found a list",
             "wrong-type parameters.G: `G` is a mapping with `type`, found the number 5",
-            "bad-name parameters.H I key: `H I` is not a parameter's name",
-            "unknown-key parameters.H I.typ key: `typ` is not a key of a parameter (Did you mean `type`?)",
+            "bad-name parameters.H_I key: `H_I` is not a parameter's name",
+            "unknown-key parameters.H_I.typ key: `typ` is not a key of a parameter (Did you mean `type`?)",
+            "bad-default parameters.J.default: The default does not fit its parameter, which is an Integer, found the number 5.5",
+            "bad-default parameters.K.default: The default does not fit its parameter, which is a Boolean, found the text \"true\"",
         ]
     );
 }
@@ -305,7 +308,7 @@ fn variables_and_loops() {
 schemaVersion: '0.3'
 variables:
   n: {type: Integer, default: 1}
-  s: {type: String}
+  s_1: {type: String}
   t: {type: StringList, default: x}
 outputs: [inner.Payload]
 mainSteps:
@@ -335,7 +338,6 @@ mainSteps:
     );
     let expected = r#"
 bad-default variables.t.default: The default does not fit its parameter, which is a StringList, found the text "x"
-missing-key variables.s: A variable needs `default`
 unknown-reference mainSteps[0].inputs.Name "m": There is no variable `m` (Did you mean `n`?)
 bad-value mainSteps[1].onCancel key: aws:updateVariable cannot have `onCancel`
 bad-value mainSteps[1].inputs.Name: `n` does not name a variable
@@ -369,7 +371,7 @@ parameters: {P: {type: String, default: x}}
 mainSteps:
 - {name: a, action: 'aws:runShelScript', inputs: {}}
 - {name: b, action: 'aws:runShellScript', timeoutSeconds: 5, inputs: {runCommand: [], onFailure: stop, timeoutSeconds: '0'}}
-- {name: b, action: 'aws:runShellScript', precondition: {StringEqual: [a, b]}, inputs: {runComand: x, runCommand: ['{{ P }} {{ Q }}'], workingDirectory: '{{ Q }}'}}
+- {name: b, action: 'aws:runShellScript', precondition: {StringEqual: [a, b]}, inputs: {runComand: x, runCommand: ['{{ P }} {{ Q }}'], workingDirectory: '{{ Q }}', maxAttempts: 2}}
 - {name: c, action: 'aws:runShellScript', precondition: {StringEquals: [a, b]}, inputs: {runCommand: x, finallyStep: true}}
 - {name: d, action: 'aws:runShellScript', precondition: {StringEquals: [platformType, Linx]}, inputs: {runCommand: '{{ ssm:x }} {{ a.b }}'}}
 - {name: e, action: 'aws:runPowerShellScript', precondition: {StringEquals: [platformType, Windows]}, inputs: {runCommand: x}}
@@ -383,12 +385,13 @@ mainSteps:
     let expected = r#"
 unknown-key runtimeConfig key: Command documents of schema version 2.2 have `mainSteps`, not `runtimeConfig`
 unknown-action mainSteps[0].action: `aws:runShelScript` is not a plugin (Did you mean `aws:runShellScript`?)
-unknown-key mainSteps[1].timeoutSeconds key: Steps of Command documents have no `timeoutSeconds` (Write `timeoutSeconds` among the `inputs`)
+unused-key mainSteps[1].timeoutSeconds key: `timeoutSeconds` does nothing here: steps of Command documents do not look at it (Write `timeoutSeconds` among the `inputs`)
 bad-value mainSteps[1].inputs.onFailure: `onFailure` is exit or successAndExit, found `stop`
 bad-value mainSteps[1].inputs.runCommand: `runCommand` holds no command
 wrong-type mainSteps[1].inputs.timeoutSeconds: `timeoutSeconds` is a whole number from 1 to 172800, found the text "0"
 duplicate-name mainSteps[2].name: Another step is named `b` already
 unknown-operator mainSteps[2].precondition.StringEqual key: `StringEqual` is not an operator of preconditions (Did you mean `StringEquals`?)
+unused-key mainSteps[2].inputs.maxAttempts key: `maxAttempts` does nothing here: aws:runShellScript does not look at it (Its inputs are runCommand, workingDirectory, timeoutSeconds, onFailure, onSuccess, finallyStep)
 unknown-key mainSteps[2].inputs.runComand key: `runComand` is not a key of the inputs of aws:runShellScript (Did you mean `runCommand`?)
 unknown-reference mainSteps[2].inputs.runCommand[0] "{{ Q }}": There is no parameter `Q`; in this script it stays as it is (Did you mean `P`?)
 unknown-reference mainSteps[2].inputs.workingDirectory "{{ Q }}": There is no parameter `Q` (Did you mean `P`?)

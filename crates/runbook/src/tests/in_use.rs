@@ -1,0 +1,135 @@
+//! What documents in use do that the reference does not speak of.
+
+use mainstay_model::Severity;
+use serde_json::json;
+
+use super::refusals::problems;
+use super::{document, line, payload, run};
+
+#[test]
+fn an_output_left_empty_is_an_error_only_where_its_value_is_needed() {
+    let text = "
+schemaVersion: '0.3'
+mainSteps:
+- name: find
+  action: aws:executeScript
+  inputs: {Runtime: bash, Script: 'true'}
+  outputs:
+  - {Name: Found, Selector: $.Payload.found, Type: String}
+  - {Name: Lost, Selector: $.Payload.lost, Type: String}
+- name: which
+  action: aws:branch
+  inputs:
+    Choices:
+    - NextStep: use
+      Not: {Variable: '{{ find.Lost }}', StringEquals: gone}
+  isEnd: true
+- {name: use, action: 'aws:executeScript', inputs: {Runtime: bash, Script: 'echo {{ find.Found }}'}}
+outputs: [find.Found, find.Lost]
+";
+    let found = run(text, &[("find.1", payload(json!({"found": "x"})))]);
+    assert_eq!(line(&found), "Success: find Success, which Success, use Success");
+    assert_eq!(serde_json::Value::Object(found.run.outputs), json!({"find.Found": "x"}));
+    let lost = run(text, &[("find.1", payload(json!({"lost": "gone"})))]);
+    assert_eq!(line(&lost), "Success: find Success, which Success");
+    let neither = run(text, &[("find.1", payload(json!({})))]);
+    assert_eq!(
+        neither.run.failure.as_deref(),
+        Some("Step use: Step find left no output Found (it is Success; its outputs: Payload)")
+    );
+}
+
+#[test]
+fn a_variable_without_default_has_to_be_set_before_it_is_read() {
+    let text = |first: &str| {
+        format!(
+            "
+schemaVersion: '0.3'
+variables: {{place: {{type: String}}}}
+mainSteps:
+- {{name: first, action: 'aws:branch', inputs: {{Choices: [{{Variable: x, StringEquals: x, NextStep: {first}}}]}}}}
+- {{name: set, action: 'aws:updateVariable', inputs: {{Name: 'variable:place', Value: here}}}}
+- {{name: read, action: 'aws:executeScript', inputs: {{Runtime: bash, Script: 'echo {{{{ variable:place }}}}'}}}}
+"
+        )
+    };
+    assert_eq!(line(&run(&text("set"), &[])), "Success: first Success, set Success, read Success");
+    let unset = run(&text("read"), &[]);
+    assert_eq!(
+        unset.run.failure.as_deref(),
+        Some("Step read: Variable place has no default, and no step has set it")
+    );
+}
+
+#[test]
+fn two_ways_to_name_hosts_may_be_handed_on_if_one_comes_out_empty() {
+    let text = "
+schemaVersion: '0.3'
+parameters:
+  Ids: {type: StringList, default: []}
+  Tags: {type: MapList, default: []}
+mainSteps:
+- name: go
+  action: aws:runCommand
+  inputs:
+    DocumentName: AWS-RunShellScript
+    InstanceIds: '{{ Ids }}'
+    Targets: '{{ Tags }}'
+    Parameters: {commands: [ls]}
+";
+    assert_eq!(problems(text), Vec::<String>::new());
+    assert_eq!(
+        run(text, &[]).run.failure.as_deref(),
+        Some("Step go: InstanceIds: `InstanceIds` and `Targets` both name no host")
+    );
+    let one = text.replacen("default: []", "default: [web-1]", 1);
+    assert_eq!(line(&run(&one, &[])), "Success: go Success");
+    let both = one.replacen("default: []", "default: [{Key: tag-key, Values: [x]}]", 1);
+    assert_eq!(
+        run(&both, &[]).run.failure.as_deref(),
+        Some("Step go: Targets: `InstanceIds` and `Targets` exclude each other")
+    );
+}
+
+#[test]
+fn values_written_in_quotes_are_read_as_what_they_are() {
+    let text = "
+schemaVersion: '0.3'
+parameters:
+  Count: {type: Integer, default: '5', allowedValues: ['5', 6]}
+mainSteps:
+- name: check
+  action: aws:branch
+  inputs: {Choices: [{Variable: '{{ Count }}', NumericEquals: 5, NextStep: end}]}
+- {name: between, action: 'aws:executeScript', inputs: {Runtime: bash, Script: 'true'}}
+- {name: end, action: 'aws:executeScript', inputs: {Runtime: bash, Script: 'true'}}
+";
+    assert_eq!(line(&run(text, &[])), "Success: check Success, end Success");
+    let warnings = document(text).warnings;
+    assert!(warnings.iter().all(|problem| problem.severity == Severity::Warning) && warnings.len() == 1);
+}
+
+#[test]
+fn actions_on_resources_declare_outputs_of_their_answers() {
+    let found = problems(
+        "
+schemaVersion: '0.3'
+mainSteps:
+- name: start
+  action: aws:runInstances
+  inputs: {ImageId: x}
+  outputs: [{Name: First, Selector: '$.InstanceIds[0]', Type: String}]
+- name: rest
+  action: aws:sleep
+  inputs: {Duration: PT1S}
+  outputs: [{Name: First, Selector: $.x}]
+",
+    );
+    assert_eq!(
+        found,
+        [
+            "not-built mainSteps[0].action: aws:runInstances has no performer yet",
+            "bad-value mainSteps[1].outputs key: aws:sleep takes no declared outputs",
+        ]
+    );
+}

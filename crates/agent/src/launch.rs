@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use crate::files;
 use crate::handle;
 use crate::procfs;
-use crate::secrets;
 use crate::shim::spec::{Purpose, Spec, VERSION};
 use crate::supervisor::spec::{ServiceSpec, split_words, substitute};
+use mainstay_api::secrets;
 
 /// A service's log is rotated at this size, and so many older files are kept: 20 MiB in all.
 const LOG: (u64, u32) = (4 * 1024 * 1024, 4);

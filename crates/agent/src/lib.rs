@@ -27,7 +27,6 @@ mod launch;
 mod ledger;
 mod outbox;
 mod procfs;
-mod secrets;
 pub mod shim;
 mod supervisor;
 

@@ -197,6 +197,47 @@ impl Client {
         self.post(&format!("/v1/changes/{}/refuse", escape(id)), decide).await
     }
 
+    /// All triggers and what they did; of one workload or of all.
+    pub async fn triggers(&self, workload: Option<&str>) -> Result<v1::Triggers, ClientError> {
+        self.get("/v1/triggers", &of_workload(workload)).await
+    }
+
+    /// One trigger.
+    pub async fn trigger(&self, name: &str, workload: Option<&str>) -> Result<v1::TriggerView, ClientError> {
+        self.get(&format!("/v1/triggers/{}", escape(name)), &of_workload(workload)).await
+    }
+
+    /// Calls that were given up, the last one first.
+    pub async fn dead_letters(&self, query: Query<'_>) -> Result<Page<v1::DeadLetter>, ClientError> {
+        self.get("/v1/dead-letters", query).await
+    }
+
+    /// Tries calls again that were given up.
+    pub async fn redrive(&self, chosen: &v1::ChosenCalls) -> Result<v1::Count, ClientError> {
+        self.post("/v1/dead-letters/redrive", chosen).await
+    }
+
+    /// Drops calls that were given up, or that wait.
+    pub async fn drop_calls(&self, chosen: &v1::ChosenCalls) -> Result<v1::Count, ClientError> {
+        self.post("/v1/dead-letters/drop", chosen).await
+    }
+
+    /// Replays events of the past to one trigger.
+    pub async fn replay(&self, name: &str, replay: &v1::NewReplay) -> Result<v1::ReplayView, ClientError> {
+        self.post(&format!("/v1/triggers/{}/replay", escape(name)), replay).await
+    }
+
+    /// Turns a trigger off or on.
+    pub async fn switch_trigger(
+        &self,
+        name: &str,
+        enabled: bool,
+        why: &v1::SwitchTrigger,
+    ) -> Result<v1::TriggerView, ClientError> {
+        let verb = if enabled { "enable" } else { "disable" };
+        self.post(&format!("/v1/triggers/{}/{verb}", escape(name)), why).await
+    }
+
     /// One revision with its files.
     pub async fn revision(&self, id: &str) -> Result<v1::RevisionDetail, ClientError> {
         self.get(&format!("/v1/revisions/{}", escape(id)), &[]).await
@@ -392,6 +433,11 @@ impl SseLines {
             }
         }
     }
+}
+
+/// The parameter that names a workload, if there is one.
+fn of_workload(workload: Option<&str>) -> Vec<(&'static str, String)> {
+    workload.map(|workload| ("workload", workload.to_owned())).into_iter().collect()
 }
 
 /// Percent-encodes everything but RFC 3986's unreserved characters.

@@ -3,6 +3,7 @@
 mod changes;
 mod docs;
 mod signals;
+mod triggers;
 
 use std::path::{Path, PathBuf};
 
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use changes::{Apply, Approve, Carry, History, PlanVerb, Refuse, Rollback, Show};
 pub use docs::{DocsBuild, DocsGet, DocsVerb};
 pub use signals::{Logs, Metrics, Severity, Traces, TracesVerb};
+pub use triggers::{Calls, One, Triggers, TriggersVerb};
 
 /// Runs a workload well: declares it, puts it on hosts, watches it, responds, and writes down what was learned.
 #[derive(Debug, Parser)]
@@ -152,8 +154,8 @@ pub enum Verb {
     Alarms(Alarms),
     /// List the procedures of the workloads
     Procedures,
-    /// List the triggers of the workloads
-    Triggers,
+    /// List or show triggers; see to the calls that were given up
+    Triggers(Triggers),
     /// Print the version
     Version,
     /// Explain a verb, or the exit codes

@@ -30,7 +30,6 @@ use clap::Parser as _;
 use args::{Cli, Output, Verb};
 use exit::{Exit, Failure};
 use screen::Screen;
-use verbs::apply::What;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
@@ -164,8 +163,8 @@ async fn talk(screen: Screen, cli: &Cli, verb: &Verb) -> Result<(), Failure> {
         Verb::Run(run) => verbs::run::named(screen, &client, run).await,
         Verb::Runs(runs) => verbs::runs::run(screen, &client, runs.verb.as_ref()).await,
         Verb::Incidents(incidents) => verbs::incidents::run(screen, &client, incidents.verb.as_ref()).await,
-        Verb::Procedures => verbs::apply::list(screen, &client, What::Procedures).await,
-        Verb::Triggers => verbs::apply::list(screen, &client, What::Triggers).await,
+        Verb::Procedures => verbs::apply::procedures(screen, &client).await,
+        Verb::Triggers(triggers) => verbs::triggers::run(screen, &client, triggers.verb.as_ref()).await,
         Verb::Check(_)
         | Verb::Docs(_)
         | Verb::Init(_)

@@ -276,6 +276,57 @@ impl Said<'_> {
         })
     }
 
+    /// What became of a trigger's calls, and what people did about them.
+    fn trigger(&self) -> Option<String> {
+        let data = &self.event.data;
+        let name = self.named("trigger");
+        let number = |value: &serde_json::Value| value.as_u64().unwrap_or_default();
+        let calls = |count: u64| crate::screen::count(usize::try_from(count).unwrap_or(usize::MAX), "call");
+        let shares = data["triggers"].as_array().cloned().unwrap_or_default();
+        let sum = |key: &str| shares.iter().map(|share| number(&share[key])).sum::<u64>();
+        let of = match shares.as_slice() {
+            [one] => one["name"].as_str().map(clean).unwrap_or_default(),
+            many => format!("{} triggers", many.len()),
+        };
+        let list = |keys: &[&str]| {
+            let said: Vec<String> = keys
+                .iter()
+                .filter(|key| sum(key) > 0)
+                .map(|key| format!("{} {}", sum(key), if *key == "dead" { "given up" } else { key }))
+                .collect();
+            said.join(", ")
+        };
+        let length = |key: &str| data[key].as_array().map_or(0, |list| list.len() as u64);
+        Some(match self.event.kind.as_str() {
+            "trigger.routed" => {
+                let what = list(&["matched", "throttled", "skipped", "replaced", "dead"]);
+                format!("{of}: {what}, {}", calls(length("calls") / 3))
+            }
+            "trigger.begun" => format!("{} begun", calls(length("waiting"))),
+            "trigger.settled" => format!("{of}: {}", list(&["delivered", "failed", "dead"])),
+            "trigger.dead" => {
+                format!("trigger {name} gave up {}{}", calls(number(&data["calls"])), self.because("reason"))
+            }
+            "trigger.scheduled" => format!("trigger {name} fires by its schedule"),
+            "trigger.missed" => format!(
+                "trigger {name} missed {}",
+                crate::screen::count(
+                    usize::try_from(number(&data["missed"])).unwrap_or(usize::MAX),
+                    "firing"
+                )
+            ),
+            "trigger.armed" => format!("trigger {name} fires by {} from now on", self.text("schedule")),
+            "trigger.disarmed" => format!("trigger {name} no longer fires by a schedule"),
+            "trigger.disabled" => format!("trigger {name} disabled{}", self.because("reason")),
+            "trigger.enabled" => format!("trigger {name} enabled{}", self.because("reason")),
+            "trigger.redriven" => format!("{} tried again that had been given up", calls(length("again"))),
+            "trigger.dropped" => {
+                format!("{} dropped{}", calls(length("dropped") + length("open")), self.because("reason"))
+            }
+            _ => return None,
+        })
+    }
+
     fn other(&self) -> Option<String> {
         let data = &self.event.data;
         Some(match self.event.kind.as_str() {
@@ -306,6 +357,7 @@ impl Said<'_> {
             "trigger.failed" => {
                 format!("trigger {} could not start{}", self.named("trigger"), self.because("reason"))
             }
+            kind if kind.starts_with("trigger.") => return self.trigger(),
             "fault.injected" => {
                 let what =
                     ["description", "fault"].iter().map(|key| self.part(key)).find(|text| !text.is_empty());
@@ -398,6 +450,7 @@ pub mod tests {
             kind: kind.to_owned(),
             subject: (!subject.is_empty()).then(|| subject.to_owned()),
             time: Timestamp::from_millis(at),
+            received: None,
             actor: Actor::System("test".to_owned()),
             workload: Some("shop".to_owned()),
             tags: mainstay_model::Tags::default(),

@@ -152,7 +152,10 @@ fn is_told(event: &EventView) -> bool {
     match event.kind.split('.').next().unwrap_or_default() {
         "change" => !matches!(event.kind.as_str(), "change.started" | "change.action.finished"),
         "service" | "host" | "alarm" | "incident" | "trigger" | "measure" => {
-            !matches!(event.kind.as_str(), "alarm.inactive" | "alarm.no_data" | "measure.no_data")
+            !matches!(
+                event.kind.as_str(),
+                "alarm.inactive" | "alarm.no_data" | "measure.no_data" | "trigger.armed" | "trigger.disarmed"
+            ) && !mainstay_model::event::is_bookkeeping(&event.kind)
         }
         "run" => matches!(
             event.kind.as_str(),

@@ -27,7 +27,7 @@ pub(crate) struct Known<'a> {
 pub(crate) fn check(files: &[File], paths: &BTreeSet<&str>) -> Vec<Diagnostic> {
     let mut out = Vec::new();
     let procedures = procedures(files, &mut out);
-    triggers(files, &procedures, &mut out);
+    triggers(files, &procedures, webhooks(files).as_ref(), &mut out);
     crate::procedures::check(files, &procedures, &mut out);
     calls::check(files, &procedures, &mut out);
     alarms(files, &procedures, paths, &mut out);
@@ -97,7 +97,37 @@ pub(crate) fn unknown_procedure(
     }
 }
 
-fn triggers(files: &[File], procedures: &BTreeMap<&str, Known<'_>>, out: &mut Vec<Diagnostic>) {
+/// The names of the webhooks. `None` where the workload's file is broken and may have more.
+fn webhooks(files: &[File]) -> Option<BTreeSet<&str>> {
+    let mut names = BTreeSet::new();
+    for file in files {
+        if let Content::Workload(_, workload) = &file.content {
+            names.extend(workload.as_ref()?.webhooks.keys().map(String::as_str));
+        }
+    }
+    Some(names)
+}
+
+fn unknown_webhook(source: &Source, node: &Node, named: &Named, webhooks: &BTreeSet<&str>) -> Diagnostic {
+    let span = node.locate(&named.path, &named.spot, source);
+    let message = format!("There is no webhook `{}`", named.name);
+    let diagnostic =
+        source.error("unknown-webhook", span, message).nearest(&named.name, webhooks.iter().copied());
+    match diagnostic.help {
+        Some(_) => diagnostic,
+        None => diagnostic.help(format!(
+            "declare it in `mainstay.yaml`: `webhooks: {{ {}: {{ url: https://… }} }}`",
+            named.name
+        )),
+    }
+}
+
+fn triggers(
+    files: &[File],
+    procedures: &BTreeMap<&str, Known<'_>>,
+    webhooks: Option<&BTreeSet<&str>>,
+    out: &mut Vec<Diagnostic>,
+) {
     let mut seen = BTreeMap::new();
     for file in files.iter().filter(|file| file.kind == Kind::Trigger) {
         let Content::Trigger(Read { node, facts: Some(facts), .. }) = &file.content else { continue };
@@ -119,13 +149,19 @@ fn triggers(files: &[File], procedures: &BTreeMap<&str, Known<'_>>, out: &mut Ve
             seen.insert(name, place);
         }
         for target in &facts.targets {
-            match procedures.get(target.procedure.name.as_str()) {
-                None => out.push(unknown_procedure(&file.source, node, &target.procedure, procedures)),
+            if target.is_webhook {
+                if let Some(webhooks) = webhooks.filter(|names| !names.contains(target.to.name.as_str())) {
+                    out.push(unknown_webhook(&file.source, node, &target.to, webhooks));
+                }
+                continue;
+            }
+            match procedures.get(target.to.name.as_str()) {
+                None => out.push(unknown_procedure(&file.source, node, &target.to, procedures)),
                 Some(procedure) => {
                     let Some(given) = &target.parameters else { continue };
                     let help =
                         "give it in `Input` or `InputTransformer`, or give it a default in the procedure";
-                    parameters(&file.source, node, &target.procedure, given, procedure, help, out);
+                    parameters(&file.source, node, &target.to, given, procedure, help, out);
                 }
             }
         }

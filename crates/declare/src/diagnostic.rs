@@ -165,6 +165,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("unknown-standard", "A standard is named that the workload does not use"),
     ("unknown-subject", "A note is about something that the workload does not have"),
     ("unknown-variable", "A `${…}` names no variable or parameter, or one without a value"),
+    ("unknown-webhook", "A trigger calls a webhook that the workload does not declare"),
     ("unsupported-format", "A folder holds files of a format that is not built yet"),
     ("unsupported-tag", "A YAML tag such as `!Ref` means nothing here"),
     ("unused-variable", "A variable or parameter is declared, or given a value, that nothing uses"),

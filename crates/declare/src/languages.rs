@@ -146,8 +146,10 @@ pub struct TriggerFacts {
 /// One target of a trigger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetFacts {
-    /// The procedure.
-    pub procedure: Named,
+    /// What it calls, by its name.
+    pub to: Named,
+    /// Whether that is a webhook of the workload, and no procedure.
+    pub is_webhook: bool,
     /// The names of the parameters it gives, or `None` where they are only known from the event.
     pub parameters: Option<Vec<Named>>,
 }

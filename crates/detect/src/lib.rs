@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 pub mod alarm;
+pub mod delivery;
 mod expr;
 mod network;
 mod number;
@@ -28,7 +29,10 @@ pub use pattern::{EventError, Explanation, Miss, Pattern, PatternSet, Scratch};
 pub use rules::{AlertingRule, RecordingRule, Rule, RuleFile, RuleGroup};
 pub use schedule::Schedule;
 pub use template::{Data, NoQueries, Queries, Template, TemplateError};
-pub use trigger::{Target, TargetCall, TargetInput, Trigger, TriggerError};
+pub use trigger::{
+    Concurrency, Destination, Handling, Missed, RetryPolicy, Target, TargetCall, TargetInput, Throttle,
+    Trigger, TriggerError,
+};
 
 /// The labels of one series or alarm, in name order. A label with an empty value is the same as none.
 pub type Labels = BTreeMap<String, String>;

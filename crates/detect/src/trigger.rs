@@ -2,23 +2,25 @@
 //!
 //! The keys are those of the service's `PutRule` and `PutTargets` in one file; a schedule may have those of EventBridge
 //! Scheduler's zones, dates and time window beside its expression. What is not built is refused by name: other buses,
-//! roles, and targets other than procedures. A target without input starts its procedure without parameters: a whole
-//! event, which the service would send, is no set of parameters.
-
-use std::collections::BTreeSet;
+//! roles, and targets other than procedures and webhooks. A procedure without input starts without parameters: a whole
+//! event, which the service would send, is no set of parameters. A webhook without input is sent the whole event.
 
 use mainstay_model::problem::nearest;
 use mainstay_model::{Problem, Segment, Timestamp};
 use serde_json::{Map, Value, json};
 
 use crate::pattern::Pattern;
-use crate::read::{at, kind, list, mapping, string, unknown_keys};
+use crate::read::{at, mapping, string, unknown_keys};
 use crate::schedule::{self, Schedule};
 
 mod jsonpath;
+mod policy;
+mod target;
 mod transform;
 
 pub use jsonpath::JsonPath;
+pub use policy::{Concurrency, Handling, Missed, RetryPolicy, Throttle};
+pub use target::{Destination, HttpParameters, Shown, Target, TargetCall, TargetInput};
 pub use transform::Transformer;
 
 /// A trigger that was read.
@@ -34,45 +36,10 @@ pub struct Trigger {
     pub pattern: Option<Pattern>,
     /// When it fires by the clock.
     pub schedule: Option<Schedule>,
+    /// How its matches are handled: throttled, one at a time, and the like (`Mainstay`).
+    pub handling: Handling,
     /// What it starts.
     pub targets: Vec<Target>,
-}
-
-/// A procedure that a trigger starts.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Target {
-    /// Unique in its trigger.
-    pub id: String,
-    /// The name of the procedure.
-    pub procedure: String,
-    /// Where its parameters come from.
-    pub input: TargetInput,
-}
-
-/// Where the parameters of a target come from.
-#[derive(Clone, Debug, PartialEq)]
-pub enum TargetInput {
-    /// There are none.
-    None,
-    /// Always these (`Input`).
-    Constant(Map<String, Value>),
-    /// The mapping at this path of the event (`InputPath`).
-    Path(JsonPath),
-    /// Made of parts of the event (`InputTransformer`).
-    Transformer(Transformer),
-}
-
-/// A procedure to start, with its parameters.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct TargetCall {
-    /// The target.
-    pub target_id: String,
-    /// The name of the procedure.
-    pub procedure: String,
-    /// Its parameters.
-    pub parameters: Map<String, Value>,
-    /// Variables of the transformer that the event has nothing for; they left no trace in the parameters.
-    pub undefined: Vec<String>,
 }
 
 /// Why a target cannot be started for an event.
@@ -94,32 +61,23 @@ pub enum TriggerError {
         /// What it is (`a list`).
         found: String,
     },
+    /// A part of the request that is taken from the event cannot stand there.
+    #[error("target `{target}`: {reason}")]
+    BadHttp {
+        /// The target's id.
+        target: String,
+        /// What is wrong.
+        reason: String,
+    },
 }
 
-const KEYS: &[&str] = &["Name", "Description", "State", "EventPattern", "Targets"];
+const KEYS: &[&str] = &["Name", "Description", "State", "EventPattern", "Targets", "Mainstay"];
 
 /// Keys of the format that are known and not built, with what they are for.
 const UNBUILT: &[(&str, &str)] = &[
     ("EventBusName", "event buses other than the journal"),
     ("RoleArn", "roles of triggers"),
     ("Tags", "tags of triggers"),
-];
-
-const TARGET_KEYS: &[&str] = &["Id", "Arn", "Input", "InputPath", "InputTransformer"];
-
-const TARGET_UNBUILT: &[(&str, &str)] = &[
-    ("RoleArn", "roles of targets"),
-    ("RetryPolicy", "retry policies of targets"),
-    ("DeadLetterConfig", "dead-letter queues"),
-    ("KinesisParameters", "Kinesis targets"),
-    ("RunCommandParameters", "Run Command targets"),
-    ("EcsParameters", "ECS targets"),
-    ("BatchParameters", "Batch targets"),
-    ("SqsParameters", "SQS targets"),
-    ("HttpParameters", "HTTP targets"),
-    ("RedshiftDataParameters", "Redshift targets"),
-    ("SageMakerPipelineParameters", "SageMaker targets"),
-    ("AppSyncParameters", "AppSync targets"),
 ];
 
 impl Trigger {
@@ -159,6 +117,12 @@ impl Trigger {
         self.targets.iter().map(|target| target.call(&self.name, event)).collect()
     }
 
+    /// What one target calls for an event; `None` if there is no such target.
+    pub fn call(&self, target: &str, event: &Value) -> Option<Result<TargetCall, TriggerError>> {
+        let target = self.targets.iter().find(|known| known.id == target)?;
+        Some(target.call(&self.name, event))
+    }
+
     /// What to start for an event that matched; fails when any target cannot be started.
     pub fn inputs(&self, event: &Value) -> Result<Vec<TargetCall>, TriggerError> {
         self.calls(event).into_iter().collect()
@@ -176,31 +140,6 @@ pub fn circle(trigger: &str, chain: &[impl AsRef<str>]) -> Option<Vec<String>> {
     let start = chain.iter().rposition(|name| name.as_ref() == trigger)?;
     let names = chain[start..].iter().map(|name| name.as_ref().to_owned());
     Some(names.chain([trigger.to_owned()]).collect())
-}
-
-impl Target {
-    fn call(&self, trigger: &str, event: &Value) -> Result<TargetCall, TriggerError> {
-        let mut undefined = Vec::new();
-        let value = match &self.input {
-            TargetInput::None => Value::Object(Map::new()),
-            TargetInput::Constant(parameters) => Value::Object(parameters.clone()),
-            TargetInput::Path(path) => path.find(event).cloned().ok_or_else(|| {
-                TriggerError::NothingAtPath { target: self.id.clone(), path: path.text().to_owned() }
-            })?,
-            TargetInput::Transformer(transformer) => transformer.apply(trigger, event, &mut undefined),
-        };
-        match value {
-            Value::Object(parameters) => Ok(TargetCall {
-                target_id: self.id.clone(),
-                procedure: self.procedure.clone(),
-                parameters,
-                undefined,
-            }),
-            other => {
-                Err(TriggerError::NotAMapping { target: self.id.clone(), found: kind(&other).to_owned() })
-            }
-        }
-    }
 }
 
 fn refuse_unbuilt(
@@ -260,8 +199,9 @@ fn read(value: &Value, problems: &mut Vec<Problem>) -> Option<Trigger> {
     let enabled = read_state(map, problems);
     let pattern = read_pattern(map, problems);
     let schedule = schedule::read(map, problems);
-    let targets = read_targets(map, problems);
-    Some(Trigger { name: name?, description, enabled: enabled?, pattern, schedule, targets })
+    let handling = policy::handling(map, problems);
+    let targets = target::read(map, problems);
+    Some(Trigger { name: name?, description, enabled: enabled?, pattern, schedule, handling, targets })
 }
 
 fn read_name(map: &Map<String, Value>, problems: &mut Vec<Problem>) -> Option<String> {
@@ -348,157 +288,6 @@ fn read_pattern(map: &Map<String, Value>, problems: &mut Vec<Problem>) -> Option
         Ok(pattern) => Some(pattern),
         Err(found) => {
             problems.extend(found.into_iter().map(|problem: Problem| problem.under(&path)));
-            None
-        }
-    }
-}
-
-fn read_targets(map: &Map<String, Value>, problems: &mut Vec<Problem>) -> Vec<Target> {
-    let path = [Segment::from("Targets")];
-    let entries = match map.get("Targets") {
-        Some(Value::Array(entries)) if entries.is_empty() => None,
-        None | Some(Value::Null) => None,
-        Some(value) => match list(value, &path, "`Targets`", problems) {
-            Some(entries) => Some(entries),
-            None => return Vec::new(),
-        },
-    };
-    let Some(entries) = entries else {
-        problems.push(
-            Problem::error("missing-key", [], "A trigger must have `Targets`")
-                .help("name a procedure, such as `Targets: [{Id: restore, Arn: procedure/restore}]`"),
-        );
-        return Vec::new();
-    };
-    let mut ids = BTreeSet::new();
-    let mut out = Vec::new();
-    for (index, entry) in entries.iter().enumerate() {
-        let path = at(&path, index);
-        let Some(target) = read_target(entry, &path, problems) else { continue };
-        if !ids.insert(target.id.clone()) {
-            problems.push(Problem::error(
-                "duplicate-target",
-                at(&path, "Id"),
-                format!("The target id `{}` is repeated", target.id),
-            ));
-        }
-        out.push(target);
-    }
-    out
-}
-
-fn read_target(value: &Value, path: &[Segment], problems: &mut Vec<Problem>) -> Option<Target> {
-    let map = mapping(value, path, "A target", problems)?;
-    keys(map, path, TARGET_KEYS, TARGET_UNBUILT, "A target", problems);
-    let mut required = |key: &str, help: &str| {
-        let Some(value) = map.get(key) else {
-            problems
-                .push(Problem::error("missing-key", path, format!("A target must have `{key}`")).help(help));
-            return None;
-        };
-        string(value, &at(path, key), &format!("`{key}`"), problems).map(str::to_owned)
-    };
-    let id = required("Id", "add `Id:`");
-    let arn = required("Arn", "add `Arn:` with the name of a procedure");
-    let id = id.and_then(|id| check_name(&id, &at(path, "Id"), "Id", problems));
-    let procedure =
-        arn.and_then(|arn| match procedure(&arn) {
-            Ok(name) => Some(name),
-            Err((code, message)) => {
-                problems.push(Problem::error(code, at(path, "Arn"), message).help(
-                    "name a procedure: `NAME`, `procedure/NAME` or the ARN of an automation definition",
-                ));
-                None
-            }
-        });
-    let input = read_input(map, path, problems);
-    Some(Target { id: id?, procedure: procedure?, input: input? })
-}
-
-/// The procedure that an `Arn` names: `NAME`, `procedure/NAME`, or the ARN of a Systems Manager automation definition.
-fn procedure(arn: &str) -> Result<String, (&'static str, String)> {
-    let name = match arn.split(':').collect::<Vec<_>>().as_slice() {
-        ["arn", _, "ssm", _, _, definition, version @ ..]
-            if definition.starts_with("automation-definition/") =>
-        {
-            if !matches!(version, [] | ["$DEFAULT" | "$LATEST"]) {
-                return Err((
-                    "not-built",
-                    format!("`{arn}` names a version; versions of procedures are not built yet"),
-                ));
-            }
-            &definition["automation-definition/".len()..]
-        }
-        ["arn", _, service, ..] => {
-            return Err(("not-built", format!("Targets of the service `{service}` are not built yet")));
-        }
-        _ => arn.strip_prefix("procedure/").unwrap_or(arn),
-    };
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    if name.is_empty() || name.len() > 128 || !name.chars().all(allowed) {
-        return Err(("bad-name", format!("`{arn}` does not name a procedure")));
-    }
-    Ok(name.to_owned())
-}
-
-fn read_input(
-    map: &Map<String, Value>,
-    path: &[Segment],
-    problems: &mut Vec<Problem>,
-) -> Option<TargetInput> {
-    let present: Vec<&str> =
-        ["Input", "InputPath", "InputTransformer"].into_iter().filter(|key| map.contains_key(*key)).collect();
-    match present.as_slice() {
-        [] => Some(TargetInput::None),
-        ["Input"] => {
-            let path = at(path, "Input");
-            let text = string(&map["Input"], &path, "`Input`", problems)?;
-            constant(text, &path, problems).map(TargetInput::Constant)
-        }
-        ["InputPath"] => {
-            let path = at(path, "InputPath");
-            let text = string(&map["InputPath"], &path, "`InputPath`", problems)?;
-            jsonpath::read(text, &path, problems).map(TargetInput::Path)
-        }
-        ["InputTransformer"] => {
-            transform::read(&map["InputTransformer"], &at(path, "InputTransformer"), problems)
-                .map(TargetInput::Transformer)
-        }
-        [_, second, ..] => {
-            problems.push(
-                Problem::error(
-                    "two-inputs",
-                    at(path, *second),
-                    "A target has at most one of `Input`, `InputPath` and `InputTransformer`",
-                )
-                .on_key(),
-            );
-            None
-        }
-        _ => None,
-    }
-}
-
-fn constant(text: &str, path: &[Segment], problems: &mut Vec<Problem>) -> Option<Map<String, Value>> {
-    if text.len() > 8192 {
-        problems.push(Problem::error("input-too-long", path, "`Input` may have 8192 bytes"));
-        return None;
-    }
-    match serde_json::from_str(text) {
-        Ok(Value::Object(map)) => Some(map),
-        Ok(other) => {
-            problems.push(
-                Problem::error(
-                    "wrong-type",
-                    path,
-                    format!("`Input` must be a JSON mapping, found {}", kind(&other)),
-                )
-                .help("write the parameters of the procedure, such as `{\"Name\": \"value\"}`"),
-            );
-            None
-        }
-        Err(error) => {
-            problems.push(Problem::error("bad-json", path, format!("`Input` is not JSON: {error}")));
             None
         }
     }

@@ -28,7 +28,7 @@ fn event() -> Value {
 
 fn parameters(target: &Value) -> Value {
     let trigger = trigger(target).expect("the trigger is valid");
-    Value::Object(trigger.inputs(&event()).expect("it can start").remove(0).parameters)
+    trigger.inputs(&event()).expect("it can start").remove(0).input
 }
 
 fn transformed(template: &str) -> Value {
@@ -92,7 +92,7 @@ fn values_cannot_break_out_of_their_place() {
     .expect("valid");
     let hostile = json!({"detail": {"alarm": "\", \"Command\": \"rm <x> -rf"}});
     let call = trigger.inputs(&hostile).expect("it can start").remove(0);
-    assert_eq!(Value::Object(call.parameters), json!({"Safe": "\", \"Command\": \"rm <x> -rf"}));
+    assert_eq!(call.input, json!({"Safe": "\", \"Command\": \"rm <x> -rf"}));
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn procedures_are_named_in_three_ways() {
         ("arn:aws:ssm:us-east-1:123456789012:automation-definition/restore", "restore"),
         ("arn:aws:ssm:us-east-1:123456789012:automation-definition/AWS-Restart:$DEFAULT", "AWS-Restart"),
     ] {
-        assert_eq!(trigger(&json!({"Arn": arn})).expect(arn).targets[0].procedure, name);
+        assert_eq!(trigger(&json!({"Arn": arn})).expect(arn).targets[0].to.procedure(), Some(name));
     }
 }
 
@@ -139,8 +139,20 @@ fn what_is_not_built_or_wrong_is_refused_by_name() {
     let refused = |target: &Value| trigger(target).expect_err("refused").join("\n");
     for (target, text) in [
         (
-            json!({"RetryPolicy": {}}),
-            "not-built: Targets[0].RetryPolicy: `RetryPolicy` is not supported: retry policies of targets are not built yet",
+            json!({"RoleArn": "arn:aws:iam::1:role/x"}),
+            "not-built: Targets[0].RoleArn: `RoleArn` is not supported: roles of targets are not built yet",
+        ),
+        (
+            json!({"RetryPolicy": {"MaximumRetryAttempts": 186}}),
+            "bad-value: Targets[0].RetryPolicy.MaximumRetryAttempts: `MaximumRetryAttempts` must be a whole number from 0 to 185, found 186",
+        ),
+        (
+            json!({"HttpParameters": {}}),
+            "bad-value: Targets[0].HttpParameters: A procedure has no HTTP parameters",
+        ),
+        (
+            json!({"Arn": "webhook/pager", "HttpParameters": {"HeaderParameters": {"Webhook-Id": "1"}}}),
+            "bad-value: Targets[0].HttpParameters.HeaderParameters.Webhook-Id: The header `Webhook-Id` is set by Mainstay",
         ),
         (json!({"InputPaht": "$"}), "unknown-key: Targets[0].InputPaht: A target has no key `InputPaht`"),
         (

@@ -115,6 +115,7 @@ impl Case {
     pub fn holds(&self, event: &Event) -> bool {
         let stage = event.kind.split('.').next().unwrap_or_default();
         match stage {
+            _ if mainstay_model::event::is_bookkeeping(&event.kind) => false,
             "incident" => text(&event.data, "incident") == self.id.as_str(),
             // A run that began in the incident is told to its end.
             "run" => self.runs.contains(text(&event.data, "run")),

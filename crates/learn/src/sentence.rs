@@ -31,6 +31,17 @@ pub fn sentence(event: &EventDraft) -> String {
                 part(data, "trigger"),
                 why(data, "reason")
             )),
+            "trigger.dead" => Some(format!(
+                "Trigger {} gave up {} of its calls{}",
+                part(data, "trigger"),
+                data["calls"].as_u64().unwrap_or_default(),
+                why(data, "reason")
+            )),
+            "trigger.scheduled" => Some(format!("The schedule of trigger {} fired", part(data, "trigger"))),
+            "trigger.disabled" => {
+                Some(format!("Trigger {} was disabled{}", part(data, "trigger"), why(data, "reason")))
+            }
+            "trigger.enabled" => Some(format!("Trigger {} was enabled", part(data, "trigger"))),
             _ => None,
         },
         _ => other(event),

@@ -83,6 +83,9 @@ pub struct EventDraft {
     pub subject: Option<String>,
     /// When it happened, by the clock of who says so.
     pub time: Timestamp,
+    /// When it came in, by the server's clock, for an event from outside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub received: Option<Timestamp>,
     /// Who did it.
     pub actor: Actor,
     /// The workload it belongs to, if any.
@@ -111,6 +114,7 @@ impl EventDraft {
             kind: kind.into(),
             subject: None,
             time,
+            received: None,
             actor,
             workload: None,
             tags: Tags::default(),
@@ -168,6 +172,18 @@ impl std::ops::Deref for Event {
 const KINDS_OF_SERVER: [&str; 9] =
     ["server", "revision", "change", "host", "alarm", "measure", "trigger", "run", "incident"];
 
+/// Kinds of events that the trigger loop says of its own work. Patterns do not see them: one that did would feed on
+/// itself.
+const BOOKKEEPING: [&str; 3] = ["trigger.routed", "trigger.begun", "trigger.settled"];
+
+/// Whether an event is one of the trigger loop's own notes, of which there are many.
+pub fn is_bookkeeping(kind: &str) -> bool {
+    BOOKKEEPING.contains(&kind)
+}
+
+/// The tag of an event with several resources: their names as a JSON list. The first one is its subject.
+pub const RESOURCES_TAG: &str = "resources";
+
 /// Families of kinds that only agents may say.
 const KINDS_OF_AGENT: [&str; 1] = ["service"];
 
@@ -194,7 +210,7 @@ impl EventDraft {
     /// the kind, `detail` the data, `resources` the subject. `type`, `subject`, `workload`, `actor` and `tags` stand
     /// beside them, for patterns that want them.
     pub fn as_eventbridge(&self) -> Value {
-        json!({
+        let mut value = json!({
             "version": "0",
             "id": self.id,
             "source": self.source,
@@ -209,7 +225,16 @@ impl EventDraft {
             "workload": self.workload,
             "actor": self.actor,
             "tags": self.tags,
-        })
+        });
+        if let Some(received) = self.received {
+            value["received"] = json!(received);
+            // Only what comes from outside may have several.
+            let several = self.tags.0.get(RESOURCES_TAG).and_then(|text| serde_json::from_str(text).ok());
+            if let Some(Value::Array(several)) = several {
+                value["resources"] = Value::Array(several);
+            }
+        }
+        value
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod event;
 pub mod hash;
+pub mod header;
 pub mod id;
 pub mod problem;
 pub mod selector;

@@ -18,6 +18,8 @@ use crate::hub::Hub;
 use crate::measures::Measures;
 use crate::query::Querier;
 use crate::runs::Engine;
+use crate::secrets::Secrets;
+use crate::triggers::Triggers;
 
 /// Everything a handler may need.
 pub struct App {
@@ -39,6 +41,10 @@ pub struct App {
     pub applier: Applier,
     /// Carries changes out.
     pub changes: Arc<Changes>,
+    /// The triggers.
+    pub triggers: Arc<Triggers>,
+    /// Secrets of sources and webhooks.
+    pub secrets: Arc<Secrets>,
     /// The alarms.
     pub evaluator: Arc<Evaluator>,
     /// The priorities' measures.

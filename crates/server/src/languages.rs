@@ -10,7 +10,7 @@ use mainstay_model::{Problem, Segment, Spot};
 use mainstay_runbook::document::Language;
 use mainstay_runbook::library::{AttachedFile, Place, file_bytes, file_problem, is_text, keep_file};
 use mainstay_runbook::{Document, child};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// The languages this version speaks.
 #[derive(Clone, Copy, Debug, Default)]
@@ -179,10 +179,12 @@ fn trigger_facts(value: &Value, trigger: &Trigger) -> TriggerFacts {
         .map(|(index, target)| {
             let path = |key: &str| vec![Segment::from("Targets"), index.into(), key.into()];
             let written = value["Targets"][index]["Arn"].as_str().unwrap_or_default();
-            let start = written.len().saturating_sub(target.procedure.len());
-            let spot = if start == 0 { Spot::Value } else { Spot::Within(start..written.len()) };
+            let name = target.to.name();
+            let start = written.rfind(name).unwrap_or_default();
+            let spot = if start == 0 { Spot::Value } else { Spot::Within(start..start + name.len()) };
             TargetFacts {
-                procedure: Named::new(&target.procedure, path("Arn")).at(spot),
+                to: Named::new(name, path("Arn")).at(spot),
+                is_webhook: target.to.procedure().is_none(),
                 parameters: parameters(index, &value["Targets"][index], &target.input),
             }
         })
@@ -207,7 +209,7 @@ fn parameters(index: usize, target: &Value, input: &TargetInput) -> Option<Vec<N
                     Named::new(name, path(&["Input"]))
                 }
             };
-            Some(parameters.keys().map(named).collect())
+            Some(parameters.as_object().into_iter().flat_map(Map::keys).map(named).collect())
         }
         TargetInput::Transformer(transformer) => {
             let template = path(&["InputTransformer", "InputTemplate"]);

@@ -20,6 +20,7 @@ pub mod placement;
 pub mod query;
 pub mod revisions;
 pub mod runs;
+pub mod secrets;
 mod serve;
 pub mod triggers;
 pub mod views;

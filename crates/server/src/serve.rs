@@ -35,7 +35,8 @@ use crate::placement::{Fleet, Placer};
 use crate::query::Querier;
 use crate::revisions::{self, RevisionsFold, WorkloadsFold};
 use crate::runs::{ActiveFold, Engine, RunError, RunsFold};
-use crate::triggers::Dispatcher;
+use crate::secrets::Secrets;
+use crate::triggers::{CallsFold, DeadFold, Network, ProgressFold, Triggers, TriggersFold, WindowsFold};
 
 /// How long a stop waits for what is still going on.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
@@ -130,6 +131,11 @@ pub fn folds() -> Vec<Arc<dyn Fold>> {
         Arc::new(Authentic(DesksFold)),
         Arc::new(Authentic(IncidentsFold)),
         Arc::new(Authentic(UndraftedFold)),
+        Arc::new(Authentic(TriggersFold)),
+        Arc::new(Authentic(CallsFold)),
+        Arc::new(Authentic(DeadFold)),
+        Arc::new(Authentic(WindowsFold)),
+        Arc::new(Authentic(ProgressFold)),
     ]
 }
 
@@ -313,6 +319,15 @@ fn wire(
         scraper: Some(Arc::new(scraper)),
         health: health.clone(),
     };
+    let secrets = Arc::new(Secrets::new(clock.clone()));
+    let triggers = Triggers::new(
+        journal.clone(),
+        engine.clone(),
+        clock.clone(),
+        catalogue.clone(),
+        secrets.clone(),
+        Arc::new(Network::default()),
+    );
     let stop = loops.stop.clone();
     loops.run(placer.run(stop.clone()));
     loops.run(evaluator.clone().run(stop.clone()));
@@ -328,6 +343,8 @@ fn wire(
         catalogue,
         applier,
         changes,
+        triggers,
+        secrets,
         evaluator,
         measures,
         started_at: clock.now(),
@@ -338,15 +355,7 @@ fn wire(
     let parts = app.clone();
     loops.keep("changes", move || parts.changes.clone().run(parts.stop.clone()));
     let parts = app.clone();
-    loops.keep("triggers", move || {
-        let dispatcher = Dispatcher::new(
-            parts.journal.clone(),
-            parts.engine.clone(),
-            parts.clock.clone(),
-            parts.catalogue.clone(),
-        );
-        dispatcher.run(parts.stop.clone())
-    });
+    loops.keep("triggers", move || parts.triggers.clone().run(parts.stop.clone()));
     let parts = app.clone();
     loops.keep("incidents", move || {
         let responder = Responder::new(

@@ -7,10 +7,12 @@ mod clock;
 mod fleet;
 mod hosts;
 mod journal;
+mod receiver;
 mod world;
 
 pub use clock::SimClock;
 pub use fleet::SimFleet;
 pub use hosts::{SimHosts, Work};
 pub use journal::{CrashPoint, CrashingJournal};
+pub use receiver::{Answer, Call, SimReceiver, To};
 pub use world::{Library, RunWorld};

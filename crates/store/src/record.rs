@@ -191,6 +191,9 @@ impl Serialize for Canonical<'_> {
             map.serialize_entry("data", &Sorted(&draft.data))?;
         }
         map.serialize_entry("id", draft.id.as_str())?;
+        if let Some(received) = &draft.received {
+            map.serialize_entry("received", &Shown(received))?;
+        }
         map.serialize_entry("source", &draft.source)?;
         if let Some(subject) = &draft.subject {
             map.serialize_entry("subject", subject)?;
@@ -230,6 +233,8 @@ struct Record {
     id: EventId,
     source: String,
     #[serde(default)]
+    received: Option<Timestamp>,
+    #[serde(default)]
     subject: Option<String>,
     #[serde(default)]
     tags: BTreeMap<String, String>,
@@ -251,6 +256,7 @@ pub(crate) fn decode(body: &[u8]) -> Result<EventDraft, String> {
         kind: record.kind,
         subject: record.subject,
         time: record.time,
+        received: record.received,
         actor: record.actor,
         workload: record.workload,
         tags: Tags(record.tags),

@@ -26,8 +26,8 @@ use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, WaitStatus};
 use crate::clock;
 use crate::files::Lock;
 use crate::procfs;
-use crate::secrets;
 use limit::Limiter;
+use mainstay_api::secrets;
 use output::{Output, Stream};
 use spec::{End, Purpose, Spec, State, Status, VERSION};
 

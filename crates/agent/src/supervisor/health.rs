@@ -11,7 +11,7 @@ use tokio::process::Command;
 
 use super::spec::{Check, HealthSpec, ServiceSpec, split_words, substitute};
 use crate::launch::{self, Place};
-use crate::secrets;
+use mainstay_api::secrets;
 
 /// How often a service that was not yet ready is checked, so that those that wait for it need not wait much longer.
 const EAGER: Duration = Duration::from_millis(200);

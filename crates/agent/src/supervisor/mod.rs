@@ -27,9 +27,9 @@ use crate::files;
 use crate::handle::{self, Found, Shim};
 use crate::launch::{self, Place};
 use crate::outbox::Outbox;
-use crate::secrets;
 use crate::shim::spec::{End, Status};
 use decide::{Effect, Observation, Phase, Said, Service, State, decide, outcome};
+use mainstay_api::secrets;
 use spec::{Desired, ServiceSpec, Times};
 
 /// What the loop is told.

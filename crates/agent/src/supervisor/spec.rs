@@ -24,7 +24,7 @@ pub struct ServiceSpec {
     pub port: Option<u16>,
     /// Variables of its own.
     pub env: BTreeMap<String, String>,
-    /// Variables whose values are secrets, with where each is found (see [`crate::secrets`]).
+    /// Variables whose values are secrets, with where each is found (see [`mainstay_api::secrets`]).
     #[serde(default)]
     pub secrets: BTreeMap<String, String>,
     /// How its health is checked, if at all.
@@ -140,7 +140,7 @@ impl ServiceSpec {
         }
         split_words(&wire.run)?;
         for reference in wire.secrets.values() {
-            crate::secrets::parse(reference)?;
+            mainstay_api::secrets::parse(reference)?;
         }
         let health = wire.health.and_then(|health| health_from_wire(health, port).transpose()).transpose()?;
         let restart = match link::Restart::try_from(wire.restart) {

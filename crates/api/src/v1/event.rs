@@ -20,6 +20,9 @@ pub struct EventView {
     pub subject: Option<String>,
     /// When.
     pub time: Timestamp,
+    /// When it came in, for an event from outside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub received: Option<Timestamp>,
     /// Who did it.
     pub actor: Actor,
     /// The workload it belongs to.
@@ -55,6 +58,7 @@ impl From<&Event> for EventView {
             kind: draft.kind.clone(),
             subject: draft.subject.clone(),
             time: draft.time,
+            received: draft.received,
             actor: draft.actor.clone(),
             workload: draft.workload.clone(),
             tags: draft.tags.clone(),

@@ -8,6 +8,7 @@ mod incident;
 mod run;
 mod status;
 mod telemetry;
+mod trigger;
 mod workload;
 
 pub use change::{
@@ -19,6 +20,10 @@ pub use incident::{AlarmView, IncidentDetail, IncidentSummary, TimelineEntry, Ti
 pub use run::{AttemptView, CommandView, OutputView, RunDetail, RunSummary, StartRun, StepView, WaitView};
 pub use status::{HostView, MeasureView, ServiceView, Status, WorkloadStatus};
 pub use telemetry::{LogView, SpanView, TraceView};
+pub use trigger::{
+    ChosenCalls, Count, DeadLetter, DisabledView, NewReplay, ReplayView, SwitchTrigger, TargetView,
+    TriggerView, Triggers,
+};
 pub use workload::{
     Applied, ChangeView, DiagnosticView, Expect, FileBody, NewRevision, RelatedView, WorkloadDetail,
 };

@@ -403,40 +403,27 @@ pub fn render(applied: &Applied, style: Style) -> String {
     out
 }
 
-/// `mainstay procedures` and `mainstay triggers`.
-pub async fn list(screen: Screen, client: &Client, what: What) -> Result<(), Failure> {
+/// `mainstay procedures`
+pub async fn procedures(screen: Screen, client: &Client) -> Result<(), Failure> {
     let page = client.workloads().await?;
-    screen.show(&page, |page| render_list(&page.items, what, screen.style))
+    screen.show(&page, |page| render_procedures(&page.items, screen.style))
 }
 
-/// Which part of the workloads is listed.
-#[derive(Clone, Copy, Debug)]
-pub enum What {
-    /// Their procedures.
-    Procedures,
-    /// Their triggers.
-    Triggers,
-}
-
-fn render_list(workloads: &[WorkloadDetail], what: What, style: Style) -> String {
+fn render_procedures(workloads: &[WorkloadDetail], style: Style) -> String {
     if workloads.is_empty() {
         return "No workload has been applied. `mainstay apply DIR` does.\n".to_owned();
     }
-    let (head, hint) = match what {
-        What::Procedures => ("PROCEDURE", "put SSM documents into `runbooks/` of the workload's directory"),
-        What::Triggers => ("TRIGGER", "put EventBridge rules into `triggers/` of the workload's directory"),
-    };
     let rows: Vec<Vec<_>> = workloads
         .iter()
         .flat_map(|workload| {
-            let names = match what {
-                What::Procedures => &workload.procedures,
-                What::Triggers => &workload.triggers,
-            };
-            names.iter().map(|name| vec![workload.workload.clone().into(), name.clone().into()])
+            let names = workload.procedures.iter();
+            names.map(|name| vec![workload.workload.clone().into(), name.clone().into()])
         })
         .collect();
-    if rows.is_empty() { format!("None: {hint}.\n") } else { table(style, &["WORKLOAD", head], rows) }
+    if rows.is_empty() {
+        return "None: put SSM documents into `runbooks/` of the workload's directory.\n".to_owned();
+    }
+    table(style, &["WORKLOAD", "PROCEDURE"], rows)
 }
 
 #[cfg(test)]

@@ -92,16 +92,16 @@ fn show(screen: Screen, event: &EventView) -> Result<(), Failure> {
 
 /// One event on one line: place, time in UTC, kind, and what happened.
 pub fn line(event: &EventView, style: Style) -> String {
-    let tone =
-        match event.kind.as_str() {
-            "alarm.firing" | "alarm.error" | "service.failed" | "service.exited" | "service.unhealthy"
-            | "measure.off_target" | "incident.opened" | "trigger.failed" | "host.lost"
-            | "fault.injected" => Tone::Bad,
-            "alarm.resolved" | "service.ready" | "measure.on_target" | "incident.resolved"
-            | "host.connected" => Tone::Good,
-            "alarm.pending" | "run.waiting" | "service.restarting" => Tone::Busy,
-            _ => Tone::Dim,
-        };
+    let tone = match event.kind.as_str() {
+        "alarm.firing" | "alarm.error" | "service.failed" | "service.exited" | "service.unhealthy"
+        | "measure.off_target" | "incident.opened" | "trigger.failed" | "trigger.dead" | "host.lost"
+        | "fault.injected" => Tone::Bad,
+        "alarm.resolved" | "service.ready" | "measure.on_target" | "incident.resolved" | "host.connected" => {
+            Tone::Good
+        }
+        "alarm.pending" | "run.waiting" | "service.restarting" => Tone::Busy,
+        _ => Tone::Dim,
+    };
     let kind = style.paint(tone, &format!("{:<22}", event.kind));
     let place = style.paint(Tone::Dim, &format!("{:>6}  {}", event.seq, clock(event.time)));
     format!("{place}  {kind}  {}\n", sentence::of(event))

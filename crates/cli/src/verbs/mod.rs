@@ -22,3 +22,4 @@ pub mod service;
 pub mod signals;
 pub mod status;
 pub mod test;
+pub mod triggers;

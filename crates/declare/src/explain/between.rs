@@ -287,6 +287,18 @@ pub(super) const TEXTS: &[Text] = &[
         right: Example::Directory(&[SHOP, SETTLE, trigger!("Arn: procedure/settle")]),
     },
     Text {
+        code: "unknown-webhook",
+        why: "A trigger sends events to a webhook by its name, so that address and secrets stand in one place: `webhooks` of `mainstay.yaml`.",
+        wrong: Example::Directory(&[SHOP, trigger!("Arn: webhook/chat")]),
+        right: Example::Directory(&[
+            (
+                "mainstay.yaml",
+                "workload: shop\nwebhooks:\n  chat: { url: \"https://chat.example.com/hooks/1\" }\n",
+            ),
+            trigger!("Arn: webhook/chat"),
+        ]),
+    },
+    Text {
         code: "unknown-recording",
         why: "By convention a metric with a colon in its name is recorded by a rule. If no rule of the directory records it, the measure has no data, and an incident that waits for it never ends.",
         wrong: shop!(

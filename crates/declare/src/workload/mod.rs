@@ -9,6 +9,7 @@ use serde_json::Value;
 
 pub(crate) mod changes;
 pub mod command;
+mod edges;
 pub(crate) mod environments;
 pub(crate) mod fields;
 pub mod integrations;
@@ -21,6 +22,7 @@ pub(crate) mod standards;
 
 pub use changes::{Approval, Changes};
 pub use command::{Template, Variables};
+pub use edges::{EventSource, Scheme, Signature, SourceKind, Webhook};
 pub use integrations::{Integration, TextOrSecret};
 pub use placed::OnHost;
 pub use procedures::ProcedureLimits;
@@ -46,6 +48,10 @@ pub struct Workload {
     pub environments: BTreeMap<String, Environment>,
     /// Its parts, by name, with the values they have where no environment gives others.
     pub components: BTreeMap<String, Component>,
+    /// Where events come in, by name.
+    pub sources: BTreeMap<String, EventSource>,
+    /// Where triggers can send events to, by name.
+    pub webhooks: BTreeMap<String, Webhook>,
     /// What holds for runs of its procedures, by the procedures' names.
     pub procedures: BTreeMap<String, ProcedureLimits>,
     /// Which changes wait for an approval by its own word; [`Declared::changes`](crate::Declared::changes) says what

@@ -8,11 +8,11 @@ use mainstay_model::{Problem, Selector, Tags};
 
 use super::command::Template;
 use super::environments::{self, Layers};
-use super::fields::{Fields, Reader, Spanned};
+use super::fields::{Reader, Spanned};
 use super::secrets::{self, SecretRef};
 use super::{
     Comparison, Component, Health, HealthCheck, Limits, Priority, Restart, Service, Stop, StopSignal, Target,
-    Telemetry, Workload, changes, integrations, procedures, standards,
+    Telemetry, Workload, changes, edges, integrations, procedures, standards,
 };
 use crate::diagnostic::Diagnostic;
 use crate::languages::Languages;
@@ -72,13 +72,16 @@ fn workload(
         priorities.iter().filter_map(|node| priority(reader, node, &layers, languages, references)).collect();
     let filler = layers.filler(None);
     let mut components = BTreeMap::new();
-    for (name, node) in named(reader, &fields, "components", "a component") {
+    let nodes = fields.get("components").map(|node| named(reader, node, "a component")).unwrap_or_default();
+    for (name, node) in nodes {
         if let Some(component) = environments::filled(reader, &filler, &name, node, "", references) {
             components.insert(name, component);
         }
     }
     fields.get("environments").map(|node| reader.entries(node));
     let environments = environments::read(reader, &layers, references);
+    let sources = std::collections::BTreeMap::new();
+    let webhooks = fields.get("webhooks").map(|node| edges::webhooks(reader, node)).unwrap_or_default();
     let changes = fields.get("changes").map(|node| changes::read(reader, node)).unwrap_or_default();
     let procedures = fields.get("procedures").map(|node| procedures::read(reader, node)).unwrap_or_default();
     let integrations =
@@ -108,6 +111,8 @@ fn workload(
         environments,
         components,
         procedures,
+        sources,
+        webhooks,
         changes,
         integrations,
         standards: uses,
@@ -117,8 +122,8 @@ fn workload(
 }
 
 /// The entries of a mapping whose keys are names.
-fn named<'n>(reader: &Reader<'_>, fields: &Fields<'_, 'n>, key: &str, what: &str) -> Vec<(String, &'n Node)> {
-    let entries = fields.get(key).and_then(|node| reader.entries(node)).unwrap_or_default();
+pub(super) fn named<'n>(reader: &Reader<'_>, node: &'n Node, what: &str) -> Vec<(String, &'n Node)> {
+    let entries = reader.entries(node).unwrap_or_default();
     entries
         .iter()
         .map(|entry| {

@@ -29,12 +29,16 @@ impl fmt::Display for SecretRef {
     }
 }
 
-const HELP: &str = "write `file:/absolute/path` or `env:NAME`, both read on the host by its agent";
+const HELP: &str = "write `file:/absolute/path` or `env:NAME`, both read on the host where it is needed";
 
 /// Reads `{ secret: REFERENCE }`.
 pub(super) fn read(reader: &Reader<'_>, node: &Node) -> Option<SecretRef> {
     let fields = reader.fields(node, &shape::SECRET)?;
-    let node = fields.required("secret", "\"file:/etc/NAME/password\"")?;
+    reference(reader, fields.required("secret", "\"file:/etc/NAME/password\"")?)
+}
+
+/// Reads `REFERENCE`.
+pub(super) fn reference(reader: &Reader<'_>, node: &Node) -> Option<SecretRef> {
     let text = reader.text(node)?.text;
     let refuse = |message: String| -> Option<SecretRef> {
         reader.push(reader.error("bad-secret", node.focus.clone(), message).help(HELP));

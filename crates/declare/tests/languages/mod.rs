@@ -157,7 +157,7 @@ impl Languages for Few {
             let parameters = target["Input"].as_object().map(|input| {
                 input.keys().map(|key| Named::new(key, at(&["Input", key])).at(Spot::Key)).collect()
             });
-            Some(TargetFacts { procedure, parameters })
+            Some(TargetFacts { to: procedure, is_webhook: arn.starts_with("webhook/"), parameters })
         });
         let targets = targets.collect();
         if problems.is_empty() {

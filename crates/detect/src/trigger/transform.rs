@@ -89,8 +89,10 @@ impl Filling<'_> {
         let value = match name {
             "aws.events.rule-name" => Some(Value::from(self.trigger)),
             "aws.events.rule-arn" => Some(super::rule_arn(self.trigger).into()),
-            // The time the event carries is the time it was journalled, which is when it came in.
-            "aws.events.event.ingestion-time" => self.event.get("time").cloned(),
+            // What Mainstay says itself comes in when it is said.
+            "aws.events.event.ingestion-time" => {
+                self.event.get("received").or_else(|| self.event.get("time")).cloned()
+            }
             "aws.events.event.json" => Some(self.event.clone()),
             "aws.events.event" => {
                 let mut event = self.event.clone();
@@ -143,7 +145,13 @@ impl Filling<'_> {
 }
 
 /// Reads an `InputTransformer`.
-pub(super) fn read(value: &Value, path: &[Segment], problems: &mut Vec<Problem>) -> Option<Transformer> {
+/// Reads a transformer. The parameters of a procedure are a mapping; a body may be any JSON.
+pub(super) fn read(
+    value: &Value,
+    path: &[Segment],
+    is_body: bool,
+    problems: &mut Vec<Problem>,
+) -> Option<Transformer> {
     let map = mapping(value, path, "`InputTransformer`", problems)?;
     unknown_keys(map, path, &["InputPathsMap", "InputTemplate"], "An input transformer", problems);
     let variables = read_variables(map, path, problems);
@@ -160,7 +168,7 @@ pub(super) fn read(value: &Value, path: &[Segment], problems: &mut Vec<Problem>)
         problems.push(Problem::error("bad-template", path, "`InputTemplate` must have 1 to 8192 bytes"));
         return None;
     }
-    let template = read_template(text, &path, &variables, problems)?;
+    let template = read_template(text, &path, &variables, is_body, problems)?;
     Some(Transformer { variables, template })
 }
 
@@ -218,6 +226,7 @@ fn read_template(
     text: &str,
     path: &[Segment],
     variables: &BTreeMap<String, JsonPath>,
+    is_body: bool,
     problems: &mut Vec<Problem>,
 ) -> Option<Node> {
     let before = problems.len();
@@ -238,6 +247,7 @@ fn read_template(
     let node = node(value);
     match &node {
         Node::Mapping(_) | Node::Variable(_) => Some(node),
+        _ if is_body => Some(node),
         other => {
             let found = match other {
                 Node::Constant(value) => kind(value),

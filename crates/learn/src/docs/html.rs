@@ -546,6 +546,7 @@ impl Site<'_> {
         out.push_str(&facts(&[
             fact("State", if trigger.enabled { "on" } else { "off" }),
             fact("Starts", &starts),
+            fact("Sends to", &trigger.sends_to.iter().map(|name| code(name)).collect::<Vec<_>>().join(", ")),
             fact("File", &code(&trigger.file)),
         ]));
         if let Some(schedule) = &trigger.schedule {

@@ -306,6 +306,9 @@ pub struct Trigger {
     pub schedule: Option<Schedule>,
     /// What it starts.
     pub starts: Vec<Target>,
+    /// The webhooks it sends events to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sends_to: Vec<String>,
     /// What it does, in words; written by `complete`.
     pub words: String,
     /// The digest of what is declared, as annotations cite it; written by `complete`.

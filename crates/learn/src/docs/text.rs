@@ -309,7 +309,13 @@ fn triggers(out: &mut String, documentation: &Documentation) {
         let _ = writeln!(out, "### Trigger {}\n\n{}\n", escape(name), to_markdown(&trigger.words));
         let starts = links(documentation, "procedure", trigger.starts.iter().map(|target| &target.procedure));
         let state = if trigger.enabled { "on" } else { "off" };
-        let _ = writeln!(out, "Starts {starts}; {state}; in {}.\n", code(&trigger.file));
+        let hooks: Vec<String> = trigger.sends_to.iter().map(|name| code(name)).collect();
+        let does: Vec<String> = [("Starts", starts), ("Calls the webhooks", hooks.join(", "))]
+            .into_iter()
+            .filter(|(_, what)| !what.is_empty())
+            .map(|(verb, what)| format!("{verb} {what}; "))
+            .collect();
+        let _ = writeln!(out, "{}{state}; in {}.\n", does.concat(), code(&trigger.file));
         notes(out, documentation, &trigger.notes);
     }
 }

@@ -228,7 +228,16 @@ fn of_trigger(name: &str, trigger: &Trigger) -> String {
     } else {
         format!(" {} is off, so it does nothing now.", code(name))
     };
-    format!("{when}, it starts {}.{off}", join(starts, "and"))
+    let hooks: Vec<String> =
+        trigger.sends_to.iter().map(|name| format!("the webhook {}", code(name))).collect();
+    let mut does = Vec::new();
+    if !starts.is_empty() {
+        does.push(format!("starts {}", join(starts, "and")));
+    }
+    if !hooks.is_empty() {
+        does.push(format!("calls {}", join(hooks, "and")));
+    }
+    format!("{when}, it {}.{off}", join(does, "and"))
 }
 
 /// `every 5 minutes`, `once, at …`, `by the schedule cron(…)`.

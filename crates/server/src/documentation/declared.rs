@@ -288,8 +288,9 @@ fn by_trigger(
         if answer.matched
             || answer.misses.iter().all(|miss| !fixed(&miss.path) && !miss.path.ends_with("$or"))
         {
-            found.extend(trigger.targets.iter().map(|target| docs::LeadsTo {
-                procedure: target.procedure.clone(),
+            let procedures = trigger.targets.iter().filter_map(|target| target.to.procedure());
+            found.extend(procedures.map(|procedure| docs::LeadsTo {
+                procedure: procedure.to_owned(),
                 trigger: Some(name.clone()),
                 always: answer.matched,
             }));
@@ -305,12 +306,14 @@ fn of_trigger(file: &str, value: &Value, trigger: &Trigger) -> docs::Trigger {
         Value::String(text) => serde_json::from_str(text).unwrap_or_else(|_| Value::from(text.as_str())),
         other => other.clone(),
     };
-    let starts = trigger.targets.iter().map(|target| docs::Target {
-        procedure: target.procedure.clone(),
+    let procedures = trigger.targets.iter().filter_map(|target| Some((target, target.to.procedure()?)));
+    let starts = procedures.map(|(target, procedure)| docs::Target {
+        procedure: procedure.to_owned(),
         parameters: match &target.input {
             TargetInput::None | TargetInput::Path(_) => BTreeMap::new(),
-            TargetInput::Constant(map) => {
-                map.iter().map(|(name, value)| (name.clone(), Some(value.clone()))).collect()
+            TargetInput::Constant(value) => {
+                let entries = value.as_object().into_iter().flatten();
+                entries.map(|(name, value)| (name.clone(), Some(value.clone()))).collect()
             }
             TargetInput::Transformer(transformer) => {
                 transformer.parameter_names().into_iter().map(|name| (name.to_owned(), None)).collect()
@@ -327,6 +330,12 @@ fn of_trigger(file: &str, value: &Value, trigger: &Trigger) -> docs::Trigger {
             zone: schedule.zone().to_owned(),
         }),
         starts: starts.collect(),
+        sends_to: trigger
+            .targets
+            .iter()
+            .filter(|target| target.to.procedure().is_none())
+            .map(|target| target.to.name().to_owned())
+            .collect(),
         ..docs::Trigger::default()
     }
 }

@@ -11,6 +11,7 @@ mod journal;
 mod runs;
 mod signals;
 mod status;
+mod triggers;
 mod workloads;
 
 use std::sync::Arc;
@@ -57,6 +58,14 @@ pub fn router(app: Arc<App>, token: Token, telemetry: Router) -> Router {
         .route("/v1/runs/{id}/output", get(runs::output))
         .route("/v1/runs/{id}/cancel", post(runs::cancel))
         .route("/v1/runs/{id}/decide", post(runs::decide))
+        .route("/v1/triggers", get(triggers::list))
+        .route("/v1/triggers/{name}", get(triggers::get))
+        .route("/v1/triggers/{name}/replay", post(triggers::replay))
+        .route("/v1/triggers/{name}/disable", post(triggers::disable))
+        .route("/v1/triggers/{name}/enable", post(triggers::enable))
+        .route("/v1/dead-letters", get(triggers::dead))
+        .route("/v1/dead-letters/redrive", post(triggers::redrive))
+        .route("/v1/dead-letters/drop", post(triggers::drop_letters))
         .route("/v1/alarms", get(incidents::alarms))
         .route("/v1/incidents", get(incidents::list))
         .route("/v1/incidents/{id}", get(incidents::get))

@@ -1,7 +1,8 @@
-//! Secrets of services: read on the host when the service starts, and kept nowhere.
+//! Secrets by reference: read where they are needed when they are needed, and kept nowhere. Agents read those of services,
+//! the server those of sources and webhooks.
 //!
-//! A reference is `file:/absolute/path` or `env:NAME`. The server, the journal and the files of the agent hold only
-//! references; messages name them and never a value.
+//! A reference is `file:/absolute/path` or `env:NAME`. The journal, and whatever else is written, holds only references;
+//! messages name them and never a value.
 
 use std::fs::{self, File};
 use std::io::Read as _;
@@ -16,7 +17,7 @@ const MAX_BYTES: u64 = 64 * 1024;
 pub enum Reference<'a> {
     /// A file that only its owner may read.
     File(&'a Path),
-    /// A variable of the agent's environment.
+    /// A variable of this process's environment.
     Environment(&'a str),
 }
 
@@ -36,7 +37,7 @@ pub fn parse(text: &str) -> Result<Reference<'_>, String> {
 pub fn read(reference: &str) -> Result<String, String> {
     match parse(reference)? {
         Reference::Environment(name) => std::env::var(name)
-            .map_err(|_| format!("the agent's environment has no variable {name} that is text")),
+            .map_err(|_| format!("this process's environment has no variable {name} that is text")),
         Reference::File(path) => file(path),
     }
 }
@@ -58,7 +59,7 @@ fn file(path: &Path) -> Result<String, String> {
     }
     let own = rustix::process::geteuid().as_raw();
     if metadata.uid() != own && metadata.uid() != 0 {
-        return Err(format!("`{shown}` belongs to user {}, and the agent is user {own}", metadata.uid()));
+        return Err(format!("`{shown}` belongs to user {}, and this process is user {own}", metadata.uid()));
     }
     let mut bytes = Vec::new();
     file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(said)?;
@@ -73,7 +74,7 @@ fn file(path: &Path) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// The variables of the agent's environment that these references name: a shim inherits nothing else.
+/// The variables of this process's environment that these references name: a shim inherits nothing else.
 pub fn handed_on<'a>(references: impl Iterator<Item = &'a String>) -> Vec<(String, String)> {
     references
         .filter_map(|reference| match parse(reference) {

@@ -1,0 +1,297 @@
+//! Triggers, shown and influenced.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use mainstay_api::v1::{
+    ChosenCalls, Count, DeadLetter, DisabledView, ErrorKind, NewReplay, Page, ReplayView, SwitchTrigger,
+    TargetView, TriggerView, Triggers,
+};
+use mainstay_detect::Trigger;
+use mainstay_detect::delivery::{Counts, TriggerId};
+use mainstay_model::Timestamp;
+use mainstay_model::problem::nearest;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::error::Failure;
+use super::extract::{Asked, Body};
+use crate::app::App;
+use crate::catalogue::Active;
+use crate::triggers::{self, Chosen, CommandError, Replay};
+
+/// The most dead letters in one answer.
+const MAX_PAGE: usize = 1000;
+
+/// Which triggers.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OfWorkload {
+    workload: Option<String>,
+}
+
+/// Which dead letters.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeadQuery {
+    workload: Option<String>,
+    trigger: Option<String>,
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+impl From<CommandError> for Failure {
+    fn from(error: CommandError) -> Self {
+        match error {
+            CommandError::Away => Self::new(ErrorKind::Unavailable, error.to_string()),
+            CommandError::Refused(reason) => Self::new(ErrorKind::Conflict, reason),
+            CommandError::NotFound { what, name } => Self::not_found(what, &name),
+            CommandError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// `GET /v1/triggers`
+pub async fn list(
+    State(app): State<Arc<App>>,
+    Asked(query): Asked<OfWorkload>,
+) -> Result<Json<Triggers>, Failure> {
+    let seen = Seen::of(&app).await?;
+    let mut items = Vec::new();
+    for active in app.catalogue.now().values() {
+        if query.workload.as_deref().is_none_or(|name| name == active.name()) {
+            for trigger in active.triggers.values() {
+                items.push(seen.view(&app, active, trigger)?);
+            }
+        }
+    }
+    let behind = triggers::behind(app.journal.as_ref())?;
+    Ok(Json(Triggers { items, behind }))
+}
+
+/// `GET /v1/triggers/{name}`
+pub async fn get(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    Asked(query): Asked<OfWorkload>,
+) -> Result<Json<TriggerView>, Failure> {
+    let id = find(&app, &name, query.workload.as_deref())?;
+    let seen = Seen::of(&app).await?;
+    let active = app.catalogue.get(&id.workload);
+    let found = active.as_ref().and_then(|active| Some((active, active.triggers.get(&id.trigger)?)));
+    let (active, trigger) = found.ok_or_else(|| Failure::not_found("trigger", &name))?;
+    seen.view(&app, active, trigger).map(Json)
+}
+
+/// What the loop and the table of dead letters say, read once for all triggers.
+struct Seen {
+    counts: Option<BTreeMap<TriggerId, Counts>>,
+    dead: BTreeMap<TriggerId, usize>,
+    now: Timestamp,
+}
+
+impl Seen {
+    async fn of(app: &App) -> Result<Self, Failure> {
+        let counts = app.triggers.counts().await;
+        let dead = triggers::dead_counts(app.journal.as_ref())?;
+        Ok(Self { counts, dead, now: app.clock.now() })
+    }
+
+    fn view(&self, app: &App, active: &Active, trigger: &Trigger) -> Result<TriggerView, Failure> {
+        let did = triggers::did(app.journal.as_ref(), active.name(), &trigger.name)?;
+        let id = TriggerId { workload: active.name().to_owned(), trigger: trigger.name.clone() };
+        let counts = self.counts.as_ref().map(|counts| counts.get(&id).copied().unwrap_or_default());
+        let state = match (&did.off, trigger.enabled) {
+            (_, false) => "off",
+            (Some(_), true) => "disabled",
+            (None, true) => "on",
+        };
+        let schedule = trigger.schedule.as_ref();
+        let next = schedule.filter(|_| state == "on").and_then(|schedule| {
+            let since = did.armed.as_ref().map_or(self.now, |armed| armed.since);
+            Some(schedule.next_after(self.now, since)?.plus(schedule.delay(&trigger.name)))
+        });
+        let written = active.declared.triggers.get(&trigger.name);
+        let pattern = written.and_then(|written| written.value.get("EventPattern")).cloned();
+        let millis = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        Ok(TriggerView {
+            workload: id.workload.clone(),
+            trigger: id.trigger.clone(),
+            description: trigger.description.clone(),
+            state: state.to_owned(),
+            disabled: did.off.map(|off| DisabledView { by: off.by, at: off.at, reason: off.reason }),
+            targets: trigger
+                .targets
+                .iter()
+                .map(|target| TargetView {
+                    id: target.id.clone(),
+                    calls: target.to.to_string(),
+                    retries: target.retry.retries,
+                    max_age_ms: millis(target.retry.max_age),
+                })
+                .collect(),
+            pattern: pattern.unwrap_or(Value::Null),
+            schedule: schedule.map(|schedule| match schedule.zone() {
+                "UTC" => schedule.text().to_owned(),
+                zone => format!("{} {zone}", schedule.text()),
+            }),
+            next,
+            last_match: did.last_match.map(|(_, at)| at),
+            last_match_seq: did.last_match.map(|(seq, _)| seq),
+            last_result: did.last_result.as_ref().map(|(result, _)| result.clone()),
+            last_result_at: did.last_result.map(|(_, at)| at),
+            lag_ms: did.lag_ms,
+            matched: did.matched,
+            throttled: did.throttled,
+            skipped: did.skipped,
+            replaced: did.replaced,
+            delivered: did.delivered,
+            failed: did.failed,
+            dead: self.dead.get(&id).copied().unwrap_or_default(),
+            queued: counts.map(|counts| counts.queued),
+            under_way: counts.map(|counts| counts.under_way + counts.running),
+            waiting: counts.map(|counts| counts.waiting),
+        })
+    }
+}
+
+/// The trigger of this name; the workload has to be said where several have one.
+fn find(app: &App, name: &str, workload: Option<&str>) -> Result<TriggerId, Failure> {
+    let workloads = app.catalogue.now();
+    let of_it = || workloads.values().filter(|active| workload.is_none_or(|wanted| wanted == active.name()));
+    let found: Vec<&str> =
+        of_it().filter(|active| active.triggers.contains_key(name)).map(|active| active.name()).collect();
+    match found.as_slice() {
+        [one] => Ok(TriggerId { workload: (*one).to_owned(), trigger: name.to_owned() }),
+        [] => {
+            let known: Vec<&str> =
+                of_it().flat_map(|active| active.triggers.keys().map(String::as_str)).collect();
+            let failure = Failure::not_found("trigger", name);
+            Err(match nearest(name, known.iter().copied()) {
+                Some(near) => failure.hint(format!("did you mean `{near}`?")),
+                None => failure.hint("`mainstay triggers` lists them"),
+            })
+        }
+        several => {
+            Err(Failure::new(ErrorKind::Conflict, format!("Several workloads have a trigger `{name}`"))
+                .hint(format!("say which: --workload {}", several.join(" or --workload "))))
+        }
+    }
+}
+
+/// `GET /v1/dead-letters`
+pub async fn dead(
+    State(app): State<Arc<App>>,
+    Asked(query): Asked<DeadQuery>,
+) -> Result<Json<Page<DeadLetter>>, Failure> {
+    let limit = query.limit.unwrap_or(100).clamp(1, MAX_PAGE);
+    let wanted = |workload: &str, trigger: &str| {
+        query.workload.as_deref().is_none_or(|name| name == workload)
+            && query.trigger.as_deref().is_none_or(|name| name == trigger)
+    };
+    let (found, next) = triggers::dead_letters(app.journal.as_ref(), wanted, query.after.clone(), limit)?;
+    let items = found.into_iter().map(|dead| {
+        let triggers::Dead { at, letter } = dead;
+        DeadLetter {
+            id: letter.id,
+            workload: letter.workload,
+            trigger: letter.trigger,
+            target: letter.target,
+            event_seq: letter.event,
+            since: letter.since,
+            at,
+            attempts: letter.attempts,
+            reason: letter.reason,
+            code: letter.code,
+            exhausted: letter.exhausted,
+            replay: letter.replay,
+        }
+    });
+    Ok(Json(Page { items: items.collect(), next }))
+}
+
+fn chosen(app: &App, asked: &ChosenCalls) -> Result<Chosen, Failure> {
+    match (&asked.id, &asked.trigger) {
+        (Some(_), Some(_)) | (None, None) => {
+            Err(Failure::bad_request("Say either which dead letter by `id`, or of which `trigger`"))
+        }
+        (Some(id), None) => Ok(Chosen { id: Some(id.clone()), trigger: None }),
+        // A trigger that is no longer declared may still have some.
+        (None, Some(name)) => match &asked.workload {
+            Some(workload) => {
+                let id = TriggerId { workload: workload.clone(), trigger: name.clone() };
+                Ok(Chosen { id: None, trigger: Some(id) })
+            }
+            None => Ok(Chosen { id: None, trigger: Some(find(app, name, None)?) }),
+        },
+    }
+}
+
+/// `POST /v1/dead-letters/redrive`
+pub async fn redrive(
+    State(app): State<Arc<App>>,
+    Body(asked): Body<ChosenCalls>,
+) -> Result<Json<Count>, Failure> {
+    if asked.waiting {
+        return Err(Failure::bad_request("Calls that wait are tried again by themselves"));
+    }
+    let count = app.triggers.redrive(chosen(&app, &asked)?, app.operator()).await?;
+    Ok(Json(Count { count }))
+}
+
+/// `POST /v1/dead-letters/drop`
+pub async fn drop_letters(
+    State(app): State<Arc<App>>,
+    Body(asked): Body<ChosenCalls>,
+) -> Result<Json<Count>, Failure> {
+    let chosen = chosen(&app, &asked)?;
+    let count = app.triggers.drop_calls(chosen, asked.waiting, asked.reason, app.operator()).await?;
+    Ok(Json(Count { count }))
+}
+
+/// `POST /v1/triggers/{name}/replay`
+pub async fn replay(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    Body(asked): Body<NewReplay>,
+) -> Result<Json<ReplayView>, Failure> {
+    if asked.from > asked.to {
+        return Err(Failure::bad_request("The end of the time to replay is before its beginning"));
+    }
+    let trigger = find(&app, &name, asked.workload.as_deref())?;
+    let replay = Replay { trigger, from: asked.from, to: asked.to, dry_run: asked.dry_run };
+    let told = app.triggers.replay(replay, app.operator()).await?;
+    Ok(Json(ReplayView { replay: told.name, matched: told.matched, circles: told.circles }))
+}
+
+/// `POST /v1/triggers/{name}/disable`
+pub async fn disable(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    Body(asked): Body<SwitchTrigger>,
+) -> Result<Json<TriggerView>, Failure> {
+    switch(app, name, asked, false).await
+}
+
+/// `POST /v1/triggers/{name}/enable`
+pub async fn enable(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    Body(asked): Body<SwitchTrigger>,
+) -> Result<Json<TriggerView>, Failure> {
+    switch(app, name, asked, true).await
+}
+
+async fn switch(
+    app: Arc<App>,
+    name: String,
+    asked: SwitchTrigger,
+    enabled: bool,
+) -> Result<Json<TriggerView>, Failure> {
+    let id = find(&app, &name, asked.workload.as_deref())?;
+    app.triggers.enable(id.clone(), enabled, asked.reason, app.operator()).await?;
+    let query = OfWorkload { workload: Some(id.workload) };
+    get(State(app), Path(name), Asked(query)).await
+}

@@ -1,0 +1,782 @@
+//! Triggers: each event of the journal is matched against the triggers of its workload, and what matches is delivered.
+//!
+//! What is decided is decided by `detect::delivery`, and its records are events. This loop reads the journal page by
+//! page, matches each event once against all patterns, appends the records, and makes the calls that are due; what it
+//! knows is in the journal, so a new life goes on where the last one stopped. How far events have been routed is a row
+//! that is written with the record, so no event is routed twice.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use mainstay_detect::delivery::{
+    Attempt, Counts, Definition, Delivery, Duty, Letter, Match, Routed, Settled, Told, TriggerId, Window,
+};
+use mainstay_detect::{Destination, TriggerError};
+use mainstay_model::event::is_bookkeeping;
+use mainstay_model::{Actor, Event, EventDraft, EventId, RunId, Timestamp};
+use mainstay_store::{Follower, Journal, StoreError};
+use serde::Deserialize as _;
+use serde_json::{Value, json};
+use tokio::sync::{Mutex, mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::catalogue::{Active, Catalogue, Workloads};
+use crate::clock::Clock;
+use crate::runs::{self, Engine};
+use crate::secrets::Secrets;
+
+mod chain;
+mod commands;
+mod fold;
+mod outbound;
+mod perform;
+mod schedules;
+
+pub use commands::{Chosen, Command, CommandError, Replay, Replayed};
+pub use fold::{
+    CALLS_TABLE, CallsFold, DEAD_TABLE, Dead, DeadFold, Did, Off, ProgressFold, TriggersFold, WindowsFold,
+    dead_counts, dead_letters, did,
+};
+pub use outbound::{Network, NoReply, Outbound, Reply, Request};
+
+use fold::{Batch, Handled, RoutedData};
+use perform::{About, Made};
+
+/// The name of the durable subscription.
+const SUBSCRIPTION: &str = "triggers";
+
+/// So many events are routed at once.
+const PAGE: usize = 1024;
+
+/// So many calls are made at once, over all targets.
+const MAX_IN_FLIGHT: usize = 512;
+
+/// With so many calls open, no further event is routed until some are over. Events are safe in the journal meanwhile.
+const MAX_OPEN: usize = 1_000_000;
+
+/// Events of pages that were read last are kept, so that calls that follow soon need not read them again.
+const KEPT_PAGES: usize = 8;
+
+/// So long windows that have ended are kept at most.
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// How long to wait before writing to a journal again that refused, at first and at most.
+const RETRY_FIRST: Duration = Duration::from_millis(200);
+const RETRY_MOST: Duration = Duration::from_secs(10);
+
+/// The triggers of all workloads: what the loop works with, and what others ask it.
+pub struct Triggers {
+    journal: Arc<dyn Journal>,
+    engine: Engine,
+    clock: Arc<dyn Clock>,
+    catalogue: Arc<Catalogue>,
+    secrets: Arc<Secrets>,
+    outbound: Arc<dyn Outbound>,
+    commands: mpsc::Sender<Command>,
+    heard: Mutex<mpsc::Receiver<Command>>,
+}
+
+impl Triggers {
+    /// Triggers; [`Triggers::run`] is their loop.
+    pub fn new(
+        journal: Arc<dyn Journal>,
+        engine: Engine,
+        clock: Arc<dyn Clock>,
+        catalogue: Arc<Catalogue>,
+        secrets: Arc<Secrets>,
+        outbound: Arc<dyn Outbound>,
+    ) -> Arc<Self> {
+        let (commands, heard) = mpsc::channel(64);
+        let heard = Mutex::new(heard);
+        Arc::new(Self { journal, engine, clock, catalogue, secrets, outbound, commands, heard })
+    }
+
+    /// Handles events until stopped.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) -> Result<(), StoreError> {
+        let mut heard = self.heard.lock().await;
+        let mut life = Life::begin(self.clone()).await?;
+        life.live(&mut heard, &stop).await
+    }
+}
+
+/// How far events have been routed.
+fn progress(journal: &dyn Journal) -> Result<u64, StoreError> {
+    let row = journal.row(fold::PROGRESS_TABLE, fold::PROGRESS)?;
+    let routed = row.and_then(|row| row["upto"].as_u64()).unwrap_or_default();
+    Ok(routed.max(journal.cursor(SUBSCRIPTION)?))
+}
+
+/// How many events have not been matched yet, as far as is written down: what nothing matched is written down every so
+/// often only.
+pub fn behind(journal: &dyn Journal) -> Result<u64, StoreError> {
+    let behind = journal.head().seq.saturating_sub(progress(journal)?);
+    Ok(if behind <= PAGE as u64 { 0 } else { behind })
+}
+
+/// One life of the loop.
+struct Life {
+    parts: Arc<Triggers>,
+    machine: Delivery,
+    follower: Follower,
+    workloads: watch::Receiver<Workloads>,
+    /// Everything up to this place is routed.
+    routed: u64,
+    /// And this much of it is known to be, in the journal.
+    committed: u64,
+    pages: VecDeque<Vec<Arc<Event>>>,
+    /// The calls that are being made. They end with this life; the next one tries them again under their policies.
+    calls: JoinSet<Made>,
+    schedules: BTreeMap<TriggerId, schedules::Planned>,
+    /// What persons turned off: rows of triggers.
+    off: BTreeMap<TriggerId, bool>,
+    swept_at: Timestamp,
+    /// The state of the numbers that pauses are left to chance by.
+    chance: u64,
+}
+
+/// Matches of one page in one workload.
+#[derive(Default)]
+struct Found {
+    /// Trigger, place of the event, key of the throttle.
+    matches: Vec<(String, u64, Option<String>)>,
+    /// What is said of matches that nothing follows from.
+    said: Vec<EventDraft>,
+}
+
+impl Life {
+    async fn begin(parts: Arc<Triggers>) -> Result<Self, StoreError> {
+        let journal = parts.journal.as_ref();
+        let routed = progress(journal)?;
+        let now = parts.clock.now();
+        let mut life = Self {
+            machine: Delivery::new(),
+            follower: Follower::new(parts.journal.clone(), routed).page(PAGE),
+            workloads: parts.catalogue.watch(),
+            routed,
+            committed: routed,
+            pages: VecDeque::new(),
+            calls: JoinSet::new(),
+            schedules: BTreeMap::new(),
+            off: BTreeMap::new(),
+            swept_at: now,
+            chance: now.as_millis().unsigned_abs() | 1,
+            parts,
+        };
+        life.restore(now).await?;
+        Ok(life)
+    }
+
+    /// Takes up what the last life left.
+    async fn restore(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let journal = self.parts.journal.clone();
+        fold::each_row(journal.as_ref(), fold::TRIGGERS_TABLE, |id, row| {
+            if let Some((workload, trigger)) = id.split_once('/')
+                && row.get("off").is_some()
+            {
+                let id = TriggerId { workload: workload.to_owned(), trigger: trigger.to_owned() };
+                self.off.insert(id, true);
+            }
+            Ok(())
+        })?;
+        self.define();
+        fold::each_row(journal.as_ref(), fold::WINDOWS_TABLE, |_, row| {
+            if let (Some(workload), Ok(window)) = (row["workload"].as_str(), Window::deserialize(row)) {
+                self.machine.take_window(workload, &window);
+            }
+            Ok(())
+        })?;
+        let mut running = Vec::new();
+        fold::each_row(journal.as_ref(), fold::CALLS_TABLE, |id, row| {
+            let Some(place) = fold::place_of(id) else {
+                if let Ok(letter) = Letter::deserialize(row) {
+                    running.extend(letter.run.clone());
+                    self.machine.take_letter(&letter, now);
+                }
+                return Ok(());
+            };
+            let event = journal.read(place.saturating_sub(1), 1)?.pop();
+            let (Some(event), Ok(batch)) = (event, Batch::deserialize(row)) else { return Ok(()) };
+            let Ok(mut data) = RoutedData::deserialize(&event.data) else { return Ok(()) };
+            // What it replaced is gone from the table, too.
+            data.record.replaced.clear();
+            let bits = batch.bits();
+            let workload = event.workload.as_deref().unwrap_or_default();
+            let is_over = |number| Batch::is_over(&bits, number);
+            self.machine.take(workload, place, &data.record, event.time, is_over, 1);
+            Ok(())
+        })?;
+        let drafts = self.runs_over(&running, now)?;
+        self.append(drafts).await?;
+        self.plan_schedules().await
+    }
+
+    async fn live(
+        &mut self,
+        heard: &mut mpsc::Receiver<Command>,
+        stop: &CancellationToken,
+    ) -> Result<(), StoreError> {
+        loop {
+            self.fire().await?;
+            self.perform().await?;
+            let wake = [self.machine.next_wake(), self.next_firing()].into_iter().flatten().min();
+            let clock = self.parts.clock.clone();
+            let timer = async move {
+                match wake {
+                    Some(at) => clock.until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let may_route = self.machine.len() < MAX_OPEN;
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                Some(made) = self.calls.join_next(), if !self.calls.is_empty() => {
+                    self.turn(Vec::new(), made.ok()).await?;
+                }
+                page = self.follower.next(), if may_route => self.turn(page?, None).await?,
+                Some(command) = heard.recv() => self.command(command).await?,
+                changed = self.workloads.changed() => {
+                    if changed.is_err() {
+                        return Ok(());
+                    }
+                    // What came before the change was not for what is declared now.
+                    self.commit(1).await?;
+                    self.define();
+                    self.plan_schedules().await?;
+                }
+                () = timer => {}
+            }
+        }
+    }
+
+    /// Takes what the triggers are now from what is declared and from what persons turned off.
+    fn define(&mut self) {
+        let workloads = self.workloads.borrow_and_update().clone();
+        let mut definitions = BTreeMap::new();
+        for active in workloads.values() {
+            for trigger in active.triggers.values() {
+                let id = TriggerId { workload: active.name().to_owned(), trigger: trigger.name.clone() };
+                let enabled = trigger.enabled && !self.off.contains_key(&id);
+                let duties = trigger.targets.iter().map(|target| {
+                    let mut duty = Duty {
+                        retry: target.retry,
+                        parallel: 64,
+                        pool: None,
+                        repeatable: target.to.procedure().is_some(),
+                    };
+                    if let Destination::Webhook(name) = &target.to {
+                        let webhook = active.declared.workload.webhooks.get(name);
+                        duty.parallel = webhook.map_or(1, |webhook| webhook.parallel as usize);
+                        duty.pool = Some(format!("{}/{name}", active.name()).into());
+                    }
+                    (target.id.clone(), duty)
+                });
+                let targets = duties.collect();
+                let handling = trigger.handling.clone();
+                definitions.insert(Arc::new(id), Definition { enabled, handling, targets });
+            }
+        }
+        self.machine.define(definitions);
+    }
+
+    /// Routes a page of events and takes in what came of calls, in one append.
+    async fn turn(&mut self, page: Vec<Arc<Event>>, first: Option<Made>) -> Result<(), StoreError> {
+        let now = self.parts.clock.now();
+        let mut made: Vec<Made> = first.into_iter().collect();
+        while made.len() < 4096
+            && let Some(next) = self.calls.try_join_next()
+        {
+            made.extend(next);
+        }
+        let (mut drafts, started) = self.settle(made, now);
+        let ended: Vec<String> = page.iter().filter_map(|event| self.run_that_ended(event)).collect();
+        drafts.extend(self.runs_over(&ended, now)?);
+        let mut routings = Vec::new();
+        if !page.is_empty() {
+            let upto = page.last().map_or(self.routed, |last| last.seq);
+            for (workload, found) in self.find(&page)? {
+                drafts.extend(found.said);
+                let closed = self.sweep(&workload, now);
+                let routed = self.route(&workload, &found.matches, &page, None, now)?;
+                drafts.extend(routed.matched);
+                if !routed.data.is_nothing() || !closed.is_empty() {
+                    let data = RoutedData { upto: Some(upto), closed, record: routed.data };
+                    routings.push((drafts.len(), workload.clone(), data.record.clone(), routed.cancel));
+                    drafts.push(self.routed_draft(&workload, &data, &format!("{}-{upto}", self.routed), now));
+                }
+            }
+            self.routed = upto;
+            self.pages.push_back(page);
+            if self.pages.len() > KEPT_PAGES {
+                self.pages.pop_front();
+            }
+        }
+        let events = self.append(drafts).await?;
+        for (place, workload, record, cancel) in routings {
+            let Some(event) = events.get(place) else { continue };
+            self.committed = self.routed;
+            self.take(&workload, event.seq, &record, now, cancel);
+        }
+        self.commit(PAGE as u64).await?;
+        // A run may have ended before it was known that something waits behind it.
+        let drafts = self.runs_over(&started, now)?;
+        self.append(drafts).await.map(drop)
+    }
+
+    fn take(&mut self, workload: &str, place: u64, record: &Routed, now: Timestamp, cancel: Vec<String>) {
+        self.machine.take(workload, place, record, now, |_| false, 0);
+        for run in cancel {
+            if let Ok(run) = RunId::new(run)
+                && let Err(error) = self.parts.engine.cancel(
+                    &run,
+                    Actor::System("triggers".to_owned()),
+                    "a newer match replaces it".to_owned(),
+                )
+            {
+                tracing::debug!(%run, %error, "a run that was to be replaced is over");
+            }
+        }
+    }
+
+    /// Says how far events have been routed, if that is at least so many more than is known.
+    async fn commit(&mut self, least: u64) -> Result<(), StoreError> {
+        if self.routed >= self.committed + least {
+            self.parts.journal.advance(SUBSCRIPTION, self.routed).await?;
+            self.committed = self.routed;
+        }
+        Ok(())
+    }
+
+    fn sweep(&mut self, workload: &str, now: Timestamp) -> Vec<(String, String)> {
+        if now.since(self.swept_at) < SWEEP && now >= self.swept_at {
+            return Vec::new();
+        }
+        self.swept_at = now;
+        self.machine.close_windows(workload, now)
+    }
+
+    /// The run whose end this event tells, if a call waits behind it.
+    fn run_that_ended(&self, event: &Event) -> Option<String> {
+        if event.kind != "run.finished" || !event.is_authentic() {
+            return None;
+        }
+        let run = event.data["run"].as_str()?;
+        self.machine.runs().any(|waited| waited == run).then(|| run.to_owned())
+    }
+
+    /// Takes in the ends of those of these runs that are over.
+    fn runs_over(&mut self, ids: &[String], now: Timestamp) -> Result<Vec<EventDraft>, StoreError> {
+        let mut drafts = Vec::new();
+        for id in ids {
+            let Ok(run_id) = RunId::new(id.clone()) else { continue };
+            let status = runs::run(self.parts.journal.as_ref(), &run_id)?.map(|run| run.status);
+            if status.is_some_and(|status| !status.is_over()) {
+                continue;
+            }
+            let result = status.map_or("not known".to_owned(), |status| format!("{status:?}"));
+            if let Some((workload, record)) = self.machine.run_over(id, &result, now) {
+                drafts.push(self.settled_draft("trigger.settled", &workload, &record, now));
+            }
+        }
+        Ok(drafts)
+    }
+
+    /// Matches each event of a page once.
+    fn find(&self, page: &[Arc<Event>]) -> Result<BTreeMap<String, Found>, StoreError> {
+        let workloads = self.workloads.borrow().clone();
+        let mut found: BTreeMap<String, Found> = BTreeMap::new();
+        let active = || workloads.values().filter(|active| !active.patterns.is_empty());
+        for event in page {
+            if is_bookkeeping(&event.kind) {
+                continue;
+            }
+            self.scheduled(&workloads, event, &mut found)?;
+            let mut value = None;
+            let mut chain = None;
+            for active in active() {
+                if event.workload.as_deref().is_some_and(|name| name != active.name()) {
+                    continue;
+                }
+                let value = value.get_or_insert_with(|| event.as_eventbridge());
+                for name in active.patterns.matches(value) {
+                    self.found(active, name, event, value, &mut chain, &mut found)?;
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// A firing is for the trigger whose schedule it is of, whatever patterns say.
+    fn scheduled(
+        &self,
+        workloads: &Workloads,
+        event: &Event,
+        found: &mut BTreeMap<String, Found>,
+    ) -> Result<(), StoreError> {
+        if event.kind != "trigger.scheduled" || !event.is_authentic() {
+            return Ok(());
+        }
+        let active = event.workload.as_ref().and_then(|name| workloads.get(name));
+        let (Some(active), Some(name)) = (active, event.data["trigger"].as_str()) else { return Ok(()) };
+        let Some(trigger) = active.triggers.get(name) else { return Ok(()) };
+        let value = outbound::presented(trigger, event, None);
+        self.found(active, name, event, &value, &mut None, found)
+    }
+
+    fn found(
+        &self,
+        active: &Active,
+        name: &str,
+        event: &Event,
+        value: &Value,
+        chain: &mut Option<chain::Chain>,
+        found: &mut BTreeMap<String, Found>,
+    ) -> Result<(), StoreError> {
+        let Some(trigger) = active.triggers.get(name) else { return Ok(()) };
+        if self.is_off(active.name(), name) {
+            return Ok(());
+        }
+        if event.cause.is_some() {
+            let chain = match chain {
+                Some(chain) => chain,
+                none => none.insert(chain::of(self.parts.journal.as_ref(), event)?),
+            };
+            if let Some(reason) = chain.forbids(name) {
+                let about = About { workload: active.name(), trigger: name, target: "", event, replay: None };
+                let said = about.failed(self.parts.clock.now(), &reason);
+                found.entry(active.name().to_owned()).or_default().said.push(said);
+                return Ok(());
+            }
+        }
+        let key = trigger.handling.throttle.as_ref().map(|throttle| throttle.key_of(value));
+        let of_workload = found.entry(active.name().to_owned()).or_default();
+        of_workload.matches.push((name.to_owned(), event.seq, key));
+        Ok(())
+    }
+
+    fn is_off(&self, workload: &str, trigger: &str) -> bool {
+        !self.off.is_empty()
+            && self
+                .off
+                .contains_key(&TriggerId { workload: workload.to_owned(), trigger: trigger.to_owned() })
+    }
+
+    /// What follows from matches. Beside the record there is a `trigger.matched` for each that starts runs, which is
+    /// their cause.
+    fn route(
+        &mut self,
+        workload: &str,
+        found: &[(String, u64, Option<String>)],
+        page: &[Arc<Event>],
+        replay: Option<&str>,
+        now: Timestamp,
+    ) -> Result<RoutedNow, StoreError> {
+        let matches: Vec<Match<'_>> = found
+            .iter()
+            .map(|(trigger, event, key)| Match { trigger, event: *event, key: key.clone() })
+            .collect();
+        let routing = self.machine.route(workload, &matches, replay, now);
+        let mut data = routing.record;
+        for letter in &mut data.full {
+            if let Some(event) = in_page(page, letter.event) {
+                letter.id =
+                    chain::call_id(workload, &letter.trigger, &letter.target, event, replay).to_string();
+            }
+        }
+        let matched = self.matched(workload, &data, page, replay);
+        Ok(RoutedNow { data, cancel: routing.cancel, matched })
+    }
+
+    /// A `trigger.matched` for each trigger and event that starts runs.
+    fn matched(
+        &self,
+        workload: &str,
+        record: &Routed,
+        page: &[Arc<Event>],
+        replay: Option<&str>,
+    ) -> Vec<EventDraft> {
+        let Some(active) = self.parts.catalogue.get(workload) else { return Vec::new() };
+        let mut drafts = Vec::new();
+        let same = |a: &[u64], b: &[u64]| a[..2] == b[..2];
+        let calls: Vec<&[u64]> = record.calls.chunks_exact(3).collect();
+        for of_one in calls.chunk_by(|a, b| same(a, b)) {
+            let place = usize::try_from(of_one[0][1]).unwrap_or(usize::MAX);
+            let Some(share) = record.triggers.get(place) else { continue };
+            let Some(trigger) = active.triggers.get(&share.name) else { continue };
+            let procedures = trigger.targets.iter().filter(|target| target.to.procedure().is_some());
+            let Some(event) = procedures.clone().next().and_then(|_| in_page(page, of_one[0][0])) else {
+                continue;
+            };
+            let value = outbound::presented(trigger, event, replay);
+            let mut said = Vec::new();
+            for target in procedures {
+                let chosen = of_one.iter().any(|call| {
+                    let at = usize::try_from(call[2]).unwrap_or(usize::MAX);
+                    share.targets.get(at) == Some(&target.id)
+                });
+                // One that cannot be made is said when it is tried.
+                let call: Option<Result<_, TriggerError>> = trigger.call(&target.id, &value);
+                if let (true, Some(Ok(call))) = (chosen, call) {
+                    said.push(json!({
+                        "run": perform::run_of(workload, &share.name, &target.id, event, replay),
+                        "target": target.id,
+                        "procedure": call.to.name(),
+                        "parameters": call.parameters(),
+                        "undefined": call.undefined,
+                    }));
+                }
+            }
+            if !said.is_empty() {
+                let mut data = json!({
+                    "trigger": share.name, "event": event.id, "event_seq": event.seq, "runs": said,
+                });
+                if let Some(replay) = replay {
+                    data["replay"] = replay.into();
+                }
+                let about = About { workload, trigger: &share.name, target: "", event, replay };
+                drafts.push(about.draft("trigger.matched", self.parts.clock.now(), data));
+            }
+        }
+        drafts
+    }
+
+    fn routed_draft(&self, workload: &str, data: &RoutedData, identity: &str, now: Timestamp) -> EventDraft {
+        let value = serde_json::to_value(data).expect("a record of names and numbers is JSON");
+        self.record_draft("trigger.routed", workload, &data.record.triggers, identity, value, now)
+    }
+
+    fn settled_draft(&mut self, kind: &str, workload: &str, record: &Settled, now: Timestamp) -> EventDraft {
+        let value = serde_json::to_value(record).expect("a record of names and numbers is JSON");
+        let identity = format!("{}-{}", now.as_millis(), self.number());
+        self.record_draft(kind, workload, &record.triggers, &identity, value, now)
+    }
+
+    fn record_draft(
+        &self,
+        kind: &str,
+        workload: &str,
+        triggers: &[mainstay_detect::delivery::Share],
+        identity: &str,
+        data: Value,
+        now: Timestamp,
+    ) -> EventDraft {
+        let hex = blake3::hash(format!("{kind}\n{workload}\n{identity}").as_bytes()).to_hex();
+        let id = EventId::new(format!("trigger:{}", &hex[..24])).expect("hex digits are an id");
+        let subject = match triggers {
+            [one] => format!("trigger/{}", one.name),
+            _ => format!("workload/{workload}"),
+        };
+        EventDraft::new(id, kind, now, Actor::System("triggers".to_owned()), data)
+            .subject(subject)
+            .workload(workload)
+    }
+
+    /// Takes in what came of calls: what is to be journalled, and the runs that were started and are waited for.
+    fn settle(&mut self, made: Vec<Made>, now: Timestamp) -> (Vec<EventDraft>, Vec<String>) {
+        use mainstay_detect::delivery::Outcome;
+        let mut drafts = Vec::new();
+        let mut started = Vec::new();
+        let mut told: Vec<Told> = Vec::new();
+        for one in made {
+            drafts.extend(one.said);
+            if let Outcome::Started { run } = &one.outcome {
+                started.push(run.clone());
+            }
+            told.push((one.handle, one.id, one.outcome));
+        }
+        drafts.extend(self.settle_told(told, now));
+        (drafts, started)
+    }
+
+    fn settle_told(&mut self, told: Vec<Told>, now: Timestamp) -> Vec<EventDraft> {
+        if told.is_empty() {
+            return Vec::new();
+        }
+        let mut chance = self.chance;
+        let records = self.machine.settle(told, now, || next(&mut chance));
+        self.chance = chance;
+        let mut drafts = Vec::new();
+        for (workload, record) in records {
+            drafts.push(self.settled_draft("trigger.settled", &workload, &record, now));
+            drafts.extend(self.deaths(&workload, &record, now));
+        }
+        drafts
+    }
+
+    /// One `trigger.dead` for each trigger that gave up calls, for people and for triggers that listen for it.
+    fn deaths(&mut self, workload: &str, record: &Settled, now: Timestamp) -> Vec<EventDraft> {
+        let mut by_trigger: BTreeMap<&str, Vec<&Letter>> = BTreeMap::new();
+        for letter in &record.dead {
+            by_trigger.entry(&letter.trigger).or_default().push(letter);
+        }
+        let mut drafts = Vec::new();
+        for (trigger, letters) in by_trigger {
+            let Some(first) = letters.first() else { continue };
+            let data = json!({
+                "trigger": trigger,
+                "target": first.target,
+                "calls": letters.len(),
+                "reason": first.reason,
+                "code": first.code,
+                "exhausted": first.exhausted,
+                "attempts": first.attempts,
+                "first": first.id,
+            });
+            let hex = blake3::hash(format!("trigger.dead\n{workload}\n{}\n{}", first.id, now).as_bytes());
+            let id = EventId::new(format!("trigger:{}", &hex.to_hex()[..24])).expect("hex digits are an id");
+            let mut draft =
+                EventDraft::new(id, "trigger.dead", now, Actor::System("triggers".to_owned()), data)
+                    .subject(format!("trigger/{trigger}"))
+                    .workload(workload);
+            // So that a trigger that listens for dead letters and dies itself is a circle that is seen.
+            draft.cause = EventId::new(first.id.clone()).ok();
+            drafts.push(draft);
+        }
+        drafts
+    }
+
+    fn number(&mut self) -> u64 {
+        next(&mut self.chance);
+        self.chance
+    }
+
+    /// Makes the calls that are due.
+    async fn perform(&mut self) -> Result<(), StoreError> {
+        loop {
+            let now = self.parts.clock.now();
+            let room = MAX_IN_FLIGHT.saturating_sub(self.calls.len());
+            let (attempts, over) = self.machine.ready(room, now);
+            if attempts.is_empty() && over.is_empty() {
+                return Ok(());
+            }
+            let mut told = Vec::new();
+            for (handle, outcome) in over {
+                let id = self.id_of(handle)?;
+                told.push((handle, id, outcome));
+            }
+            let drafts = self.settle_told(told, now);
+            self.append(drafts).await?;
+            self.start(attempts, now).await?;
+        }
+    }
+
+    async fn start(&mut self, attempts: Vec<Attempt>, now: Timestamp) -> Result<(), StoreError> {
+        let mut ready = Vec::with_capacity(attempts.len());
+        let mut exact = Vec::new();
+        for attempt in attempts {
+            let Some(event) = self.event(attempt.event)? else {
+                return Err(StoreError::BadRecord {
+                    seq: attempt.event,
+                    reason: "a call is open for it and it is not there".to_owned(),
+                });
+            };
+            if attempt.exact {
+                let TriggerId { workload, trigger } = &*attempt.trigger;
+                let replay = attempt.replay.as_deref();
+                let id = chain::call_id(workload, trigger, &attempt.target, &event, replay);
+                exact.push((attempt.handle, id.to_string()));
+            }
+            ready.push((attempt, event));
+        }
+        let records = self.machine.begun(&exact);
+        let mut drafts = Vec::new();
+        for (workload, record) in records {
+            drafts.push(self.settled_draft("trigger.begun", &workload, &record, now));
+        }
+        self.append(drafts).await?;
+        for (attempt, event) in ready {
+            self.calls.spawn(self.parts.clone().make(attempt, event));
+        }
+        Ok(())
+    }
+
+    /// The id of a call.
+    fn id_of(&self, handle: u64) -> Result<String, StoreError> {
+        let Some(call) = self.machine.describe(handle) else { return Ok(String::new()) };
+        let TriggerId { workload, trigger } = &*call.trigger;
+        let event = self.event(call.event)?;
+        Ok(event.map_or_else(String::new, |event| {
+            chain::call_id(workload, trigger, &call.target, &event, call.replay.as_deref()).to_string()
+        }))
+    }
+
+    /// An event of the journal, most likely one that was read just before.
+    fn event(&self, place: u64) -> Result<Option<Arc<Event>>, StoreError> {
+        for page in self.pages.iter().rev() {
+            if let Some(event) = in_page(page, place) {
+                return Ok(Some(event.clone()));
+            }
+        }
+        let found = self.parts.journal.read(place.saturating_sub(1), 1)?.pop();
+        Ok(found.filter(|event| event.seq == place))
+    }
+
+    /// Appends what was decided. A disk that is full for a while does not make what was done be forgotten.
+    async fn append(&self, drafts: Vec<EventDraft>) -> Result<Vec<Arc<Event>>, StoreError> {
+        if drafts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut pause = RETRY_FIRST;
+        loop {
+            match self.parts.journal.append(drafts.clone()).await {
+                Ok(events) => return Ok(events),
+                Err(error @ (StoreError::NoSpace { .. } | StoreError::Sqlite { .. })) => {
+                    tracing::error!(%error, "the journal refused what triggers did; trying again");
+                    let clock = &self.parts.clock;
+                    clock.until(clock.now().plus(pause)).await;
+                    pause = (pause * 2).min(RETRY_MOST);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn counts(&self) -> BTreeMap<TriggerId, Counts> {
+        let now = self.parts.clock.now();
+        let workloads = self.workloads.borrow().clone();
+        let ids = workloads.values().flat_map(|active| {
+            active
+                .triggers
+                .keys()
+                .map(|trigger| TriggerId { workload: active.name().to_owned(), trigger: trigger.clone() })
+        });
+        ids.map(|id| (id.clone(), self.machine.counts(&id, now))).collect()
+    }
+
+    fn handled_draft(&mut self, kind: &str, workload: &str, by: &Actor, handled: &Handled) -> EventDraft {
+        let now = self.parts.clock.now();
+        let value = serde_json::to_value(handled).expect("a record of names and numbers is JSON");
+        let id = EventId::new(format!("trigger:{:016x}-{:x}", self.number(), now.as_millis()))
+            .expect("hex digits are an id");
+        let mut draft = EventDraft::new(id, kind, now, by.clone(), value).workload(workload);
+        draft.subject = Some(match &handled.trigger {
+            Some(trigger) => format!("trigger/{trigger}"),
+            None => format!("workload/{workload}"),
+        });
+        draft
+    }
+}
+
+/// What follows from matches.
+struct RoutedNow {
+    data: Routed,
+    cancel: Vec<String>,
+    matched: Vec<EventDraft>,
+}
+
+/// An event of a page by its place; pages have no gaps.
+fn in_page(page: &[Arc<Event>], place: u64) -> Option<&Arc<Event>> {
+    let first = page.first()?.seq;
+    let at = usize::try_from(place.checked_sub(first)?).ok()?;
+    page.get(at).filter(|event| event.seq == place)
+}
+
+/// A number from 0 to 1, and the state after it: a step of SplitMix64. How long a pause is needs no better chance.
+fn next(state: &mut u64) -> f64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut mixed = *state;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (mixed ^ (mixed >> 31)) as f64 / u64::MAX as f64
+}

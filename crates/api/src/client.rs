@@ -321,6 +321,17 @@ impl Client {
         self.post(&format!("/v1/runs/{}/cancel", escape(id)), &body).await
     }
 
+    /// Goes on with a run that is over, from a step, as a new run.
+    pub async fn resume_run(
+        &self,
+        id: &str,
+        from: &str,
+        client_token: &str,
+    ) -> Result<v1::RunSummary, ClientError> {
+        let body = v1::ResumeRun { from: from.to_owned(), client_token: Some(client_token.to_owned()) };
+        self.post(&format!("/v1/runs/{}/resume", escape(id)), &body).await
+    }
+
     /// Says what came of an attempt whose outcome nobody can know: `{"decision":"retry"}`, or `succeeded` with `outputs`,
     /// or `failed` with a `message`.
     pub async fn decide_run(

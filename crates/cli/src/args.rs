@@ -583,6 +583,20 @@ pub enum RunsVerb {
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
+    /// Go on with a run that is over, from a chosen step, as a new run
+    ///
+    /// The new run has the same document and parameters, and takes over what the steps before that one left. Nothing of
+    /// them is done again.
+    Resume {
+        /// The run's id
+        id: String,
+        /// The step to begin with
+        #[arg(long, value_name = "STEP")]
+        from: String,
+        /// Return as soon as it is started
+        #[arg(long)]
+        detach: bool,
+    },
     /// Say what came of a step whose outcome nobody can know
     Decide {
         /// The run's id

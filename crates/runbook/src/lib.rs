@@ -32,6 +32,7 @@ pub mod plugins;
 pub mod precondition;
 mod reader;
 pub mod reference;
+pub mod resume;
 pub mod run;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

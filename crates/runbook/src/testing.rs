@@ -21,6 +21,8 @@ pub struct Disturbance {
     pub crash_after: Option<usize>,
     /// Somebody cancels when the journal has so many events.
     pub cancel_after: Option<usize>,
+    /// A run that stands in line gets its turn when the journal has so many events.
+    pub release_after: Option<usize>,
     /// Everything that is said to a run is said twice, as a loop does that lost track; the second time must change
     /// nothing.
     pub twice: bool,
@@ -250,6 +252,12 @@ impl Loop<'_> {
         if wanted && root.cancelling.is_none() && !root.status.is_over() {
             let id = root.id.clone();
             self.input(&id, &Input::Cancel { by: by(), reason: "Enough".to_owned() });
+            return true;
+        }
+        let turn = self.disturbance.release_after.is_some_and(|after| self.journal.len() >= after);
+        if turn && matches!(root.position, crate::run::Position::Queued { .. }) {
+            let id = root.id.clone();
+            self.input(&id, &Input::Release);
             return true;
         }
         let Some(decision) = &self.disturbance.decision else { return false };

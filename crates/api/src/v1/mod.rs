@@ -17,7 +17,9 @@ pub use change::{
 pub use error::{ErrorBody, ErrorKind};
 pub use event::{EventView, NewEvent};
 pub use incident::{AlarmView, IncidentDetail, IncidentSummary, TimelineEntry, TimesView};
-pub use run::{AttemptView, CommandView, OutputView, RunDetail, RunSummary, StartRun, StepView, WaitView};
+pub use run::{
+    AttemptView, CommandView, OutputView, ResumeRun, RunDetail, RunSummary, StartRun, StepView, WaitView,
+};
 pub use status::{HostView, MeasureView, ServiceView, Status, WorkloadStatus};
 pub use telemetry::{LogView, SpanView, TraceView};
 pub use trigger::{

@@ -22,6 +22,17 @@ pub struct StartRun {
     pub client_token: Option<String>,
 }
 
+/// A request to go on with a run that is over.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResumeRun {
+    /// The step to begin with.
+    pub from: String,
+    /// Makes the request safe to repeat: the same token starts one run only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_token: Option<String>,
+}
+
 /// One line of the list of runs.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct RunSummary {

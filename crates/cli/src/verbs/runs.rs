@@ -9,7 +9,7 @@ use mainstay_server::{runs, views};
 use serde_json::{Map, json};
 
 use super::run::places::{self, Places};
-use super::run::{Word, record, tell};
+use super::run::{Word, record, see, tell};
 use crate::args::{Decision, Runs, RunsList, RunsVerb};
 use crate::exit::{Exit, Failure};
 use crate::screen::{Field, Screen, Style, say, table};
@@ -34,6 +34,12 @@ pub async fn run(screen: Screen, client: &Client, verb: Option<&RunsVerb>) -> Re
         Some(RunsVerb::Cancel { id, reason }) => {
             let run = client.cancel_run(id, reason.as_deref()).await?;
             screen.show(&run, |run| format!("run {} of {} is {}\n", run.id, run.procedure, run.status))
+        }
+        Some(RunsVerb::Resume { id, from, detach }) => {
+            let head = client.status().await?.journal_seq;
+            let token = uuid::Uuid::now_v7().simple().to_string();
+            let started = client.resume_run(id, from, &token).await?;
+            see(screen, client, started, head, *detach).await
         }
         Some(RunsVerb::Decide { id, decision, reason }) => {
             let decision = match (decision, reason) {
@@ -95,6 +101,11 @@ pub fn here(screen: Screen, args: &Runs) -> Result<(), Failure> {
             let reason = reason.clone().unwrap_or_else(|| "Cancelled by a person".to_owned());
             tell(screen, places, id, Word::Cancel(reason))
         }
+        Some(RunsVerb::Resume { id, .. }) => Err(Failure::new(
+            Exit::Refused,
+            "Going on from a chosen step of a run of this host is not built yet",
+        )
+        .hint(format!("`mainstay run --resume {id}` continues a run that is not over"))),
         Some(RunsVerb::Decide { id, decision, reason }) => {
             let decision = match (decision, reason) {
                 (Decision::Succeeded, None) => mainstay_runbook::Decision::Succeeded { outputs: Map::new() },

@@ -7,6 +7,7 @@ mod bad_input;
 mod beginning;
 mod changes;
 mod documentation;
+mod families;
 mod measured;
 mod processes;
 mod recovery;

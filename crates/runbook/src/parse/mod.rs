@@ -7,7 +7,7 @@ mod parameter;
 mod reference;
 mod step;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mainstay_model::Problem;
 use mainstay_model::problem::{Segment, Severity, nearest};
@@ -296,6 +296,17 @@ pub(crate) fn flat_steps(document: &Value) -> Vec<(Vec<Segment>, &Value)> {
     let mut problems = Vec::new();
     let mut reader = Reader { path: Vec::new(), problems: &mut problems, draft: true };
     loops::flatten(map, &mut reader).into_iter().map(|flat| (flat.path, flat.step)).collect()
+}
+
+/// The places of the steps that can come before the one at `index`.
+pub(crate) fn flat_steps_before(document: &Value, index: usize) -> BTreeSet<usize> {
+    let Value::Object(map) = document else { return BTreeSet::new() };
+    let mut problems = Vec::new();
+    let flat = {
+        let mut reader = Reader { path: Vec::new(), problems: &mut problems, draft: true };
+        loops::flatten(map, &mut reader)
+    };
+    graph::check(&flat, &mut problems).before.get(index).cloned().unwrap_or_default()
 }
 
 /// All texts of a value, each with the way to it.

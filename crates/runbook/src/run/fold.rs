@@ -383,6 +383,7 @@ impl Run {
                 record.outputs.clear();
                 (record.started_at, record.finished_at) = (None, None);
                 (record.failure, record.next) = (None, None);
+                (record.taken_from, record.left_at) = (None, None);
                 record.iteration = direct.then_some(iteration);
             }
         }

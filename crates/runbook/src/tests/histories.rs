@@ -52,6 +52,60 @@ mainSteps:
 - {name: last, action: 'aws:runShellScript', inputs: {runCommand: [uptime], finallyStep: true}}
 ";
 
+const FAMILY: &str = r"
+schemaVersion: '0.3'
+outputs: [call.look.Payload]
+mainSteps:
+- name: each
+  action: aws:loop
+  inputs:
+    Iterators: [a, b]
+    Steps:
+    - {name: call, action: 'aws:executeAutomation', maxAttempts: 2, inputs: {DocumentName: child, RuntimeParameters: {Name: '{{ each.CurrentIteratorValue }}'}}}
+- {name: tidy, action: 'aws:executeScript', inputs: {Runtime: bash, Script: 'echo {{ call.Output }}'}}
+";
+
+const CHILD: &str = r"
+schemaVersion: '0.3'
+parameters: {Name: {type: String}}
+outputs: [look.Payload]
+mainSteps:
+- {name: hold, action: 'aws:pause', inputs: {}}
+- {name: look, action: 'aws:executeScript', inputs: {Runtime: bash, Script: '{{ Name }}'}}
+";
+
+fn family(disturbance: Disturbance) -> Disturbance {
+    let child = Document::parse(&common::value(CHILD)).expect("a document that is right");
+    Disturbance { procedures: [("child".to_owned(), child)].into(), ..disturbance }
+}
+
+/// A run that stood in line, got its turn, and was done.
+fn stood_in_line() -> Driven {
+    let document = Document::parse(&common::value(COMMAND)).expect("a document that is right");
+    let mut start = begin("r", Map::new());
+    let running = vec![mainstay_model::RunId::new("q").expect("an id")];
+    start.origin.queued = Some(crate::Queued { limit: 1, running, ahead: 0 });
+    let disturbance = Disturbance { release_after: Some(1), ..Disturbance::default() };
+    drive(&document, start, &[], &mut |effect| Some(perform(effect)), &disturbance)
+}
+
+/// A run that went on with one that failed inside a loop.
+fn went_on() -> Driven {
+    let document = Document::parse(&common::value(AUTOMATION)).expect("a document that is right");
+    let hosts = ["app-1", "app-2"].map(|name| HostId::new(name).expect("an id"));
+    let broken = Some(("procedure".to_owned(), "look".to_owned()));
+    let decision = Some(Decision::Succeeded { outputs: Map::new() });
+    let disturbance = Disturbance { broken, decision, cancel_after: Some(12), ..Disturbance::default() };
+    let failed =
+        drive(&document, begin("r", Map::new()), &hosts, &mut |effect| Some(perform(effect)), &disturbance);
+    let id = mainstay_model::RunId::new("r2").expect("an id");
+    let at = mainstay_model::Timestamp::from_millis(60_000);
+    let by = mainstay_model::Actor::Person("tester".to_owned());
+    let start = crate::resume::start(&document, &failed.run, "note", id, by, at).expect("it can go on");
+    let disturbance = Disturbance { cancel_after: None, broken: None, ..disturbance };
+    drive(&document, start, &hosts, &mut |effect| Some(perform(effect)), &disturbance)
+}
+
 fn perform(effect: &Effect) -> Outcome {
     match &effect.dispatched {
         Some(commands) => {
@@ -96,6 +150,14 @@ fn runs() -> Vec<(&'static str, Driven)> {
         ("unknown-and-decided", go(AUTOMATION, Some(("r.tidy.1", unknown)), yes())),
         ("paused", go(AUTOMATION, None, Disturbance::default())),
         ("cancelled-in-a-loop", go(AUTOMATION, None, Disturbance { cancel_after: Some(7), ..yes() })),
+        ("with-children", go(FAMILY, None, family(yes()))),
+        ("child-waits", go(FAMILY, None, family(Disturbance::default()))),
+        (
+            "cancelled-with-its-child",
+            go(FAMILY, None, family(Disturbance { cancel_after: Some(5), ..Disturbance::default() })),
+        ),
+        ("stood-in-line", stood_in_line()),
+        ("went-on", went_on()),
         ("command", go(COMMAND, None, yes())),
         ("command-failed", go(COMMAND, Some(("r.one.1", Outcome::failed("No"))), yes())),
     ]
@@ -106,7 +168,7 @@ fn summary(run: &Run) -> Value {
         run.steps.iter().map(|step| (step.name.clone(), step.status.as_str().into())).collect();
     json!({
         "status": run.status.as_str(), "steps": steps, "outputs": run.outputs, "variables": run.variables,
-        "failure": run.failure, "waiting": run.waiting().map(|(_, reason)| reason),
+        "failure": run.failure, "waiting": run.waits_for(),
     })
 }
 

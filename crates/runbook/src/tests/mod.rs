@@ -9,6 +9,7 @@ mod in_use;
 mod machine;
 mod properties;
 mod refusals;
+mod resume;
 
 use mainstay_model::HostId;
 use serde_json::{Map, Value};

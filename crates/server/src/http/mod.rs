@@ -57,6 +57,7 @@ pub fn router(app: Arc<App>, token: Token, telemetry: Router) -> Router {
         .route("/v1/runs/{id}", get(runs::get))
         .route("/v1/runs/{id}/output", get(runs::output))
         .route("/v1/runs/{id}/cancel", post(runs::cancel))
+        .route("/v1/runs/{id}/resume", post(runs::resume))
         .route("/v1/runs/{id}/decide", post(runs::decide))
         .route("/v1/triggers", get(triggers::list))
         .route("/v1/triggers/{name}", get(triggers::get))

@@ -9,7 +9,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use futures::Stream;
-use mainstay_api::v1::{ErrorKind, Page, RunDetail, RunSummary, StartRun};
+use mainstay_api::v1::{ErrorKind, Page, ResumeRun, RunDetail, RunSummary, StartRun};
 use mainstay_model::RunId;
 use mainstay_runbook::{AttemptId, Decision, Origin, Run, Start};
 use serde::Deserialize;
@@ -200,6 +200,24 @@ fn find(app: &App, start: &StartRun) -> Result<(Arc<Active>, Arc<Procedure>), Fa
         )
         .hint("say which one with `workload`")),
     }
+}
+
+/// `POST /v1/runs/{id}/resume`: a new run that goes on with one that is over.
+pub async fn resume(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    Body(resume): Body<ResumeRun>,
+) -> Result<(StatusCode, Json<RunSummary>), Failure> {
+    let id = run_id(id)?;
+    let text = match &resume.client_token {
+        Some(token) => {
+            let identity = format!("{id}\n{}\n{token}", resume.from);
+            blake3::hash(identity.as_bytes()).to_hex()[..32].to_owned()
+        }
+        None => uuid::Uuid::now_v7().simple().to_string(),
+    };
+    let run = app.engine.resume(&id, &resume.from, run_id(text)?, app.operator()).await?;
+    Ok((StatusCode::CREATED, Json(views::run_summary(&run))))
 }
 
 /// `POST /v1/runs/{id}/cancel`

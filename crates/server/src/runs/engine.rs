@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use mainstay_model::{Actor, EventDraft, EventId, RunId};
-use mainstay_runbook::{AttemptId, Decision, Document, Library, Run, RunEvent, RunStatus, Start, child};
+use mainstay_runbook::{
+    AttemptId, Decision, Document, Library, Run, RunEvent, RunStatus, Start, child, resume,
+};
 use mainstay_store::{Journal, StoreError};
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
@@ -148,6 +150,16 @@ impl Engine {
         self.inner.start(document, start, extra).await
     }
 
+    /// Goes on with a run that is over, from a step, as the new run `run`. Asking for the same id again changes nothing.
+    pub async fn resume(&self, earlier: &RunId, from: &str, run: RunId, by: Actor) -> Result<Run, RunError> {
+        let earlier = super::fold::run(self.inner.journal.as_ref(), earlier)?
+            .ok_or_else(|| RunError::NoSuchRun(earlier.clone()))?;
+        let document = self.inner.pinned(&earlier)?;
+        let start = resume::start(&document, &earlier, from, run, by, self.inner.clock.now())
+            .map_err(RunError::Refused)?;
+        self.inner.start(&document, start, Vec::new()).await
+    }
+
     /// Asks for a run to be cancelled. It goes through its cancellation in its own time.
     pub fn cancel(&self, id: &RunId, by: Actor, reason: String) -> Result<(), RunError> {
         self.inner.tell(id, Word::Cancel { by, reason })
@@ -173,9 +185,10 @@ impl Engine {
     /// Resolves when a run's task has ended: because the run is over, because the engine was stopped, or because the run
     /// cannot go on, and then the answer says why.
     pub async fn ended(&self, id: &RunId) -> Option<String> {
-        let active = self.inner.active.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut seen = active.get(id)?.seen.clone();
-        drop(active);
+        let mut seen = {
+            let active = self.inner.active.lock().unwrap_or_else(PoisonError::into_inner);
+            active.get(id)?.seen.clone()
+        };
         while seen.changed().await.is_ok() {}
         let last = seen.borrow();
         last.waits.clone().filter(|_| !last.over)

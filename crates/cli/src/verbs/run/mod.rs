@@ -14,7 +14,7 @@ use std::pin::Pin;
 
 use futures::{Stream, StreamExt as _};
 use mainstay_api::client::Client;
-use mainstay_api::v1::{OutputView, StartRun};
+use mainstay_api::v1::{OutputView, RunSummary, StartRun};
 use mainstay_model::Tags;
 use serde_json::json;
 
@@ -116,7 +116,18 @@ pub async fn named(screen: Screen, client: &Client, run: &Run) -> Result<(), Fai
     };
     let head = client.status().await?.journal_seq;
     let started = client.start_run(&start).await?;
-    if run.detach {
+    see(screen, client, started, head, run.detach).await
+}
+
+/// Shows a run that was just started to its end, unless it is left alone. `head` is where the journal stood before.
+pub async fn see(
+    screen: Screen,
+    client: &Client,
+    started: RunSummary,
+    head: u64,
+    detach: bool,
+) -> Result<(), Failure> {
+    if detach {
         return screen.show(&started, |started| format!("{}\n", started.id));
     }
     let id = started.id;

@@ -18,7 +18,7 @@ const MAY_USE: [(&str, &[&str]); 17] = [
     ("mainstay-observe", &["mainstay-model", "mainstay-promql"]),
     ("mainstay-store", &["mainstay-model"]),
     ("mainstay-api", &["mainstay-model"]),
-    ("mainstay-agent", &["mainstay-model", "mainstay-api"]),
+    ("mainstay-agent", &["mainstay-model", "mainstay-declare", "mainstay-runbook", "mainstay-api"]),
     (
         "mainstay-server",
         &[

@@ -6,6 +6,7 @@
 //! | `handle` | the agent's side of a shim |
 //! | `supervisor` | keeps services as they are desired: a pure core (`decide`) and a loop |
 //! | `ledger` | commands, each at most once |
+//! | [`perform`] | what a command does that is more than a script: documents, downloads, packages |
 //! | `outbox` | events until the server has them |
 //! | `connection` | the link to the server |
 //! | `embed` | an agent inside another process, for commands only |
@@ -26,6 +27,7 @@ mod handle;
 mod launch;
 mod ledger;
 mod outbox;
+pub mod perform;
 mod procfs;
 pub mod shim;
 mod supervisor;

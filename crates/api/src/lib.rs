@@ -8,3 +8,4 @@ pub mod client;
 pub mod link;
 pub mod secrets;
 pub mod v1;
+pub mod web;

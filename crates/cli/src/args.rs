@@ -101,6 +101,12 @@ pub enum Verb {
         /// The prepared directory.
         dir: PathBuf,
     },
+    /// Does what a file says that the server wrote for a host. Started by the agent, not by people.
+    #[command(hide = true)]
+    Perform {
+        /// The task.
+        task: PathBuf,
+    },
     /// Show what applying a directory would do, and where what runs differs from what is wanted
     Plan(PlanVerb),
     /// Make a directory's content the wanted state of its workload, wave by wave

@@ -33,12 +33,18 @@ use screen::Screen;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
-    if arguments.next().is_some_and(|verb| verb == "shim")
-        && let (Some(dir), None) = (arguments.next(), arguments.next())
-        && dir != "--help"
+    let verb = arguments.next().unwrap_or_default();
+    if let (Some(path), None) = (arguments.next(), arguments.next())
+        && path != "--help"
     {
+        let path = std::path::Path::new(&path);
         // One of these lives for each service: it takes no more memory than it must.
-        return mainstay_agent::shim::main(std::path::Path::new(&dir));
+        if verb == "shim" {
+            return mainstay_agent::shim::main(path);
+        }
+        if verb == "perform" {
+            return mainstay_agent::perform::main(path);
+        }
     }
     let cli = Cli::parse();
     match dispatch(&cli) {
@@ -63,6 +69,7 @@ fn prints_nothing(verb: &Verb) -> bool {
             | Verb::Server(_)
             | Verb::Agent(_)
             | Verb::Shim { .. }
+            | Verb::Perform { .. }
             | Verb::Help { .. }
     )
 }
@@ -103,6 +110,10 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Verb::Shim { dir } => Err(Failure::new(
             Exit::Usage,
             format!("`mainstay shim {}` takes one directory only", dir.display()),
+        )),
+        Verb::Perform { task } => Err(Failure::new(
+            Exit::Usage,
+            format!("`mainstay perform {}` takes one file only", task.display()),
         )),
         Verb::Service(verb) => verbs::service::run(screen, global, verb),
         Verb::Journal(verb) => verbs::journal::run(screen, global.data(), verb),
@@ -177,6 +188,7 @@ async fn talk(screen: Screen, cli: &Cli, verb: &Verb) -> Result<(), Failure> {
         | Verb::Server(_)
         | Verb::Agent(_)
         | Verb::Shim { .. }
+        | Verb::Perform { .. }
         | Verb::Service(_)
         | Verb::Journal(_)
         | Verb::Version

@@ -175,8 +175,8 @@ pub const ACTIONS: [ActionFacts; 29] = [
             "MaxConcurrency",
             "MaxErrors",
         ],
-        // The last two are ours: by host.
-        &["CommandId", "Status", "ResponseCode", "Output", "Outputs", "Hosts"],
+        // The last three are ours: by host.
+        &["CommandId", "Status", "ResponseCode", "Output", "Outputs", "Hosts", "Steps"],
     ))),
     ActionFacts {
         open: true,

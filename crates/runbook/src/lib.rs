@@ -42,10 +42,11 @@ mod tests;
 pub use document::{Document, Language, Parameter, ParameterType};
 pub use effect::{
     Action, ApplyRevisionEffect, AttemptId, AwaitedState, ChildEffect, CommandEffect, Dispatch, Effect,
-    EffectKind, GitVersion, HostEnd, HostResult, MAX_RUN_ID_BYTES, Nested, NotifyEffect, Outcome,
-    PackageAction, Plugin, PluginEffect, QueryEffect, ResolveIncidentEffect, RollbackEffect, Runtime,
-    ScriptEffect, Secret, Shell, ShellEffect, Source, TagFilter, Targets, TimerId, WaitForAlarmEffect,
-    WebhookEffect, aggregate, payload_from_stdout,
+    EffectKind, GitVersion, HostEnd, HostReport, HostResult, HostStep, HostTask, HostWork, MAX_RUN_ID_BYTES,
+    Nested, NotifyEffect, Outcome, PackageAction, Plugin, PluginEffect, QueryEffect, REBOOT, REPORT_MARK,
+    ResolveIncidentEffect, RollbackEffect, Runtime, ScriptEffect, Secret, Shell, ShellEffect, Source,
+    TagFilter, Targets, TimerId, WaitForAlarmEffect, WebhookEffect, aggregate, payload_from_stdout, reboot,
+    strict_powershell,
 };
 pub use event::{Body, Continued, Origin, Parent, Queued, ReadError, RunEvent, TakenOver};
 pub use inputs::{

@@ -74,10 +74,12 @@ pub const PLUGINS: [PluginFacts; 15] = [
     PluginFacts { built: true, ..both(plugin("aws:runPowerShellScript", ALL, &["runCommand"], SCRIPT)) },
     PluginFacts {
         words: &[("documentType", &["LocalPath", "SSMDocument"])],
+        built: true,
         ..plugin("aws:runDocument", SERVERS, &["documentType"], &["documentPath", "documentParameters"])
     },
     PluginFacts {
         words: &[("sourceType", &["GitHub", "Git", "HTTP", "S3", "SSMDocument"])],
+        built: true,
         ..plugin("aws:downloadContent", SERVERS, &["sourceType", "sourceInfo"], &["destinationPath"])
     },
     PluginFacts {
@@ -85,6 +87,7 @@ pub const PLUGINS: [PluginFacts; 15] = [
             ("action", &["Install", "Uninstall"]),
             ("installationType", &["Uninstall and reinstall", "In-place update"]),
         ],
+        built: true,
         ..plugin(
             "aws:configurePackage",
             ALL,

@@ -100,34 +100,8 @@ struct Repository<'a> {
 
 impl Repository<'_> {
     fn git(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new("git");
-        // Nothing that this repository, another one around us, or a submodule says may run a program.
-        for setting in [
-            "core.hooksPath=/dev/null",
-            "core.fsmonitor=false",
-            "protocol.ext.allow=never",
-            "fetch.recurseSubmodules=false",
-            "gc.auto=0",
-            "maintenance.auto=false",
-            "credential.interactive=false",
-        ] {
-            command.args(["-c", setting]);
-        }
-        for variable in
-            ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"]
-        {
-            command.env_remove(variable);
-        }
-        command
-            .arg("--git-dir")
-            .arg(&self.dir)
-            .args(arguments)
-            .current_dir(self.root)
-            .env("GIT_TERMINAL_PROMPT", "0")
-            .env("GIT_ASKPASS", "true")
-            .env("SSH_ASKPASS", "true")
-            .env("LC_ALL", "C")
-            .stdin(Stdio::null());
+        let mut command = mainstay_agent::perform::git();
+        command.arg("--git-dir").arg(&self.dir).args(arguments).current_dir(self.root);
         if std::env::var_os("GIT_SSH_COMMAND").is_none() {
             command.env("GIT_SSH_COMMAND", "ssh -o BatchMode=yes");
         }

@@ -25,6 +25,13 @@ pub struct HostResult {
 pub enum HostEnd {
     /// The script ended with this code.
     Exited(i32),
+    /// A Command document ended badly on the host.
+    Failed {
+        /// The code of the first script that failed; -1 where none did.
+        code: i32,
+        /// What went wrong.
+        message: String,
+    },
     /// The script was ended by this signal, not by us.
     Signalled(i32),
     /// The script could not be started.
@@ -45,6 +52,17 @@ pub const MAX_OUTPUT_CHARS: usize = 24_000;
 /// Characters of output that are kept of all hosts together.
 const MAX_ALL_OUTPUT_CHARS: usize = 240_000;
 
+/// The exit code by which a script asks for a restart of its host, after which the same step would begin anew.
+pub const REBOOT: i32 = 194;
+
+/// What is said of a script that asks for a restart.
+pub fn reboot() -> String {
+    format!(
+        "asked for a restart of the host (code {REBOOT}), which is not built: nothing was restarted, and the step \
+         does not begin anew by itself"
+    )
+}
+
 fn cut(text: &str, limit: usize) -> String {
     match text.char_indices().nth(limit) {
         None => text.to_owned(),
@@ -55,7 +73,9 @@ fn cut(text: &str, limit: usize) -> String {
 fn describe(ended: &HostEnd) -> (&'static str, String) {
     match ended {
         HostEnd::Exited(0) => ("Success", "succeeded".to_owned()),
+        HostEnd::Exited(REBOOT) => ("Failed", reboot()),
         HostEnd::Exited(code) => ("Failed", format!("ended with code {code}")),
+        HostEnd::Failed { message, .. } => ("Failed", message.clone()),
         HostEnd::Signalled(signal) => ("Failed", format!("was ended by signal {signal}")),
         HostEnd::NotStarted(reason) => ("Failed", format!("could not be started: {reason}")),
         HostEnd::TimedOut => ("Execution Timed Out", "ran longer than it may".to_owned()),
@@ -80,8 +100,8 @@ pub fn aggregate(attempt: &AttemptId, results: &[HostResult]) -> Outcome {
     let mut response_code: Option<i32> = None;
     for result in results {
         let (status, words) = describe(&result.ended);
-        let code = match result.ended {
-            HostEnd::Exited(code) => code,
+        let code = match &result.ended {
+            HostEnd::Exited(code) | HostEnd::Failed { code, .. } => *code,
             _ => -1,
         };
         if response_code.is_none_or(|known| known == 0) {
@@ -131,7 +151,7 @@ fn finish(results: &[HostResult], bad: &[String], mut outputs: Map<String, Value
     }
     let failed = any(|ended| match ended {
         HostEnd::Exited(code) => *code != 0,
-        HostEnd::Signalled(_) | HostEnd::NotStarted(_) => true,
+        HostEnd::Signalled(_) | HostEnd::NotStarted(_) | HostEnd::Failed { .. } => true,
         _ => false,
     });
     if !failed && any(|ended| *ended == HostEnd::Cancelled) {

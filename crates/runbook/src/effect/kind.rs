@@ -6,6 +6,8 @@ use std::fmt;
 use mainstay_model::{HostId, RunId, Tags, Timestamp};
 use serde_json::{Map, Value};
 
+use crate::library::Library;
+
 /// What an effect is.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(tag = "effect", rename_all = "snake_case")]
@@ -86,9 +88,45 @@ pub enum Shell {
 }
 
 impl Shell {
+    /// The program that reads a script's file, whose path comes as the last argument. PowerShell wants another name for
+    /// a file of its own, so it is told to read the text.
+    pub fn interpreter(self) -> Vec<String> {
+        match self {
+            Self::Sh => vec!["/bin/sh".to_owned()],
+            Self::PowerShell => powershell(""),
+        }
+    }
+
+    /// What its environment has beside the host's.
+    pub fn environment(self) -> BTreeMap<String, String> {
+        match self {
+            Self::Sh => BTreeMap::new(),
+            Self::PowerShell => [
+                ("POWERSHELL_TELEMETRY_OPTOUT", "1"),
+                ("POWERSHELL_UPDATECHECK", "Off"),
+                ("DOTNET_CLI_TELEMETRY_OPTOUT", "1"),
+                ("DOTNET_NOLOGO", "1"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
+        }
+    }
+
     fn is_sh(&self) -> bool {
         *self == Self::Sh
     }
+}
+
+/// How PowerShell reads a script, after these words.
+fn powershell(first: &str) -> Vec<String> {
+    let read =
+        format!(". {{ {first}& ([scriptblock]::Create([System.IO.File]::ReadAllText($args -join ' '))) }}");
+    ["pwsh", "-NoProfile", "-NonInteractive", "-Command", &read].map(str::to_owned).to_vec()
+}
+
+/// What reads a script of `aws:executeScript` in PowerShell: there an error that is only written ends it, too.
+pub fn strict_powershell() -> Vec<String> {
+    powershell("$ErrorActionPreference = 'Stop'; ")
 }
 
 /// A shell script for one host.
@@ -263,6 +301,60 @@ pub enum GitVersion {
     Branch(String),
     /// A commit by its full hash.
     Commit(String),
+}
+
+/// What a host is told to do where that is more than to run one script: the host runs the document by itself.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct HostTask {
+    /// What to do.
+    pub work: HostWork,
+    /// The documents that it may need.
+    #[serde(default)]
+    pub library: Library,
+}
+
+/// What a host is told to do.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HostWork {
+    /// Run a Command document of the library.
+    Document {
+        /// Its name there.
+        name: String,
+        /// Its parameters.
+        parameters: Map<String, Value>,
+    },
+    /// Do what a plugin does.
+    Plugin(Plugin),
+}
+
+/// What a host says of one step of a document that it ran.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct HostStep {
+    /// The step.
+    pub name: String,
+    /// Its plugin.
+    pub action: String,
+    /// How it ended, in the words of [`crate::StepStatus`].
+    pub status: String,
+    /// The exit code of its script, where it ran one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<i32>,
+    /// Why it did not succeed, or what it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// What stands before a host's report, which is the last line of its standard error. What scripts write comes before it.
+pub const REPORT_MARK: &str = "\u{1e}mainstay-report ";
+
+/// What a host says of a task, as JSON after [`REPORT_MARK`].
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct HostReport {
+    /// How the whole ended, in the words of [`crate::RunStatus`].
+    pub status: String,
+    /// Its steps.
+    pub steps: Vec<HostStep>,
 }
 
 /// The language of a script.

@@ -403,7 +403,6 @@ unknown-reference mainSteps[4].inputs.runCommand "{{ a.b }}": Steps of Command d
 bad-value mainSteps[6].inputs.action: `action` is Install, Repair or Uninstall, found `Instal` (Did you mean `Install`?)
 unknown-key mainSteps[7].inputs.sourceInfo: `uri` is not a key of a source of kind HTTP (Did you mean `url`?)
 missing-key mainSteps[7].inputs.sourceInfo: A source of kind HTTP needs `url`
-not-built mainSteps[7].action: aws:downloadContent has no performer yet
 unknown-action mainSteps[8].action: `aws:executeScript` is not a plugin (aws:executeScript is an action of Automation documents (schemaVersion 0.3))
 missing-key mainSteps[9]: A step needs `name`
 wrong-type mainSteps[9].precondition.StringEquals: `StringEquals` is a list of two texts, found a list

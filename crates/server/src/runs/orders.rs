@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use mainstay_model::{CommandId, HostId, Timestamp};
 use mainstay_runbook::{
-    Dispatch, Document, Effect, EffectKind, HostResult, Outcome, POWERSHELL_DOCUMENT, Run, SHELL_DOCUMENT,
-    ScriptEffect, Shell, Targets, aggregate,
+    Dispatch, Document, Effect, EffectKind, HostEnd, HostReport, HostResult, HostTask, HostWork, Library,
+    Outcome, POWERSHELL_DOCUMENT, REPORT_MARK, Run, SHELL_DOCUMENT, ScriptEffect, Shell, Targets, aggregate,
 };
+use serde_json::{Map, Value};
 
 use super::performer::Order;
 use super::script;
@@ -57,8 +58,69 @@ pub fn outcome(effect: &Effect, results: &[HostResult]) -> Outcome {
             Some(result) => script::outcome(*runtime, result),
             None => Outcome::failed("No host was chosen for the script"),
         },
+        EffectKind::Plugin(_) => tasks(effect, results),
+        EffectKind::Command(command)
+            if ![SHELL_DOCUMENT, POWERSHELL_DOCUMENT].contains(&command.document.as_str()) =>
+        {
+            tasks(effect, results)
+        }
         _ => aggregate(&effect.attempt, results),
     }
+}
+
+/// What hosts came to that did more than run a script: each says of every step how it ended.
+fn tasks(effect: &Effect, results: &[HostResult]) -> Outcome {
+    let mut steps: Map<String, Value> = Map::new();
+    let mut most = 0;
+    let results: Vec<HostResult> = results
+        .iter()
+        .map(|result| {
+            let (report, result) = reported(result.clone());
+            if let Some(report) = report {
+                most = most.max(report.steps.len());
+                let list = serde_json::to_value(&report.steps).unwrap_or_default();
+                steps.insert(result.host.to_string(), list);
+            }
+            result
+        })
+        .collect();
+    let mut outcome = aggregate(&effect.attempt, &results);
+    let outputs = match &mut outcome {
+        Outcome::Succeeded { outputs }
+        | Outcome::Failed { outputs, .. }
+        | Outcome::TimedOut { outputs, .. } => outputs,
+        Outcome::Cancelled | Outcome::Unknown { .. } => return outcome,
+    };
+    outputs.insert("Steps".to_owned(), steps.into());
+    // By the reference: of several steps no single code can be told.
+    if most > 1 {
+        outputs.remove("ResponseCode");
+    }
+    outcome
+}
+
+/// A host's report, and what it makes of how its command ended.
+fn reported(mut result: HostResult) -> (Option<HostReport>, HostResult) {
+    let HostEnd::Exited(code) = result.ended else { return (None, result) };
+    let line = result.stderr.trim_end().rsplit_once(REPORT_MARK);
+    let Some((before, report)) = line.and_then(|(before, line)| {
+        Some((before.trim_end().to_owned(), serde_json::from_str::<HostReport>(line).ok()?))
+    }) else {
+        return (None, result);
+    };
+    result.stderr = before;
+    let bad: Vec<String> = report
+        .steps
+        .iter()
+        .filter(|step| !["Success", "Skipped", "Pending"].contains(&step.status.as_str()))
+        .map(|step| format!("step {} {}", step.name, step.message.as_deref().unwrap_or("did not succeed")))
+        .collect();
+    result.ended = match report.status.as_str() {
+        "Success" => HostEnd::Exited(0),
+        "TimedOut" => HostEnd::TimedOut,
+        _ => HostEnd::Failed { code, message: format!("failed: {}", bad.join("; ")) },
+    };
+    (Some(report), result)
 }
 
 /// The command that performs an effect on one host, or why it cannot be made.
@@ -72,23 +134,29 @@ pub fn order(run: &Run, document: &Document, effect: &Effect, command: Dispatch)
             script::order(host, id, run.id.as_str(), script, attachment.as_ref(), script_seconds(run, effect))
         }
         EffectKind::Command(command) => {
-            let shell = match command.document.as_str() {
-                SHELL_DOCUMENT => Shell::Sh,
-                POWERSHELL_DOCUMENT => Shell::PowerShell,
-                other => {
-                    return Err(format!("Running the Command document {other} on hosts is not built yet"));
+            let order = match command.document.as_str() {
+                SHELL_DOCUMENT => shell_order(host, id, Shell::Sh, command.script()),
+                POWERSHELL_DOCUMENT => shell_order(host, id, Shell::PowerShell, command.script()),
+                name => {
+                    let (name, parameters) = (name.to_owned(), command.parameters.clone());
+                    task_order(host, id, HostWork::Document { name, parameters }, document)
                 }
             };
             Order {
                 working_directory: command.working_directory.clone(),
                 timeout_s: command.execution_timeout_s,
                 deliver_by: deliver_by(command.delivery_timeout_s),
-                ..shell_order(host, id, shell, command.script())
+                ..order
             }
         }
+        EffectKind::Plugin(plugin) => Order {
+            timeout_s: plugin.execution_timeout_s,
+            deliver_by: deliver_by(plugin.delivery_timeout_s),
+            ..task_order(host, id, HostWork::Plugin(plugin.plugin.clone()), document)
+        },
         EffectKind::Shell(shell) => Order {
             working_directory: shell.working_directory.clone(),
-            environment: shell.environment.clone(),
+            environment: shell.shell.environment().into_iter().chain(shell.environment.clone()).collect(),
             timeout_s: shell.execution_timeout_s,
             deliver_by: deliver_by(shell.delivery_timeout_s),
             ..shell_order(host, id, shell.shell, shell.script())
@@ -113,12 +181,21 @@ fn script_seconds(run: &Run, effect: &Effect) -> u64 {
     }
 }
 
+/// What a host does by itself, with this binary (`mainstay perform`).
+fn task_order(host: HostId, id: CommandId, work: HostWork, document: &Document) -> Order {
+    // Attached files are for scripts of the control plane.
+    let library = Library { documents: document.library.documents.clone(), ..Library::default() };
+    let task = HostTask { work, library };
+    Order {
+        interpreter: vec!["mainstay".to_owned(), "perform".to_owned()],
+        script: serde_json::to_string(&task).unwrap_or_default(),
+        ..bare_order(host, id)
+    }
+}
+
 /// A script as its shell runs it.
 fn shell_order(host: HostId, id: CommandId, shell: Shell, script: String) -> Order {
-    let (interpreter, environment) = match shell {
-        Shell::Sh => (vec!["/bin/sh".to_owned()], BTreeMap::new()),
-        Shell::PowerShell => (script::powershell_interpreter(false), script::powershell_environment()),
-    };
+    let (interpreter, environment) = (shell.interpreter(), shell.environment());
     Order { interpreter, script, environment, ..bare_order(host, id) }
 }
 

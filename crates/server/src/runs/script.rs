@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use mainstay_model::{CommandId, HostId};
 use mainstay_runbook::library::{file_bytes, file_problem, is_text};
-use mainstay_runbook::{Document, HostEnd, HostResult, Outcome, Runtime, ScriptEffect, payload_from_stdout};
+use mainstay_runbook::{
+    Document, HostEnd, HostResult, Outcome, Runtime, ScriptEffect, Shell, payload_from_stdout,
+    strict_powershell,
+};
 use serde_json::{Map, Value, json};
 
 use super::orders::bare_order;
@@ -77,24 +80,6 @@ result.write(text)
 result.close()
 "#;
 
-/// Reads the script as PowerShell does a file, which would need another name: its path comes as the arguments. `stop`
-/// says whether an error that is only written ends it.
-pub fn powershell_interpreter(stop: bool) -> Vec<String> {
-    let stop = if stop { "$ErrorActionPreference = 'Stop'; " } else { "" };
-    let read =
-        format!(". {{ {stop}& ([scriptblock]::Create([System.IO.File]::ReadAllText($args -join ' '))) }}");
-    ["pwsh", "-NoProfile", "-NonInteractive", "-Command", &read].map(str::to_owned).to_vec()
-}
-
-/// What PowerShell should not do by itself on a host.
-pub fn powershell_environment() -> BTreeMap<String, String> {
-    ["POWERSHELL_TELEMETRY_OPTOUT", "DOTNET_NOLOGO", "DOTNET_CLI_TELEMETRY_OPTOUT"]
-        .map(|name| (name.to_owned(), "1".to_owned()))
-        .into_iter()
-        .chain([("POWERSHELL_UPDATECHECK".to_owned(), "Off".to_owned())])
-        .collect()
-}
-
 /// The command for a script. What is attached to it is looked at once more before it is sent.
 pub fn order(
     host: HostId,
@@ -124,9 +109,9 @@ pub fn order(
             (vec!["bash".to_owned()], effect.script.clone(), payload.to_string(), in_environment())
         }
         Runtime::PowerShell => {
-            let mut environment = powershell_environment();
+            let mut environment = Shell::PowerShell.environment();
             environment.extend(in_environment());
-            (powershell_interpreter(true), effect.script.clone(), payload.to_string(), environment)
+            (strict_powershell(), effect.script.clone(), payload.to_string(), environment)
         }
     };
     let memory = match effect.runtime {
@@ -187,6 +172,7 @@ pub fn outcome(runtime: Runtime, result: &HostResult) -> Outcome {
         HostEnd::Exited(code) => {
             Outcome::Failed { message: because(format!("The script ended with code {code}")), outputs }
         }
+        HostEnd::Failed { message, .. } => Outcome::Failed { message: message.clone(), outputs },
         HostEnd::Signalled(signal) => {
             Outcome::Failed { message: because(format!("The script was ended by signal {signal}")), outputs }
         }

@@ -78,7 +78,8 @@ impl Wildcard {
         let Some((last, middle)) = rest.split_last() else { return text == first };
         let Some(mut text) = text.strip_prefix(first.as_str()) else { return false };
         for part in middle {
-            let Some(found) = text.find(part.as_str()) else { return false };
+            // Parts are whole characters, so bytes that are equal are the text that is meant.
+            let Some(found) = memchr::memmem::find(text.as_bytes(), part.as_bytes()) else { return false };
             text = &text[found + part.len()..];
         }
         text.ends_with(last.as_str())

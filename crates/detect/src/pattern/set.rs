@@ -11,10 +11,12 @@ use paths::Paths;
 
 mod index;
 mod json;
+mod keys;
 mod nodes;
 mod paths;
 mod scratch;
 mod search;
+mod slots;
 mod table;
 
 pub use json::{EventError, MAX_EVENT_BYTES, MAX_EVENT_DEPTH};

@@ -50,7 +50,31 @@ enum Stop {
     Repeated,
 }
 
-type Step<T = ()> = Result<T, Stop>;
+/// Boxed, because it hardly ever comes and what is handed on otherwise fits into registers.
+type Step<T = ()> = Result<T, Box<Stop>>;
+
+/// The inside of a string: where it starts and ends, and whether it has escapes. Events have at most
+/// [`MAX_EVENT_BYTES`], so 31 bits are enough for a place.
+#[derive(Clone, Copy)]
+struct Inside(u64);
+
+impl Inside {
+    fn new(start: usize, end: usize, escaped: bool) -> Self {
+        Self((start as u64) << 32 | (end as u64) << 1 | u64::from(escaped))
+    }
+
+    fn start(self) -> usize {
+        (self.0 >> 32) as usize
+    }
+
+    fn end(self) -> usize {
+        (self.0 as u32 >> 1) as usize
+    }
+
+    fn is_escaped(self) -> bool {
+        self.0 & 1 == 1
+    }
+}
 
 impl Scratch {
     /// Walks the text of an event.
@@ -64,13 +88,15 @@ impl Scratch {
         let mut walk = Walk { text, bytes: event, at: 0, depth: 0, paths, out: self };
         match walk.event() {
             Ok(()) => Ok(text),
-            Err(Stop::Error(error)) => Err(error),
-            Err(Stop::Repeated) => {
-                self.begin(paths.bound());
-                let value: Value = serde_json::from_str(text).map_err(|error| not_json(text, &error))?;
-                self.walk(paths, &value);
-                Ok(text)
-            }
+            Err(stop) => match *stop {
+                Stop::Error(error) => Err(error),
+                Stop::Repeated => {
+                    self.begin(paths.bound());
+                    let value: Value = serde_json::from_str(text).map_err(|error| not_json(text, &error))?;
+                    self.walk(paths, &value);
+                    Ok(text)
+                }
+            },
         }
     }
 }
@@ -103,9 +129,10 @@ fn ends_run(word: u64) -> u64 {
 }
 
 impl<'e> Walk<'e, '_> {
+    #[cold]
     fn fail<T>(&self, what: &'static str) -> Step<T> {
         let what = if self.at >= self.bytes.len() { "it ends too early" } else { what };
-        Err(Stop::Error(EventError::NotJson { at: self.at, what }))
+        Err(Box::new(Stop::Error(EventError::NotJson { at: self.at, what })))
     }
 
     fn peek(&self) -> u8 {
@@ -140,7 +167,7 @@ impl<'e> Walk<'e, '_> {
     fn deeper(&mut self) -> Step {
         self.depth += 1;
         if self.depth > MAX_EVENT_DEPTH {
-            return Err(Stop::Error(EventError::TooDeep { at: self.at }));
+            return Err(Box::new(Stop::Error(EventError::TooDeep { at: self.at })));
         }
         self.at += 1;
         Ok(())
@@ -172,8 +199,8 @@ impl<'e> Walk<'e, '_> {
         empty
     }
 
-    /// Over a key and its colon. The bytes between the quotes, and whether they have escapes.
-    fn key(&mut self) -> Step<(usize, usize, bool)> {
+    /// Over a key and its colon.
+    fn key(&mut self) -> Step<Inside> {
         if self.next() != b'"' {
             return self.fail("a key in quotes is missing");
         }
@@ -192,18 +219,18 @@ impl<'e> Walk<'e, '_> {
         }
         let object = self.out.object();
         loop {
-            let (start, end, escaped) = self.key()?;
-            let next = if escaped {
-                let key = self.unescape(start, end)?;
+            let key = self.key()?;
+            let next = if key.is_escaped() {
+                let key = self.unescape(key)?;
                 self.paths.step(place, key.as_bytes())
             } else {
-                self.paths.step(place, &self.bytes[start..end])
+                self.paths.step(place, &self.bytes[key.start()..key.end()])
             };
             match next {
                 None => self.skip()?,
                 Some(next) => {
                     if self.out.is_repeated(object, next) {
-                        return Err(Stop::Repeated);
+                        return Err(Box::new(Stop::Repeated));
                     }
                     self.value(next)?;
                 }
@@ -255,13 +282,12 @@ impl<'e> Walk<'e, '_> {
         let start = self.at;
         match self.peek() {
             b'"' => {
-                let (start, end, escaped) = self.string()?;
-                if escaped {
-                    let text = self.unescape(start, end)?;
+                let inside = self.string()?;
+                if inside.is_escaped() {
+                    let text = self.unescape(inside)?;
                     return Ok(self.out.keep(&text));
                 }
-                // An event has at most MAX_EVENT_BYTES, so its places fit.
-                Ok(What::Plain(start as u32, end as u32))
+                Ok(What::Plain(inside.start() as u32, inside.end() as u32))
             }
             b't' | b'f' | b'n' => {
                 self.skip()?;
@@ -290,15 +316,17 @@ impl<'e> Walk<'e, '_> {
         }
     }
 
-    /// The text of a string with escapes, of which the bytes between its quotes are given.
-    fn unescape(&self, start: usize, end: usize) -> Step<String> {
-        serde_json::from_str(&self.text[start - 1..=end]).map_err(|_| {
-            Stop::Error(EventError::NotJson { at: start, what: "an escape does not stand for a character" })
+    /// The text of a string with escapes.
+    fn unescape(&self, inside: Inside) -> Step<String> {
+        let start = inside.start();
+        serde_json::from_str(&self.text[start - 1..=inside.end()]).map_err(|_| {
+            let what = "an escape does not stand for a character";
+            Box::new(Stop::Error(EventError::NotJson { at: start, what }))
         })
     }
 
-    /// Over a string: where its inside starts and ends, and whether it has escapes.
-    fn string(&mut self) -> Step<(usize, usize, bool)> {
+    /// Over a string.
+    fn string(&mut self) -> Step<Inside> {
         let start = self.at + 1;
         self.at = start;
         let mut escaped = false;
@@ -314,7 +342,7 @@ impl<'e> Walk<'e, '_> {
             match self.bytes.get(self.at).copied() {
                 Some(b'"') => {
                     self.at += 1;
-                    return Ok((start, self.at - 1, escaped));
+                    return Ok(Inside::new(start, self.at - 1, escaped));
                 }
                 Some(b'\\') => {
                     escaped = true;

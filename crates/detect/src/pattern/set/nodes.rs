@@ -2,12 +2,13 @@
 //! share them; where a pattern is complete, a node has its number. A pattern adds at most as many nodes as the
 //! combinations of its `$or` have fields, and each node is visited at most once for an event.
 
-use std::collections::BTreeMap;
-
 use super::super::test::{Like, Test};
 use super::super::{All, Leaf, Pattern};
-use super::index::{Entry, Index};
+use super::index::Index;
+use super::keys::signature;
 use super::paths::{PathId, Paths};
+use super::slots::{Entry, List};
+use super::table::Hashed;
 
 /// Up to so many steps on one path are tried one by one.
 const FEW: usize = 4;
@@ -28,9 +29,60 @@ pub(super) struct Node {
 #[derive(Clone, Debug)]
 pub(super) struct Branch {
     pub(super) path: PathId,
-    /// By the list of values as it was written.
-    pub(super) children: BTreeMap<Box<str>, u32>,
-    pub(super) index: Option<Box<Index>>,
+    pub(super) children: Children,
+}
+
+/// The nodes that the steps lead to.
+#[derive(Clone, Debug)]
+pub(super) enum Children {
+    /// They are tried one by one.
+    Few(Vec<u32>),
+    Many(Box<Many>),
+}
+
+/// Nodes that are looked up: by their tests, to add and remove patterns, and by what passes their tests.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Many {
+    /// By the hash of their tests; the second number of an entry says nothing.
+    written: Hashed<List>,
+    pub(super) index: Index,
+}
+
+impl Branch {
+    /// The node of a step. Steps with the same tests are one.
+    fn child(&self, all: &[Node], tests: &[Test]) -> Option<u32> {
+        let same = |child: &u32| *all[*child as usize].tests == *tests;
+        match &self.children {
+            Children::Few(children) => children.iter().copied().find(same),
+            Children::Many(many) => {
+                let list = many.written.get(&signature(tests))?;
+                list.as_slice().iter().map(|entry| entry.0).find(same)
+            }
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        match &self.children {
+            Children::Few(children) => children.is_empty(),
+            Children::Many(many) => many.written.is_empty(),
+        }
+    }
+}
+
+impl Many {
+    fn add(&mut self, child: u32, tests: &[Test]) {
+        let entry = (child, 0);
+        self.written.entry(signature(tests)).and_modify(|list| list.push(entry)).or_insert(List::One(entry));
+        entries(child, tests).for_each(|(test, entry)| self.index.add(test, entry));
+    }
+
+    fn remove(&mut self, child: u32, tests: &[Test]) {
+        let hash = signature(tests);
+        if self.written.get_mut(&hash).is_some_and(|list| list.take((child, 0))) {
+            self.written.remove(&hash);
+        }
+        entries(child, tests).for_each(|(test, entry)| self.index.remove(test, entry));
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -98,8 +150,8 @@ impl Nodes {
     /// The node that a step leads to.
     fn grow(&mut self, paths: &mut Paths, from: u32, leaf: &Leaf) -> u32 {
         let known = paths.find(&leaf.path).and_then(|path| {
-            let branch = self.all[from as usize].branch(path).ok()?;
-            self.all[from as usize].branches[branch].children.get(leaf.expected.as_str()).copied()
+            let node = &self.all[from as usize];
+            node.branches[node.branch(path).ok()?].child(&self.all, &leaf.tests)
         });
         if let Some(child) = known {
             return child;
@@ -117,7 +169,6 @@ impl Nodes {
             }
         };
         let absent = leaf.tests.iter().any(|test| matches!(test, Test::Exists(false)));
-        let mut index = None;
         let node = &mut self.all[from as usize];
         if absent {
             node.absent.push((path, child));
@@ -125,25 +176,24 @@ impl Nodes {
         let at = match node.branch(path) {
             Ok(at) => at,
             Err(at) => {
-                node.branches.insert(at, Branch { path, children: BTreeMap::new(), index: None });
+                node.branches.insert(at, Branch { path, children: Children::Few(Vec::new()) });
                 at
             }
         };
-        let branch = &mut node.branches[at];
-        branch.children.insert(leaf.expected.as_str().into(), child);
-        if let Some(index) = &mut branch.index {
-            entries(child, &leaf.tests).for_each(|(test, entry)| index.add(test, entry));
-        } else if branch.children.len() > FEW {
-            let children: Vec<u32> = branch.children.values().copied().collect();
-            let mut made = Index::default();
-            for child in children {
-                let tests = &self.all[child as usize].tests;
-                entries(child, tests).for_each(|(test, entry)| made.add(test, entry));
+        let few = match &mut node.branches[at].children {
+            Children::Many(many) => {
+                many.add(child, &leaf.tests);
+                return child;
             }
-            index = Some(Box::new(made));
-        }
-        if index.is_some() {
-            self.all[from as usize].branches[at].index = index;
+            Children::Few(children) => {
+                children.push(child);
+                children.clone()
+            }
+        };
+        if few.len() > FEW {
+            let mut many = Box::<Many>::default();
+            few.iter().for_each(|child| many.add(*child, &self.all[*child as usize].tests));
+            self.all[from as usize].branches[at].children = Children::Many(many);
         }
         child
     }
@@ -156,39 +206,40 @@ impl Nodes {
                 let node = &self.all[here as usize];
                 let step = paths.find(&leaf.path).and_then(|path| {
                     let branch = &node.branches[node.branch(path).ok()?];
-                    Some((path, *branch.children.get(leaf.expected.as_str())?))
+                    Some((path, branch.child(&self.all, &leaf.tests)?))
                 });
                 let (path, child) = step.expect("a pattern that was added has its steps");
-                steps.push((here, path, child, &leaf.expected));
+                steps.push((here, path, child));
                 here = child;
             }
             let ends = &mut self.all[here as usize].ends;
             if let Some(at) = ends.iter().position(|end| *end == number) {
                 ends.swap_remove(at);
             }
-            for (from, path, child, expected) in steps.into_iter().rev() {
+            for (from, path, child) in steps.into_iter().rev() {
                 let node = &self.all[child as usize];
                 if !node.ends.is_empty() || !node.branches.is_empty() {
                     break;
                 }
-                self.cut(from, path, child, expected);
+                self.cut(from, path, child);
                 paths.release(path);
             }
         }
     }
 
-    fn cut(&mut self, from: u32, path: PathId, child: u32, expected: &str) {
+    fn cut(&mut self, from: u32, path: PathId, child: u32) {
         let gone = std::mem::take(&mut self.all[child as usize]);
         self.free.push(child);
         let node = &mut self.all[from as usize];
         node.absent.retain(|step| *step != (path, child));
         let Ok(at) = node.branch(path) else { return };
         let branch = &mut node.branches[at];
-        branch.children.remove(expected);
-        if branch.children.is_empty() {
+        match &mut branch.children {
+            Children::Few(children) => children.retain(|other| *other != child),
+            Children::Many(many) => many.remove(child, &gone.tests),
+        }
+        if branch.is_empty() {
             node.branches.remove(at);
-        } else if let Some(index) = &mut branch.index {
-            entries(child, &gone.tests).for_each(|(test, entry)| index.remove(test, entry));
         }
     }
 

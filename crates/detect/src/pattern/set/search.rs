@@ -2,7 +2,7 @@
 
 use super::super::solve::{Choice, MAX_DETOURS, consistent};
 use super::super::test::Test;
-use super::nodes::{Branch, Nodes};
+use super::nodes::{Branch, Children, Nodes};
 use super::scratch::Scratch;
 
 /// Stands for no demand.
@@ -64,25 +64,29 @@ impl Nodes {
     fn follow(&self, scratch: &mut Scratch, event: &str, branch: &Branch, demands: u32) {
         let mut hits = std::mem::take(&mut scratch.hits);
         hits.clear();
-        if let Some(index) = &branch.index {
-            let mut room = std::mem::take(&mut scratch.folded);
-            for value in scratch.at(branch.path) {
-                let scalar = scratch.scalar(event, value);
-                index.candidates(scalar, &mut room, &mut |(child, test)| {
-                    if self.all[child as usize].tests[test as usize].passes(scalar) {
-                        hits.push((child, value));
-                    }
-                });
+        match &branch.children {
+            Children::Many(many) => {
+                let index = &many.index;
+                let mut room = std::mem::take(&mut scratch.folded);
+                for value in scratch.at(branch.path) {
+                    let scalar = scratch.scalar(event, value);
+                    index.candidates(scalar, &mut room, &mut |(child, test)| {
+                        if self.all[child as usize].tests[test as usize].passes(scalar) {
+                            hits.push((child, value));
+                        }
+                    });
+                }
+                scratch.folded = room;
+                for (child, test) in &index.rest {
+                    let test = &self.all[*child as usize].tests[*test as usize];
+                    try_all(scratch, event, branch, *child, std::slice::from_ref(test), &mut hits);
+                }
             }
-            scratch.folded = room;
-            for (child, test) in &index.rest {
-                let test = &self.all[*child as usize].tests[*test as usize];
-                try_all(scratch, event, branch, *child, std::slice::from_ref(test), &mut hits);
-            }
-        } else {
-            for child in branch.children.values() {
-                let tests = &self.all[*child as usize].tests;
-                try_all(scratch, event, branch, *child, tests, &mut hits);
+            Children::Few(children) => {
+                for child in children {
+                    let tests = &self.all[*child as usize].tests;
+                    try_all(scratch, event, branch, *child, tests, &mut hits);
+                }
             }
         }
         if let [(child, value)] = hits.as_slice()

@@ -523,6 +523,9 @@ pub struct Runs {
     /// What to do; `list` by default.
     #[command(subcommand)]
     pub verb: Option<RunsVerb>,
+    /// Which ones, where they are listed.
+    #[command(flatten)]
+    pub list: RunsList,
     /// The runs of documents on this host, with no server
     #[arg(long, global = true)]
     pub local: bool,
@@ -532,7 +535,7 @@ pub struct Runs {
 }
 
 /// Which runs `runs list` lists.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, PartialEq, Args)]
 pub struct RunsList {
     /// So many
     #[arg(long, short = 'n', default_value_t = 20)]

@@ -172,7 +172,7 @@ async fn talk(screen: Screen, cli: &Cli, verb: &Verb) -> Result<(), Failure> {
         Verb::Logs(logs) => verbs::signals::logs(screen, &client, logs).await,
         Verb::Traces(traces) => verbs::signals::traces(screen, &client, traces).await,
         Verb::Run(run) => verbs::run::named(screen, &client, run).await,
-        Verb::Runs(runs) => verbs::runs::run(screen, &client, runs.verb.as_ref()).await,
+        Verb::Runs(runs) => verbs::runs::run(screen, &client, runs).await,
         Verb::Incidents(incidents) => verbs::incidents::run(screen, &client, incidents.verb.as_ref()).await,
         Verb::Procedures => verbs::apply::procedures(screen, &client).await,
         Verb::Triggers(triggers) => verbs::triggers::run(screen, &client, triggers.verb.as_ref()).await,

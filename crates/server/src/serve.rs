@@ -34,7 +34,7 @@ use crate::measures::{Measures, MeasuresFold};
 use crate::placement::{Fleet, Placer};
 use crate::query::Querier;
 use crate::revisions::{self, RevisionsFold, WorkloadsFold};
-use crate::runs::{ActiveFold, Engine, RunError, RunsFold};
+use crate::runs::{ActiveFold, Engine, FactsFold, RunError, RunsFold};
 use crate::secrets::Secrets;
 use crate::triggers::{CallsFold, DeadFold, Network, ProgressFold, Triggers, TriggersFold, WindowsFold};
 
@@ -126,6 +126,7 @@ pub fn folds() -> Vec<Arc<dyn Fold>> {
         Arc::new(Authentic(HostsFold)),
         Arc::new(Authentic(RunsFold)),
         Arc::new(Authentic(ActiveFold)),
+        Arc::new(Authentic(FactsFold)),
         Arc::new(Authentic(AlarmsFold)),
         Arc::new(Authentic(MeasuresFold)),
         Arc::new(Authentic(DesksFold)),

@@ -22,10 +22,22 @@ fn reason_with_failed_only() -> Failure {
     Failure::new(Exit::Usage, "A reason is recorded with `--as failed` only")
 }
 
+/// What chooses from the list means nothing before another verb.
+fn of_list_only(runs: &Runs) -> Result<(), Failure> {
+    if runs.verb.is_some() && runs.list != RunsList::default() {
+        return Err(Failure::new(
+            Exit::Usage,
+            "What chooses runs from the list stands behind `mainstay runs list`, or `mainstay runs` alone",
+        ));
+    }
+    Ok(())
+}
+
 /// `mainstay runs …`
-pub async fn run(screen: Screen, client: &Client, verb: Option<&RunsVerb>) -> Result<(), Failure> {
-    match verb {
-        None => list(screen, client, &RunsList::default()).await,
+pub async fn run(screen: Screen, client: &Client, runs: &Runs) -> Result<(), Failure> {
+    of_list_only(runs)?;
+    match &runs.verb {
+        None => list(screen, client, &runs.list).await,
         Some(RunsVerb::List(list)) => self::list(screen, client, list).await,
         Some(RunsVerb::Show { id }) => {
             let detail = client.run_record(id).await?;
@@ -82,9 +94,10 @@ fn more(screen: Screen, page: &Page<RunSummary>, option: &str) {
 
 /// `mainstay runs … --local`: reads the journals of this host, and continues what is told something.
 pub fn here(screen: Screen, args: &Runs) -> Result<(), Failure> {
+    of_list_only(args)?;
     let places = Places::of(args.journal.as_deref())?;
     match &args.verb {
-        None => list_here(screen, &places, &RunsList::default()),
+        None => list_here(screen, &places, &args.list),
         Some(RunsVerb::List(list)) => list_here(screen, &places, list),
         Some(RunsVerb::Show { id }) => {
             let kept = places.find(id)?;
@@ -125,16 +138,17 @@ fn shown(dir: &Path) -> String {
 }
 
 fn list_here(screen: Screen, places: &Places, list: &RunsList) -> Result<(), Failure> {
-    let oldest = list.since.map(|ago| now().minus(ago));
-    let status = |word: &str| list.status.iter().any(|wanted| wanted.eq_ignore_ascii_case(word));
+    let wanted = runs::Wanted {
+        status: list.status.clone(),
+        active: list.active,
+        procedure: list.procedure.clone(),
+        workload: list.workload.clone(),
+        since: list.since.map(|ago| now().minus(ago)),
+    };
     let mut behind = list.after.is_none();
-    let found = places.runs(usize::MAX, |run| {
-        (list.status.is_empty() || status(run.status.as_str()))
-            && !(list.active && run.status.is_over())
-            && list.procedure.as_ref().is_none_or(|name| *name == run.procedure)
-            && list.workload.as_ref().is_none_or(|name| Some(name) == run.workload.as_ref())
-            && oldest.is_none_or(|oldest| run.started_at >= oldest)
-    })?;
+    // What stands before the run to go on behind has to be read too.
+    let most = if behind { list.lines.saturating_add(1) } else { usize::MAX };
+    let found = places.runs(most, |run| wanted.takes(run))?;
     let mut items: Vec<RunSummary> = Vec::new();
     let mut next = None;
     for kept in found {

@@ -11,7 +11,7 @@ use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use futures::Stream;
 use mainstay_api::v1::{ErrorKind, Page, ResumeRun, RunDetail, RunSummary, StartRun};
 use mainstay_model::RunId;
-use mainstay_runbook::{AttemptId, Decision, Origin, Run, Start};
+use mainstay_runbook::{AttemptId, Decision, Origin, Run, RunStatus, Start};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -30,6 +30,13 @@ const OUTPUT_EVERY: Duration = Duration::from_millis(250);
 pub struct ListQuery {
     after: Option<String>,
     limit: Option<usize>,
+    /// States, with commas between them.
+    status: Option<String>,
+    #[serde(default)]
+    active: bool,
+    procedure: Option<String>,
+    workload: Option<String>,
+    since: Option<mainstay_model::Timestamp>,
 }
 
 /// Why a run is cancelled.
@@ -63,13 +70,42 @@ fn run_id(text: String) -> Result<RunId, Failure> {
     RunId::new(text).map_err(|error| Failure::bad_request(error.to_string()))
 }
 
+/// All states of a run.
+const STATUSES: [RunStatus; 8] = [
+    RunStatus::Pending,
+    RunStatus::InProgress,
+    RunStatus::Waiting,
+    RunStatus::Cancelling,
+    RunStatus::Success,
+    RunStatus::TimedOut,
+    RunStatus::Cancelled,
+    RunStatus::Failed,
+];
+
+fn is_status(word: &str) -> bool {
+    STATUSES.iter().any(|status| status.as_str().eq_ignore_ascii_case(word))
+}
+
 /// `GET /v1/runs`: newest first.
 pub async fn list(
     State(app): State<Arc<App>>,
     Asked(query): Asked<ListQuery>,
 ) -> Result<Json<Page<RunSummary>>, Failure> {
     let limit = query.limit.unwrap_or(50).clamp(1, 500);
-    let runs = runs::newest(app.journal.as_ref(), query.after, limit)?;
+    let wanted = runs::Wanted {
+        status: query.status.iter().flat_map(|text| text.split(',')).map(str::to_owned).collect(),
+        active: query.active,
+        procedure: query.procedure,
+        workload: query.workload,
+        since: query.since,
+    };
+    if let Some(unknown) = wanted.status.iter().find(|word| !is_status(word)) {
+        return Err(Failure::bad_request(format!("`{unknown}` is not a status of a run"))
+            .hint(format!("there are: {}", STATUSES.map(RunStatus::as_str).join(", "))));
+    }
+    let journal = app.journal.clone();
+    let runs = tokio::task::spawn_blocking(move || runs::list(journal.as_ref(), &wanted, query.after, limit));
+    let runs = runs.await.map_err(|error| Failure::internal("The list could not be made", &error))??;
     let next = (runs.len() == limit).then(|| runs.last().map(|run| run.id.to_string())).flatten();
     Ok(Json(Page { items: runs.iter().map(views::run_summary).collect(), next }))
 }

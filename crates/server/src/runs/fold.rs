@@ -1,7 +1,7 @@
 //! The table of runs: each row is the run as the machine folds it from its events.
 
-use mainstay_model::{Event, RunId};
-use mainstay_runbook::{Run, RunEvent};
+use mainstay_model::{Event, RunId, Timestamp};
+use mainstay_runbook::{Body, Run, RunEvent, RunStatus};
 use mainstay_store::{Fold, Journal, RowQuery, Rows, StoreError};
 
 /// The table's name.
@@ -50,6 +50,134 @@ impl Fold for ActiveFold {
     }
 }
 
+/// What runs are chosen by, in rows so small that very many of them are looked through in no time.
+pub const FACTS_TABLE: &str = "runs_facts";
+
+/// One row of [`FACTS_TABLE`]. It is written when a run begins and when it is over.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+struct Facts {
+    procedure: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    workload: Option<String>,
+    started_at: Timestamp,
+    /// How it ended; the status of a run that goes on is in its own row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    status: Option<RunStatus>,
+}
+
+/// Keeps [`FACTS_TABLE`].
+pub struct FactsFold;
+
+impl Fold for FactsFold {
+    fn table(&self) -> &'static str {
+        FACTS_TABLE
+    }
+
+    fn apply(&self, event: &Event, rows: &mut dyn Rows) {
+        // Most events of a run are none of the two, and need not be read to see that.
+        if !matches!(event.kind.as_str(), "run.started" | "run.finished") {
+            return;
+        }
+        let Some(event) = RunEvent::from_event(event) else { return };
+        let id = event.run.as_str();
+        let before = rows.get(id).and_then(|row| serde_json::from_value::<Facts>(row).ok());
+        let after = match (event.body, before) {
+            (Body::Started { .. }, None) => Facts {
+                procedure: event.procedure,
+                workload: event.workload,
+                started_at: event.at,
+                status: None,
+            },
+            (Body::Finished { status, .. }, Some(before)) => Facts { status: Some(status), ..before },
+            _ => return,
+        };
+        if let Ok(row) = serde_json::to_value(&after) {
+            rows.put(id, &row);
+        }
+    }
+}
+
+/// Which runs are wanted; all of them by default.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Wanted {
+    /// Those in one of these states, as they are written, in any case of letters.
+    pub status: Vec<String>,
+    /// Those that are not over.
+    pub active: bool,
+    /// Those of this procedure.
+    pub procedure: Option<String>,
+    /// Those of this workload.
+    pub workload: Option<String>,
+    /// Those that started then or later.
+    pub since: Option<Timestamp>,
+}
+
+impl Wanted {
+    /// Whether the status is one that is wanted.
+    fn in_state(&self, status: RunStatus) -> bool {
+        self.status.is_empty()
+            || self.status.iter().any(|wanted| wanted.eq_ignore_ascii_case(status.as_str()))
+    }
+
+    fn may_be(&self, facts: &Facts) -> bool {
+        self.procedure.as_ref().is_none_or(|name| *name == facts.procedure)
+            && self.workload.as_ref().is_none_or(|name| facts.workload.as_ref() == Some(name))
+            && facts.status.is_none_or(|status| !self.active && self.in_state(status))
+    }
+
+    /// Whether a run is one of those that are wanted.
+    pub fn takes(&self, run: &Run) -> bool {
+        self.procedure.as_ref().is_none_or(|name| *name == run.procedure)
+            && self.workload.as_ref().is_none_or(|name| run.workload.as_ref() == Some(name))
+            && !(self.active && run.status.is_over())
+            && self.in_state(run.status)
+            && self.since.is_none_or(|since| run.started_at >= since)
+    }
+}
+
+/// Runs that are wanted, the one that started last first, from behind `after` on. Looks at small rows only, and at those
+/// of the runs that it answers with.
+pub fn list(
+    journal: &dyn Journal,
+    wanted: &Wanted,
+    after: Option<String>,
+    limit: usize,
+) -> Result<Vec<Run>, StoreError> {
+    if *wanted == Wanted::default() {
+        return newest(journal, after, limit);
+    }
+    const PAGE: usize = 1000;
+    let mut found = Vec::new();
+    let mut after = after;
+    loop {
+        let query = RowQuery { newest_first: true, after_id: after.clone(), limit: PAGE };
+        let page = journal.rows(FACTS_TABLE, &query)?;
+        let full = page.len() == PAGE;
+        after = page.last().map(|(id, _)| id.clone()).or(after);
+        for (id, row) in page {
+            let Ok(facts) = serde_json::from_value::<Facts>(row) else { continue };
+            if wanted.since.is_some_and(|since| facts.started_at < since) {
+                // Runs are in the order in which they began.
+                return Ok(found);
+            }
+            if !wanted.may_be(&facts) {
+                continue;
+            }
+            let Some(row) = journal.row(RUNS_TABLE, &id)? else { continue };
+            let run = read(&id, row)?;
+            if wanted.takes(&run) {
+                found.push(run);
+            }
+            if found.len() == limit {
+                return Ok(found);
+            }
+        }
+        if !full {
+            return Ok(found);
+        }
+    }
+}
+
 fn read(id: &str, row: serde_json::Value) -> Result<Run, StoreError> {
     serde_json::from_value(row).map_err(|error| StoreError::Fold {
         table: RUNS_TABLE.to_owned(),
@@ -88,4 +216,93 @@ pub fn unfinished(journal: &dyn Journal) -> Result<Vec<Run>, StoreError> {
 pub fn newest(journal: &dyn Journal, after: Option<String>, limit: usize) -> Result<Vec<Run>, StoreError> {
     let query = RowQuery { newest_first: true, after_id: after, limit };
     journal.rows(RUNS_TABLE, &query)?.into_iter().map(|(id, row)| read(&id, row)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use mainstay_model::Actor;
+    use mainstay_runbook::{Document, Input, Origin, Start, Transition};
+    use mainstay_store::MemoryJournal;
+    use serde_json::json;
+
+    use super::*;
+
+    async fn append(journal: &MemoryJournal, step: &Transition) {
+        let drafts = step.events.iter().map(RunEvent::draft).collect();
+        journal.append(drafts).await.expect("durable");
+    }
+
+    /// Runs `r0` to `r9`, one a second, of the procedures `even` and `odd`; the first six are over, of which every third
+    /// was cancelled.
+    async fn journal() -> MemoryJournal {
+        let folds: Vec<Arc<dyn Fold>> = vec![Arc::new(RunsFold), Arc::new(ActiveFold), Arc::new(FactsFold)];
+        let journal = MemoryJournal::new(folds).expect("folds");
+        let value = json!({ "schemaVersion": "0.3", "mainSteps": [
+            { "name": "p", "action": "aws:pause", "inputs": {} },
+        ] });
+        let document = Document::parse(&value).expect("right");
+        for number in 0..10 {
+            let at = Timestamp::from_millis(number * 1000);
+            let start = Start {
+                run: RunId::new(format!("r{number}")).expect("an id"),
+                procedure: if number % 2 == 0 { "even" } else { "odd" }.to_owned(),
+                workload: (number < 5).then(|| "shop".to_owned()),
+                digest: String::new(),
+                parameters: serde_json::Map::new(),
+                at,
+                by: Actor::Person("alice".to_owned()),
+                reason: None,
+                cause: None,
+                host: None,
+                origin: Origin::default(),
+            };
+            let started = mainstay_runbook::start(&document, start).expect("started");
+            append(&journal, &started).await;
+            if number < 6 {
+                let by = Actor::Person("alice".to_owned());
+                let input = match started.run.waiting() {
+                    Some((attempt, _)) if number % 3 > 0 => {
+                        let outputs = serde_json::Map::new();
+                        let decision = mainstay_runbook::Decision::Succeeded { outputs };
+                        Input::Decide { attempt: attempt.clone(), by, decision }
+                    }
+                    _ => Input::Cancel { by, reason: "enough".to_owned() },
+                };
+                let over = mainstay_runbook::step(&document, &started.run, input, at);
+                assert!(over.run.status.is_over());
+                append(&journal, &over).await;
+            }
+        }
+        journal
+    }
+
+    #[tokio::test]
+    async fn runs_are_chosen_and_paged() {
+        let journal = journal().await;
+        let ids = |wanted: &Wanted, after: Option<&str>, limit: usize| -> Vec<String> {
+            let found = list(&journal, wanted, after.map(str::to_owned), limit).expect("read");
+            found.iter().map(|run| run.id.to_string()).collect()
+        };
+        let all = Wanted::default();
+        assert_eq!(ids(&all, None, 3), ["r9", "r8", "r7"]);
+        let state = |status: &str| Wanted { status: vec![status.to_owned()], ..Wanted::default() };
+        assert_eq!(ids(&state("success"), None, 9), ["r5", "r4", "r2", "r1"]);
+        assert_eq!(ids(&state("success"), Some("r4"), 9), ["r2", "r1"]);
+        assert_eq!(ids(&state("Cancelled"), None, 9), ["r3", "r0"]);
+        assert_eq!(
+            ids(&state("Waiting"), None, 2),
+            ["r9", "r8"],
+            "of runs that go on the status is known too"
+        );
+        let even = Wanted { procedure: Some("even".to_owned()), ..Wanted::default() };
+        assert_eq!(ids(&even, None, 9), ["r8", "r6", "r4", "r2", "r0"]);
+        let shop = Wanted { workload: Some("shop".to_owned()), active: true, ..Wanted::default() };
+        assert!(ids(&shop, None, 9).is_empty());
+        let recent = Wanted { since: Some(Timestamp::from_millis(8000)), ..Wanted::default() };
+        assert_eq!(ids(&recent, None, 9), ["r9", "r8"]);
+        let active = Wanted { active: true, ..Wanted::default() };
+        assert_eq!(ids(&active, None, 9), ["r9", "r8", "r7", "r6"]);
+    }
 }

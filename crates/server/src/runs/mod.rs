@@ -13,7 +13,10 @@ mod record;
 mod script;
 
 pub use engine::{Engine, RunError, derived_run_id};
-pub use fold::{ACTIVE_TABLE, ActiveFold, RUNS_TABLE, RunsFold, newest, run, unfinished};
+pub use fold::{
+    ACTIVE_TABLE, ActiveFold, FACTS_TABLE, FactsFold, RUNS_TABLE, RunsFold, Wanted, list, newest, run,
+    unfinished,
+};
 pub use performer::{Act, Order, Performer};
 pub use procedures::{Found, NoProcedures, Procedures};
 pub use record::{output, record};

@@ -95,6 +95,7 @@ pub fn draw(run: &RunDetail, outputs: &[OutputView], frame: Frame) -> Vec<String
         let step = &run.steps[*place];
         lines.push(cut(&step_line(&name(step), width.min(MAX_NAME), step, frame), columns));
         lines.extend(tails(step, outputs, columns).into_iter().map(|line| style.paint(Tone::Dim, &line)));
+        lines.extend(why(step, columns));
     }
     if shown.len() < run.steps.len() {
         let hidden = count(run.steps.len() - shown.len(), "further step");
@@ -119,22 +120,22 @@ fn step_line(name: &str, width: usize, step: &StepView, frame: Frame) -> String 
         _ => String::new(),
     };
     let mut facts = Vec::new();
-    if let Some(iteration) = step.iteration {
+    if let Some(iteration) = step.outputs.get("CurrentIteration") {
         facts.push(format!("iteration {iteration}"));
-    } else if let Some(iteration) = step.outputs.get("CurrentIteration") {
-        facts.push(format!("iteration {iteration}"));
+    }
+    if let Some(child) = &step.child {
+        facts.push(format!("run {}", clean(child)));
     }
     if step.attempts > 1 {
         facts.push(format!("attempt {}", step.attempts));
     }
     let last = step.tries.last();
     match last.map(|attempt| attempt.hosts.as_slice()) {
+        // Where there is one host there is nothing to tell apart.
+        Some([_]) if frame.here => {}
         Some([host]) => facts.push(format!("on {}", clean(host))),
         Some(hosts) if !hosts.is_empty() => facts.push(format!("on {}", count(hosts.len(), "host"))),
         _ => {}
-    }
-    if let Some(message) = step.message.as_deref().filter(|_| step.status != "Success") {
-        facts.push(clean(message.lines().next().unwrap_or_default()));
     }
     let action = step.action.strip_prefix("aws:").unwrap_or(&step.action);
     // Padded before it is painted, because colours have no width.
@@ -170,12 +171,20 @@ fn tails(step: &StepView, outputs: &[OutputView], columns: usize) -> Vec<String>
     lines
 }
 
+/// Why a step did not succeed, below its line.
+fn why(step: &StepView, columns: usize) -> Option<String> {
+    let message = step.message.as_deref().filter(|_| rank(step) == 0 || step.status == "Cancelled")?;
+    let line = message.lines().map(clean).find(|line| !line.trim().is_empty())?;
+    Some(shorten(&format!("      {line}"), columns))
+}
+
 /// What stands below the steps: why it ended so, or what it waits for and what to type.
 fn foot(run: &RunDetail, frame: Frame) -> Vec<String> {
     let Frame { style, size: (columns, _), here, .. } = frame;
     let id = clean(&run.summary.id);
     let mut lines = Vec::new();
-    if let Some(wait) = &run.waiting {
+    if let Some(wait) = run.waiting.as_ref().filter(|wait| !here || wait.pause) {
+        // Here it is asked for in words of its own, but for a pause.
         lines.push(style.paint(Tone::Busy, &shorten(&format!("waits: {}", clean(&wait.reason)), columns)));
         if !here {
             let what = if wait.pause {
@@ -189,9 +198,26 @@ fn foot(run: &RunDetail, frame: Frame) -> Vec<String> {
             };
             lines.push(what);
         }
-    } else if let Some(message) = run.summary.message.as_deref() {
+    } else if let Some(message) = run.summary.message.as_deref().filter(|_| run.waiting.is_none()) {
         let tone = if run.summary.finished { Tone::Bad } else { Tone::Busy };
-        lines.push(style.paint(tone, &shorten(&clean(message), columns.saturating_mul(2))));
+        lines.extend(wrap(&clean(message), columns).into_iter().map(|line| style.paint(tone, &line)));
+    }
+    lines
+}
+
+/// A text in lines of at most so many characters, broken between words where there are some; at most four lines.
+fn wrap(text: &str, columns: usize) -> Vec<String> {
+    const MOST: usize = 4;
+    let mut lines = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() && lines.len() < MOST {
+        let end = rest.char_indices().nth(columns).map_or(rest.len(), |(at, _)| at);
+        // The blank at which a line is broken may stand just behind it.
+        let cut = if end < rest.len() { rest[..=end].rfind(' ').unwrap_or(end) } else { end };
+        let (line, left) = rest.split_at(cut);
+        rest = left.trim_start();
+        let full = lines.len() + 1 == MOST && !rest.is_empty();
+        lines.push(if full { shorten(&format!("{line} {rest}"), columns) } else { line.to_owned() });
     }
     lines
 }
@@ -330,11 +356,19 @@ pub mod tests {
     }
 
     #[test]
+    fn long_reasons_are_broken_between_words() {
+        assert_eq!(wrap("the disk is full", 8), ["the disk", "is full"]);
+        assert_eq!(wrap("abcdefghij", 4), ["abcd", "efgh", "ij"]);
+        let long = wrap(&"word ".repeat(50), 10);
+        assert!(long.len() == 4 && long[3].ends_with('…'), "{long:?}");
+    }
+
+    #[test]
     fn steps_of_loops_are_indented() {
         let mut view =
             run("InProgress", &[("each", "InProgress", Some(0), None), ("one", "InProgress", Some(0), None)]);
         view.steps[1].parent = Some("each".to_owned());
-        view.steps[1].iteration = Some(3);
+        view.steps[0].outputs.insert("CurrentIteration".to_owned(), 3.into());
         let text = drawn(&view, &[], false);
         assert!(text.contains("going       one") && text.contains("iteration 3"), "{text}");
     }

@@ -325,8 +325,14 @@ async fn follow(
     let run = run?;
     match &left {
         Left::Over => {
-            // What the host keeps of a finished run is told to go; wait until it has heard so.
-            let _ = tokio::time::timeout(END, world.hub.settled(&world.host)).await;
+            // What the host keeps of a finished run is told to go; wait until it was told, and has heard so.
+            let settled = async {
+                for id in world.engine.active() {
+                    world.engine.ended(&id).await;
+                }
+                world.hub.settled(&world.host).await;
+            };
+            let _ = tokio::time::timeout(END, settled).await;
             show.end(&run)?;
         }
         Left::Interrupted => {

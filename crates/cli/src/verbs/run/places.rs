@@ -5,10 +5,11 @@
 //! several runs.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use mainstay_model::RunId;
 use mainstay_runbook::Run;
-use mainstay_server::runs;
+use mainstay_server::runs::{self, RunsFold};
 use mainstay_store::{Journal as _, LookJournal, StoreError};
 
 use crate::exit::{Exit, Failure};
@@ -162,7 +163,8 @@ fn names(found: &[Kept]) -> String {
 
 /// The journal of a directory, to be looked at also while a run goes on in it.
 pub fn look(dir: &Path) -> Result<LookJournal, StoreError> {
-    LookJournal::open(dir.join("journal"), mainstay_server::folds())
+    // Only the table that is read, so that a journal of an earlier version can be looked at, too.
+    LookJournal::open(dir.join("journal"), vec![Arc::new(RunsFold)])
 }
 
 /// Why a journal cannot be looked at.

@@ -136,45 +136,44 @@ fn render_attempt(
         let _ = writeln!(out, "{:margin$}decided by {}", "", clean(by));
     }
     for (key, value) in flat(attempt.inputs.as_ref()) {
-        let _ = writeln!(
-            out,
-            "{:margin$}in  {} = {}",
-            "",
-            clean(&key),
-            shorten(&clean(&plain(value)), MAX_VALUE)
-        );
+        render_value(out, margin, "in ", key, value);
     }
-    let (texts, values): (Vec<_>, Vec<_>) = attempt.outputs.iter().partition(|(_, value)| {
-        value.as_str().is_some_and(|text| text.contains('\n') || text.len() > MAX_VALUE)
-    });
-    for (key, value) in values {
-        let _ =
-            writeln!(out, "{:margin$}out {} = {}", "", clean(key), shorten(&clean(&plain(value)), MAX_VALUE));
-    }
-    for (key, value) in texts {
-        let text = clean_lines(value.as_str().unwrap_or_default());
-        let lines: Vec<&str> = text.lines().collect();
-        let from = lines.len().saturating_sub(LOG_LINES);
-        let of = if from > 0 {
-            format!(" (the last {LOG_LINES} of {} lines)", lines.len())
-        } else {
-            String::new()
-        };
-        let _ = writeln!(out, "{:margin$}out {}{of}", "", clean(key));
-        for line in &lines[from..] {
-            let _ = writeln!(out, "{:margin$}  | {}", "", shorten(line, MAX_VALUE));
-        }
+    for (key, value) in &attempt.outputs {
+        render_value(out, margin, "out", key, value);
     }
 }
 
-/// The members of an effect: it is a mapping with the kind of effect as its one key.
-fn flat(inputs: Option<&Value>) -> Vec<(String, &Value)> {
-    let Some(Value::Object(outer)) = inputs else { return Vec::new() };
-    let inner: &Map<String, Value> = match outer.values().next() {
-        Some(Value::Object(inner)) if outer.len() == 1 => inner,
-        _ => outer,
+/// A value on its line, or below it where it has several.
+fn render_value(out: &mut String, margin: usize, word: &str, key: &str, value: &Value) {
+    let lines: Vec<&str> = match value {
+        Value::String(text) => text.lines().collect(),
+        // The lines of a script.
+        Value::Array(list) if list.iter().all(Value::is_string) => {
+            list.iter().filter_map(Value::as_str).collect()
+        }
+        _ => Vec::new(),
     };
-    inner.iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| (key.clone(), value)).collect()
+    let short = plain(value);
+    if lines.len() <= 1 && short.chars().count() <= MAX_VALUE {
+        let _ = writeln!(out, "{:margin$}{word} {} = {}", "", clean(key), clean(&short));
+        return;
+    }
+    let (lines, text) = if lines.is_empty() { (vec![short.as_str()], true) } else { (lines, false) };
+    let from = if text { 0 } else { lines.len().saturating_sub(LOG_LINES) };
+    let of =
+        if from > 0 { format!(" (the last {LOG_LINES} of {} lines)", lines.len()) } else { String::new() };
+    let _ = writeln!(out, "{:margin$}{word} {}{of}", "", clean(key));
+    for line in &lines[from..] {
+        let _ = writeln!(out, "{:margin$}  | {}", "", shorten(&clean(line), MAX_VALUE));
+    }
+}
+
+/// What an effect says beside its kind, which follows from the action.
+fn flat(inputs: Option<&Value>) -> Vec<(&str, &Value)> {
+    let Some(Value::Object(inputs)) = inputs else { return Vec::new() };
+    let nothing = |value: &Value| value.is_null() || value.as_object().is_some_and(Map::is_empty);
+    let told = inputs.iter().filter(|(key, value)| *key != "effect" && !nothing(value));
+    told.map(|(key, value)| (key.as_str(), value)).collect()
 }
 
 /// From one instant to another.

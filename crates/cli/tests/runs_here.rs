@@ -468,6 +468,23 @@ mainSteps:
 }
 
 #[test]
+fn another_run_goes_on_from_a_chosen_step() {
+    let document = FOUR.replace("echo '{", "[ -e {{ Folder }}/mended ] || exit 3\n        echo '{");
+    let world = World::new(&document);
+    let (code, _, stderr) = said(world.start());
+    assert_eq!(code, 1, "{stderr}");
+    let id = world.the_run();
+    std::fs::write(world.path("mended"), "").expect("written");
+    let from = |step: &str| world.run(&["runs", "resume", &id, "--from", step, "--journal", "j"]);
+    let (code, _, stderr) = from("none");
+    assert!(code == 2 && stderr.contains("none"), "{code} {stderr}");
+    let (code, stdout, stderr) = from("last");
+    assert_eq!(code, 0, "{stderr}");
+    assert!(stdout.contains("last.Payload = {\"word\":\"four\"}"), "{stdout}");
+    assert_eq!(world.lines("count"), ["shell", "again", "again", "last", "last"]);
+}
+
+#[test]
 fn documents_come_from_standard_input_too() {
     let world = World::new(FOUR);
     let file = std::fs::File::open(world.path("doc.yaml")).expect("there");

@@ -114,11 +114,13 @@ pub fn here(screen: Screen, args: &Runs) -> Result<(), Failure> {
             let reason = reason.clone().unwrap_or_else(|| "Cancelled by a person".to_owned());
             tell(screen, places, id, Word::Cancel(reason))
         }
-        Some(RunsVerb::Resume { id, .. }) => Err(Failure::new(
-            Exit::Refused,
-            "Going on from a chosen step of a run of this host is not built yet",
-        )
-        .hint(format!("`mainstay run --resume {id}` continues a run that is not over"))),
+        Some(RunsVerb::Resume { id, from, detach: false }) => {
+            tell(screen, places, id, Word::From(from.clone()))
+        }
+        Some(RunsVerb::Resume { detach: true, .. }) => Err(Failure::new(
+            Exit::Usage,
+            "A run of this host goes on in this process, so it has no `--detach`",
+        )),
         Some(RunsVerb::Decide { id, decision, reason }) => {
             let decision = match (decision, reason) {
                 (Decision::Succeeded, None) => mainstay_runbook::Decision::Succeeded { outputs: Map::new() },

@@ -42,6 +42,8 @@ pub enum Word {
     Cancel(String),
     /// What it waited for.
     Decide(Decision),
+    /// It is over, and another run is to go on from this step of it.
+    From(String),
 }
 
 /// How this host presents itself.
@@ -127,6 +129,16 @@ pub async fn take_up(
     let world = World::open(dir, host, Folder::said(root.reason.as_deref())).await?;
     let before = world.journal.head().seq;
     let run = find(&world, id)?;
+    if let Word::From(step) = &word {
+        let resumed = world.engine.resume(id, step, new_id(&run.procedure), person()).await;
+        return match resumed {
+            Ok(run) => follow(world, show, places, &run.id, before, Told::default()).await,
+            Err(error) => {
+                let failure = Failure { hint: None, ..run_failure(error) };
+                Err(world.close(failure).await)
+            }
+        };
+    }
     if run.status.is_over() {
         let failure = Failure::new(Exit::Refused, format!("Run {id} is over: {}", run.status.as_str()))
             .hint(format!("`mainstay runs show {id} --local{}` shows it", places.option()));
@@ -139,7 +151,7 @@ pub async fn take_up(
     // What a word is about is settled before anyone is asked about it.
     let mut told = Told::default();
     match &word {
-        Word::GoOn => {}
+        Word::GoOn | Word::From(_) => {}
         Word::Cancel(_) => told.cancelled = true,
         Word::Decide(_) => told.decided = attempt.as_ref().map(ToString::to_string),
     }
@@ -148,7 +160,7 @@ pub async fn take_up(
         world.engine.take_up(id).map_err(run_failure)?;
     }
     let taken = match (word, attempt) {
-        (Word::GoOn, _) => Ok(()),
+        (Word::GoOn | Word::From(_), _) => Ok(()),
         (Word::Cancel(reason), _) => world.engine.cancel(id, person(), reason),
         (Word::Decide(decision), Some(attempt)) => world.engine.decide(id, attempt, person(), decision),
         (Word::Decide(_), None) => {

@@ -80,21 +80,58 @@ pub struct Parameter {
 #[derive(Clone, Debug)]
 pub struct AllowedPattern {
     text: String,
-    regex: Regex,
+    engine: Engine,
 }
 
+#[derive(Clone, Debug)]
+enum Engine {
+    /// What takes time in proportion to the text.
+    Plain(Regex),
+    /// What needs to look around or back, with a limit on how often it may try again.
+    Looking(fancy_regex::Regex),
+}
+
+/// How often a pattern with look-around may go back in one text. A pattern that needs more is made to take for ever.
+const MOST_BACKTRACKS: usize = 100_000;
+
 impl AllowedPattern {
-    /// Compiles a pattern. What Java has and this engine does not (look-around, back references) is an error.
-    pub(crate) fn parse(text: &str) -> Result<Self, regex::Error> {
-        // Compiled alone first, so that an error shows the pattern as it was written.
+    /// Compiles a pattern. The error says what is wrong with it, in words.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let ascii = ascii_classes(text);
-        Regex::new(&ascii)?;
-        Regex::new(&format!(r"\A(?:{ascii})\z")).map(|regex| Self { text: text.to_owned(), regex })
+        // Compiled alone first, so that an error shows the pattern as it was written.
+        let plain = Regex::new(&ascii).and_then(|_| Regex::new(&format!(r"\A(?:{ascii})\z")));
+        let engine = match plain {
+            Ok(regex) => Engine::Plain(regex),
+            Err(error) => {
+                let build = |text: &str| {
+                    fancy_regex::RegexBuilder::new(text).backtrack_limit(MOST_BACKTRACKS).build()
+                };
+                match build(&ascii).and_then(|_| build(&format!(r"\A(?:{ascii})\z"))) {
+                    Ok(regex) => Engine::Looking(regex),
+                    Err(looking) => {
+                        let reason = error.to_string();
+                        let reason = reason.lines().last().unwrap_or_default();
+                        // What the first engine says of a pattern that is for the second is not what is wrong with it.
+                        return Err(if reason.contains("not supported") {
+                            looking.to_string()
+                        } else {
+                            reason.trim_start_matches("error: ").to_owned()
+                        });
+                    }
+                }
+            }
+        };
+        Ok(Self { text: text.to_owned(), engine })
     }
 
-    /// Whether all of the text matches.
-    pub fn matches(&self, text: &str) -> bool {
-        self.regex.is_match(text)
+    /// Whether all of the text matches; or that it takes too long to say.
+    pub fn matches(&self, text: &str) -> Result<bool, String> {
+        match &self.engine {
+            Engine::Plain(regex) => Ok(regex.is_match(text)),
+            Engine::Looking(regex) => {
+                regex.is_match(text).map_err(|_| "takes too long on this value".to_owned())
+            }
+        }
     }
 
     /// The pattern as it was written.

@@ -150,14 +150,13 @@ pub(crate) fn check(parameter: &Parameter, value: &Value) -> Option<String> {
         _ => Vec::new(),
     };
     for text in texts {
-        if let Some(pattern) = &parameter.allowed_pattern
-            && !pattern.matches(text)
-        {
-            return Some(format!(
-                "must match `{}`, found {}",
-                pattern.as_str(),
-                describe(&Value::from(text))
-            ));
+        if let Some(pattern) = &parameter.allowed_pattern {
+            let found = describe(&Value::from(text));
+            match pattern.matches(text) {
+                Ok(true) => {}
+                Ok(false) => return Some(format!("must match `{}`, found {found}", pattern.as_str())),
+                Err(reason) => return Some(format!("must match `{}`, which {reason}", pattern.as_str())),
+            }
         }
         if let Some(reason) = aws_pattern(kind, text) {
             return Some(reason);

@@ -3,6 +3,7 @@
 //! Both go through the same readers. When a document is read (`draft`), a value that a reference decides is left open;
 //! when a step begins all references have been replaced and everything must fit.
 
+mod aws;
 mod command;
 mod control;
 mod plugin;
@@ -17,6 +18,7 @@ use crate::child;
 use crate::document::{ParameterType, Step, describe};
 use crate::reader::Reader;
 
+pub(crate) use aws::read_aws;
 pub(crate) use command::{command, named_document, read_command};
 pub(crate) use control::{control, limit as control_limit, read as read_control};
 pub use plugin::is_loopback;

@@ -138,11 +138,16 @@ fn old_steps(
             steps.push(None);
             continue;
         };
-        within.unknown_keys(settings, &["properties", "description"], "a plugin's configuration");
+        within.unknown_keys(settings, &["properties", "description", "settings"], "a plugin's configuration");
         let entries: Vec<(Option<usize>, &Value)> = match settings.get("properties") {
             None => {
                 within.missing("properties", "A plugin's configuration");
                 Vec::new()
+            }
+            // Its configuration is written as JSON in a text; it runs nowhere here.
+            Some(Value::String(_)) if name == "aws:cloudWatch" => {
+                steps.push(None);
+                continue;
             }
             Some(Value::Array(list)) => {
                 list.iter().enumerate().map(|(index, entry)| (Some(index), entry)).collect()

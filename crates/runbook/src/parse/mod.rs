@@ -143,6 +143,14 @@ fn schema_version(map: &Map<String, Value>, problems: &mut Vec<Problem>) -> Opti
         "0.3" => return Some(Version::Automation),
         "1.2" => return Some(Version::Command(command::Version::V1_2)),
         "2.0" => return Some(Version::Command(command::Version::V2_0)),
+        // Not in the reference, but agents take them, and packages for agents have them.
+        "2.0.1" | "2.0.2" | "2.0.3" => {
+            problems.push(
+                Problem::warning("odd-version", path, format!("`{version}` is read as 2.0"))
+                    .help("Command documents have 2.2, 2.0 or 1.2"),
+            );
+            return Some(Version::Command(command::Version::V2_0));
+        }
         "2.2" => return Some(Version::Command(command::Version::V2_2)),
         "1.0" => problems.push(Problem::error(
             "not-built",

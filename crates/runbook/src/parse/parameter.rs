@@ -25,6 +25,9 @@ const KEYS: [&str; 11] = [
     "interpolationType",
 ];
 
+/// What a maintenance window fills in.
+const WINDOW: [&str; 3] = ["TARGET_ID", "TARGET_TYPE", "RESOURCE_ID"];
+
 const TYPES: [&str; 6] = ["String", "StringList", "Integer", "Boolean", "MapList", "StringMap"];
 
 pub(crate) fn read_all(map: &Map<String, Value>, reader: &mut Reader<'_>) -> Parameters {
@@ -186,17 +189,10 @@ fn bounds(
 fn pattern(text: &str, reader: &mut Reader<'_>) -> Option<AllowedPattern> {
     match AllowedPattern::parse(text) {
         Ok(pattern) => Some(pattern),
-        Err(error) => {
+        Err(reason) => {
             let path = reader.at("allowedPattern");
-            let look_around = ["(?=", "(?!", "(?<=", "(?<!"].iter().any(|start| text.contains(start));
-            reader.push(if look_around {
-                Problem::error("not-built", path, "Look-around in patterns is not built yet")
-            } else {
-                let reason = error.to_string();
-                let reason =
-                    reason.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-                Problem::error("bad-value", path, format!("This is not a regular expression: {reason}"))
-            });
+            let message = format!("This is not a regular expression: {reason}");
+            reader.push(Problem::error("bad-value", path, message));
             None
         }
     }
@@ -224,6 +220,13 @@ fn default(parameter: &Parameter, reader: &mut Reader<'_>) {
                         }
                         Some(problem) => Problem { path, ..problem },
                     }
+                }
+                Braced::Reference(Reference::Parameter(name)) if WINDOW.contains(&name.as_str()) => {
+                    Problem::error(
+                        "not-built",
+                        path,
+                        format!("Maintenance windows (`{{{{ {name} }}}}`) are not built yet"),
+                    )
                 }
                 Braced::Reference(_) => Problem::error(
                     "bad-reference",

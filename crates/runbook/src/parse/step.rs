@@ -366,7 +366,14 @@ fn work(
     variables: &Parameters,
     reader: &mut Reader<'_>,
 ) -> Option<Work> {
-    if !action.open {
+    if action.name == "aws:pause" {
+        // It takes no inputs, and Systems Manager passes over those that are there.
+        for key in given.keys() {
+            let problem =
+                Problem::warning("unused-key", reader.at(key), format!("aws:pause makes nothing of `{key}`"));
+            reader.push(problem.on_key());
+        }
+    } else if !action.open {
         let known: Vec<&str> = action.required.iter().chain(action.optional).copied().collect();
         reader.unknown_keys(given, &known, &format!("the inputs of {}", action.name));
     }
@@ -397,6 +404,7 @@ fn work(
             for key in action.required.iter().filter(|key| !given.contains_key(**key)) {
                 reader.missing(key, action.name);
             }
+            inputs::read_aws(action.name, given, reader);
             None
         }
     }

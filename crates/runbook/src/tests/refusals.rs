@@ -284,7 +284,6 @@ mainSteps: [{name: s, action: 'aws:sleep', inputs: {Duration: PT1S}}]
         [
             "bad-value parameters.A.type: `Sting` is not a type of parameters (Did you mean `String`?)",
             "wrong-type parameters.B.default: The default of an Integer is written without quotes; it is read as the number 5",
-            "not-built parameters.C.allowedPattern: Look-around in patterns is not built yet",
             "not-built parameters.C.default \"{{ ssm:/x }}\": Defaults from the parameter store (`ssm:`) are not built yet",
             "bad-value parameters.D.displayType: `displayType` is textfield or textarea, found `box`",
             "bad-value parameters.D.maxChars: `maxChars` is 3, less than `minChars`, which is 5",
@@ -447,6 +446,177 @@ fn our_own_actions_are_known_by_name() {
             "missing-key mainSteps[1].inputs: mainstay:query needs `Query`",
             "not-built mainSteps[1].action: mainstay:query has no performer yet",
             "not-built mainSteps[2].action: mainstay:rollback has no performer yet",
+        ]
+    );
+}
+
+#[test]
+fn actions_on_aws_resources_are_checked_though_nothing_performs_them() {
+    let found = |action: &str, inputs: &str| -> Vec<String> {
+        let text = format!("- {{name: s, action: '{action}', inputs: {inputs}}}");
+        steps(&text).into_iter().filter(|line| !line.contains("has no performer yet")).collect()
+    };
+    let none: Vec<String> = Vec::new();
+    for (action, inputs) in [
+        (
+            "aws:approve",
+            "{Approvers: ['arn:aws:iam::123456789012:user/a', b], MinRequiredApprovals: 2, Message: Go, NotificationArn: 'arn:aws:sns:eu-west-1:123456789012:Automation-x'}",
+        ),
+        (
+            "aws:assertAwsResourceProperty",
+            "{Service: rds, Api: DescribeDBInstances, DBInstanceIdentifier: x, PropertySelector: '$.DBInstances[0].DBInstanceStatus', DesiredValues: [available]}",
+        ),
+        (
+            "aws:waitForAwsResourceProperty",
+            "{Service: ec2, Api: DescribeInstanceStatus, InstanceIds: [i-1], PropertySelector: '$.InstanceStatuses..Status', DesiredValues: [ok, true]}",
+        ),
+        (
+            "aws:changeInstanceState",
+            "{InstanceIds: i-1, DesiredState: stopped, CheckStateOnly: true, Force: 'false'}",
+        ),
+        ("aws:copyImage", "{SourceRegion: a, SourceImageId: b, ImageName: c, Encrypted: true}"),
+        (
+            "aws:createImage",
+            "{InstanceId: a, ImageName: b, NoReboot: true, BlockDeviceMappings: [{DeviceName: x}]}",
+        ),
+        (
+            "aws:createStack",
+            "{StackName: s, TemplateURL: 'https://x/y', Capabilities: [CAPABILITY_IAM], Parameters: [{ParameterKey: a, ParameterValue: b}], TimeoutInMinutes: 5}",
+        ),
+        ("aws:createTags", "{ResourceIds: [a, b], Tags: [{Key: a, Value: b}]}"),
+        ("aws:deleteImage", "{ImageId: a}"),
+        ("aws:deleteStack", "{StackName: a, RetainResources: [b]}"),
+        ("aws:executeAwsApi", "{Service: ec2, Api: describe_instances, Filters: [{Name: a, Values: [b]}]}"),
+        ("aws:executeStateMachine", "{stateMachineArn: a, name: b, input: '{}'}"),
+        (
+            "aws:invokeLambdaFunction",
+            "{FunctionName: a, InvocationType: Event, LogType: Tail, InputPayload: {a: 1}}",
+        ),
+        ("aws:runInstances", "{ImageId: ami-1, MinInstanceCount: 1, MaxInstanceCount: '2', UserData: x}"),
+    ] {
+        assert_eq!(found(action, inputs), none, "{action}");
+    }
+    for (action, inputs, expected) in [
+        (
+            "aws:approve",
+            "{Approvers: [a], MinRequiredApprovals: 2}",
+            "bad-value mainSteps[0].inputs.MinRequiredApprovals: 2 approvals cannot come from 1 approvers",
+        ),
+        (
+            "aws:approve",
+            "{Approvers: []}",
+            "bad-value mainSteps[0].inputs.Approvers: `Approvers` has at least 1 entries, found 0",
+        ),
+        (
+            "aws:approve",
+            "{Approvers: [a], NotificationArn: 'arn:aws:sns:a:1:other'}",
+            "bad-value mainSteps[0].inputs.NotificationArn: The name of the topic has to begin with `Automation`",
+        ),
+        (
+            "aws:assertAwsResourceProperty",
+            "{Service: a, Api: b, PropertySelector: x, DesiredValues: [y]}",
+            "bad-selector mainSteps[0].inputs.PropertySelector \"x\": A selector starts with `$`",
+        ),
+        (
+            "aws:waitForAwsResourceProperty",
+            "{Service: a, Api: b, PropertySelector: $.x, DesiredValues: y}",
+            "wrong-type mainSteps[0].inputs.DesiredValues: `DesiredValues` is a list, found the text \"y\"",
+        ),
+        (
+            "aws:changeInstanceState",
+            "{InstanceIds: [i-1], DesiredState: stoped}",
+            "bad-value mainSteps[0].inputs.DesiredState: `DesiredState` is one of running, stopped, terminated, found `stoped` (Did you mean `stopped`?)",
+        ),
+        (
+            "aws:copyImage",
+            "{SourceRegion: a, SourceImageId: b, ImageName: c, Encrypted: 5}",
+            "wrong-type mainSteps[0].inputs.Encrypted: `Encrypted` is true or false, found the number 5",
+        ),
+        (
+            "aws:createStack",
+            "{StackName: s}",
+            "missing-key mainSteps[0].inputs: aws:createStack needs `TemplateBody` or `TemplateURL`",
+        ),
+        (
+            "aws:createStack",
+            "{StackName: s, TemplateURL: a, TemplateBody: b}",
+            "bad-value mainSteps[0].inputs.TemplateURL key: `TemplateBody` and `TemplateURL` exclude each other",
+        ),
+        (
+            "aws:createTags",
+            "{ResourceIds: [a, b], Tags: [x], ResourceType: Parameter}",
+            "wrong-type mainSteps[0].inputs.Tags[0]: `Tags` is a list of mappings, found the text \"x\"",
+        ),
+        (
+            "aws:invokeLambdaFunction",
+            "{FunctionName: a, LogType: Head}",
+            "bad-value mainSteps[0].inputs.LogType: `LogType` is one of None, Tail, found `Head`",
+        ),
+        (
+            "aws:runInstances",
+            "{ImageId: a, MinInstanceCount: 0}",
+            "wrong-type mainSteps[0].inputs.MinInstanceCount: `MinInstanceCount` is a whole number of at least 1, found the number 0",
+        ),
+    ] {
+        assert_eq!(found(action, inputs).first().map(String::as_str), Some(expected), "{action}");
+    }
+    assert_eq!(
+        found("aws:createTags", "{ResourceIds: [a, b], Tags: [], ResourceType: Parameter}"),
+        ["bad-value mainSteps[0].inputs.ResourceIds: Only one Parameter can be tagged at once"]
+    );
+}
+
+#[test]
+fn patterns_may_look_around_and_may_not_take_for_ever() {
+    let text = |pattern: &str| {
+        format!(
+            "schemaVersion: '0.3'\nparameters: {{P: {{type: String, allowedPattern: '{pattern}'}}}}\nmainSteps: [{{name: s, action: 'aws:pause', inputs: {{}}}}]"
+        )
+    };
+    let start = |pattern: &str, value: &str| -> Result<(), String> {
+        let document = super::document(&text(pattern));
+        let given = serde_json::Map::from_iter([("P".to_owned(), serde_json::Value::from(value))]);
+        crate::start(&document, crate::testing::begin("r", given))
+            .map(|_| ())
+            .map_err(|problems| problems[0].message.clone())
+    };
+    let name = "^(?!.*--)[a-z][a-z0-9-]{0,62}(?<!-)$";
+    assert_eq!(start(name, "my-db-1"), Ok(()));
+    for bad in ["my--db", "db-", "-db", "Db"] {
+        assert!(start(name, bad).is_err_and(|message| message.contains("must match")), "{bad}");
+    }
+    assert!(start(r"(a)\1", "aa").is_ok());
+    let slow = start("(?!b)(a+)+$", &format!("{}b", "a".repeat(40)));
+    assert!(slow.as_ref().is_err_and(|message| message.contains("takes too long")), "{slow:?}");
+    assert_eq!(
+        problems(&text("(?<=")),
+        [
+            "bad-value parameters.P.allowedPattern: This is not a regular expression: Parsing error at position 4: Opening parenthesis without closing parenthesis"
+        ]
+    );
+}
+
+#[test]
+fn what_systems_manager_passes_over_is_warned_of() {
+    let warned = |text: &str| -> Vec<String> {
+        super::document(text).warnings.iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(
+        warned("schemaVersion: '0.3'\nmainSteps: [{name: s, action: 'aws:pause', inputs: {Message: Look}}]"),
+        ["mainSteps[0].inputs.Message: aws:pause makes nothing of `Message`"]
+    );
+    assert_eq!(
+        warned(
+            "schemaVersion: '2.0.1'\nmainSteps: [{name: s, action: 'aws:runShellScript', inputs: {runCommand: [a]}}]"
+        ),
+        ["schemaVersion: `2.0.1` is read as 2.0"]
+    );
+    assert_eq!(
+        problems(
+            "schemaVersion: '0.3'\nparameters: {I: {type: String, default: '{{TARGET_ID}}'}}\nmainSteps: [{name: s, action: 'aws:pause', inputs: {}}]"
+        ),
+        [
+            "not-built parameters.I.default \"{{TARGET_ID}}\": Maintenance windows (`{{ TARGET_ID }}`) are not built yet"
         ]
     );
 }

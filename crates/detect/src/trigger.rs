@@ -149,7 +149,9 @@ fn refuse_unbuilt(
     problems: &mut Vec<Problem>,
 ) {
     for (key, what) in unbuilt {
-        if map.contains_key(*key) {
+        // The bus that there is may be named.
+        let default_bus = *key == "EventBusName" && map.get(*key).is_some_and(|bus| bus == "default");
+        if map.contains_key(*key) && !default_bus {
             problems.push(
                 Problem::error(
                     "not-built",

@@ -81,6 +81,21 @@ fn what_is_not_there_leaves_no_trace_and_is_named() {
 }
 
 #[test]
+fn a_path_with_a_star_leads_to_all_there_is() {
+    let target = json!({"InputTransformer": {
+        "InputPathsMap": {"ids": "$.detail.hosts[*].id", "all": "$.detail.hosts[0].*", "none": "$.detail.gone[*].id"},
+        "InputTemplate": "{\"Ids\": <ids>, \"All\": <all>, \"Text\": \"<ids>\", \"None\": <none>}",
+    }});
+    let event = json!({"detail": {"hosts": [{"id": "a", "n": 1}, {"n": 2}, {"id": "c"}]}});
+    let call = trigger(&target).expect("valid").inputs(&event).expect("it can start").remove(0);
+    assert_eq!(
+        Value::Object(call.parameters),
+        json!({"Ids": ["a", "c"], "All": ["a", 1], "Text": "[\"a\",\"c\"]"})
+    );
+    assert_eq!(call.undefined, ["none"]);
+}
+
+#[test]
 fn values_cannot_break_out_of_their_place() {
     assert_eq!(
         transformed(r#"{"a": "<quote>", "b": <quote>}"#),
@@ -169,8 +184,8 @@ fn what_is_not_built_or_wrong_is_refused_by_name() {
             "two-inputs: Targets[0].InputPath: A target has at most one of `Input`, `InputPath` and `InputTransformer`",
         ),
         (
-            json!({"InputPath": "$.a[*]"}),
-            "bad-path: Targets[0].InputPath: Wildcards, filters, slices and lists are not supported in a path to one value",
+            json!({"InputPath": "$.a[0:2]"}),
+            "bad-path: Targets[0].InputPath: Filters, slices and lists are not supported in a path of an event",
         ),
         (
             json!({"InputTransformer": {"InputTemplate": "{\"a\": <x>}"}}),
@@ -188,7 +203,7 @@ fn what_is_not_built_or_wrong_is_refused_by_name() {
         assert_eq!(refused(&target), text);
     }
     let problems = Trigger::parse(&json!({
-        "Name": "a b", "State": "ENABELD", "EventBusName": "default", "EventPattern": {"a": [1]}, "Target": [], "Targets": [
+        "Name": "a b", "State": "ENABELD", "EventBusName": "other", "EventPattern": {"a": [1]}, "Target": [], "Targets": [
             {"Id": "x", "Arn": "a"}, {"Id": "x", "Arn": "b"},
         ],
     }))
@@ -205,7 +220,7 @@ fn what_is_not_built_or_wrong_is_refused_by_name() {
 fn patterns_may_be_text_and_state_counts() {
     let parse = |state: &str| {
         Trigger::parse(&json!({
-            "Name": "n", "State": state, "EventPattern": "{\"source\": [\"x\"], \"source\": [\"mainstay\"]}",
+            "Name": "n", "State": state, "EventBusName": "default", "EventPattern": "{\"source\": [\"x\"], \"source\": [\"mainstay\"]}",
             "Targets": [{"Id": "x", "Arn": "a"}],
         }))
         .expect("valid")

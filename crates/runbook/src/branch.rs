@@ -146,7 +146,7 @@ impl Operator {
 }
 
 /// Whole numbers are compared as such, because a float cannot tell large ones apart.
-fn compare(a: &Number, b: &Number) -> Option<std::cmp::Ordering> {
+pub(crate) fn compare(a: &Number, b: &Number) -> Option<std::cmp::Ordering> {
     let whole = |n: &Number| n.as_i64().map(i128::from).or_else(|| n.as_u64().map(i128::from));
     match (whole(a), whole(b)) {
         (Some(a), Some(b)) => Some(a.cmp(&b)),

@@ -1,11 +1,11 @@
-//! The part of JSONPath that reads one value: `$`, `.name`, `['name']`, `[0]`.
+//! The part of JSONPath that the service knows: `$`, `.name`, `['name']`, `[0]`, and `*` for all of a list or a mapping.
 
 use std::ops::Range;
 
 use mainstay_model::{Problem, Segment};
 use serde_json::Value;
 
-/// A path to one value.
+/// A path to a value of the event. One with `*` leads to the list of all that is there.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JsonPath {
     text: String,
@@ -16,11 +16,12 @@ pub struct JsonPath {
 enum Step {
     Key(String),
     Index(usize),
+    All,
 }
 
 impl JsonPath {
-    /// Reads a path. The error is what is wrong, and the bytes it is about; wildcards, filters, slices and the like are
-    /// refused by name.
+    /// Reads a path. The error is what is wrong, and the bytes it is about; filters, slices and the like are refused by
+    /// name.
     pub fn parse(text: &str) -> Result<Self, (String, Range<usize>)> {
         let Some(mut rest) = text.strip_prefix('$') else {
             return Err(("A path starts with `$`".to_owned(), 0..text.len()));
@@ -30,12 +31,12 @@ impl JsonPath {
             let start = text.len() - rest.len();
             let fail = |message: &str| Err((message.to_owned(), start..text.len()));
             if rest.starts_with("..") {
-                return fail("Descending with `..` is not supported in a path to one value");
+                return fail("Descending with `..` is not supported in a path of an event");
             } else if let Some(tail) = rest.strip_prefix('.') {
                 let end = tail.find(['.', '[']).unwrap_or(tail.len());
                 match &tail[..end] {
                     "" => return fail("A name is missing after `.`"),
-                    "*" => return fail("`*` is not supported in a path to one value"),
+                    "*" => steps.push(Step::All),
                     name => steps.push(Step::Key(name.to_owned())),
                 }
                 rest = &tail[end..];
@@ -56,12 +57,27 @@ impl JsonPath {
         &self.text
     }
 
-    /// The value at the path, if there is one.
-    pub fn find<'v>(&self, value: &'v Value) -> Option<&'v Value> {
-        self.steps.iter().try_fold(value, |value, step| match step {
-            Step::Key(key) => value.as_object()?.get(key),
-            Step::Index(index) => value.as_array()?.get(*index),
-        })
+    /// The value at the path, if there is one. A path with `*` gives the list of what it found, which is not empty.
+    pub fn find(&self, value: &Value) -> Option<Value> {
+        let mut found = vec![value];
+        for step in &self.steps {
+            let mut next = Vec::new();
+            for value in found {
+                match (step, value) {
+                    (Step::Key(key), Value::Object(map)) => next.extend(map.get(key)),
+                    (Step::Index(index), Value::Array(list)) => next.extend(list.get(*index)),
+                    (Step::All, Value::Object(map)) => next.extend(map.values()),
+                    (Step::All, Value::Array(list)) => next.extend(list),
+                    _ => {}
+                }
+            }
+            found = next;
+        }
+        match found.as_slice() {
+            [] => None,
+            many if self.steps.contains(&Step::All) => Some(many.iter().copied().cloned().collect()),
+            [one, ..] => Some((*one).clone()),
+        }
     }
 }
 
@@ -86,8 +102,11 @@ fn bracket(tail: &str) -> Result<(Step, &str), &'static str> {
         return Err("This quote is never closed");
     }
     let (inside, tail) = tail.split_once(']').ok_or("This `[` is never closed")?;
+    if inside.trim() == "*" {
+        return Ok((Step::All, tail));
+    }
     if inside.contains(['*', '?', ':', ',', '(', '@']) {
-        return Err("Wildcards, filters, slices and lists are not supported in a path to one value");
+        return Err("Filters, slices and lists are not supported in a path of an event");
     }
     if inside.starts_with('-') {
         return Err("Counting from the end is not supported");

@@ -157,8 +157,9 @@ impl Target {
             TargetInput::None if is_procedure => Value::Object(Map::new()),
             TargetInput::None => event.clone(),
             TargetInput::Constant(value) => value.clone(),
-            TargetInput::Path(path) => path.find(event).cloned().ok_or_else(|| {
-                TriggerError::NothingAtPath { target: self.id.clone(), path: path.text().to_owned() }
+            TargetInput::Path(path) => path.find(event).ok_or_else(|| TriggerError::NothingAtPath {
+                target: self.id.clone(),
+                path: path.text().to_owned(),
             })?,
             TargetInput::Transformer(transformer) => transformer.apply(trigger, event, &mut undefined),
         };

@@ -101,7 +101,7 @@ impl Filling<'_> {
                 }
                 Some(event)
             }
-            name => self.transformer.variables.get(name).and_then(|path| path.find(self.event)).cloned(),
+            name => self.transformer.variables.get(name).and_then(|path| path.find(self.event)),
         };
         if value.is_none() && !self.undefined.iter().any(|known| known == name) {
             self.undefined.push(name.to_owned());

@@ -133,3 +133,40 @@ mainSteps:
         ]
     );
 }
+
+#[test]
+fn patterns_are_those_of_java_as_far_as_documents_use_them() {
+    let outcome = |pattern: &str, value: &str| {
+        let text = format!(
+            "
+schemaVersion: '0.3'
+parameters: {{P: {{type: String, default: {value:?}, allowedPattern: {pattern:?}}}}}
+mainSteps: [{{name: s, action: 'aws:sleep', inputs: {{Duration: PT1S}}}}]
+"
+        );
+        match problems(&text).as_slice() {
+            [] => "fits".to_owned(),
+            [one] => one.split(": ").nth(1).unwrap_or_default().to_owned(),
+            many => many.join("; "),
+        }
+    };
+    let refused = "The default does not fit its parameter, which must match";
+    for (pattern, fits, not) in [
+        (r"(?=^.{3,63}$)(?!^(\d+\.)+\d+$)^[a-z0-9.-]+$", "a-bucket", "10.0.0.1"),
+        (r"^(?!aws:).+$", "name", "aws:name"),
+        (r"^(?!.*--)[a-z-]{2,9}(?<!-)$", "a-b-c", "a-b-"),
+        (r"(\w)\1", "aa", "ab"),
+        (r"^[a-zA-Z0-9-_/]+(.log)$", "/var/x-1.log", "/var/x.txt"),
+        (r"^$|^i-[a-f0-9]{8}(?:[a-f0-9]{9})?$", "i-0123456789abcdef0", "i-01"),
+        (r"[\p{L}\p{Z}_.:/=+\-%@]*", "Größe 1".split(' ').next().unwrap_or_default(), "a;b"),
+        (r"(Start|Stop)", "Stop", "Stopped"),
+        (r"[\w+=,.@\-]{1,64}", "a@b-c", "a b"),
+        (r"^\S+@\S+\.\S+$", "a@b.c", "a b@c"),
+    ] {
+        assert_eq!(outcome(pattern, fits), "fits", "{pattern} {fits}");
+        assert!(outcome(pattern, not).starts_with(refused), "{pattern} {not}: {}", outcome(pattern, not));
+    }
+    assert_eq!(outcome("(?=x", "x"), "This is not a regular expression");
+    let hard = outcome(r"(?=(a+)+$)(?!b)(a*)*\2b", &"a".repeat(60));
+    assert!(hard.starts_with("The default does not fit its parameter, which"), "{hard}");
+}

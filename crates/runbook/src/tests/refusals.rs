@@ -223,7 +223,7 @@ mainSteps:
     InputPayload: {x: 'é {{ Hots }}', y: '{{ {{Host}} }}', z: '{{ b.Payload }}', w: '{{ a.Payload }}', v: '{{ some text }}', '{{Host}}': 1}
 - name: b
   action: aws:executeScript
-  outputs: [{Name: N, Selector: '$.Payload[?(@.x)]'}, {Name: O, Selector: Payload}, {Selector: $, Typ: x}, {Name: P, Selector: $.P, Type: Float}]
+  outputs: [{Name: N, Selector: '$.Payload.length()'}, {Name: O, Selector: Payload}, {Selector: $, Typ: x}, {Name: P, Selector: $.P, Type: Float}]
   inputs:
     Runtime: bash
     Script: 'true'
@@ -233,7 +233,7 @@ mainSteps:
 ",
     );
     let expected = r#"
-not-built mainSteps[1].outputs[0].Selector "[?(@.x)]": Filters in selectors are not built yet
+not-built mainSteps[1].outputs[0].Selector ".length()": Functions in selectors are not built yet
 bad-selector mainSteps[1].outputs[1].Selector "Payload": A selector starts with `$`
 unknown-key mainSteps[1].outputs[2].Typ key: `Typ` is not a key of an output (Did you mean `Type`?)
 missing-key mainSteps[1].outputs[2]: An output needs `Name`

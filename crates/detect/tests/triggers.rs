@@ -89,7 +89,7 @@ fn a_path_with_a_star_leads_to_all_there_is() {
     let event = json!({"detail": {"hosts": [{"id": "a", "n": 1}, {"n": 2}, {"id": "c"}]}});
     let call = trigger(&target).expect("valid").inputs(&event).expect("it can start").remove(0);
     assert_eq!(
-        Value::Object(call.parameters),
+        Value::Object(call.parameters()),
         json!({"Ids": ["a", "c"], "All": ["a", 1], "Text": "[\"a\",\"c\"]"})
     );
     assert_eq!(call.undefined, ["none"]);

@@ -218,7 +218,11 @@ pub(crate) fn condition(
                 Problem::error("bad-condition", at(key), "A comparison has exactly one operator").on_key(),
             ),
             None => {
-                let names = OPERATORS.iter().map(|(name, _)| *name).chain(["And", "Or", "Not", "Variable"]);
+                let names = OPERATORS
+                    .iter()
+                    .map(|(name, _)| *name)
+                    .chain(["And", "Or", "Not", "Variable"])
+                    .chain(beside.iter().copied());
                 let mut problem = Problem::error(
                     "unknown-operator",
                     at(key),

@@ -83,10 +83,11 @@ impl Reader<'_> {
         }
     }
 
-    /// A text. Whole references count as text in a draft.
+    /// A text. Whole references count as text in a draft. A description may be left empty.
     pub(crate) fn text(&mut self, map: &Map<String, Value>, key: &str) -> Option<String> {
         match map.get(key)? {
             Value::String(text) => Some(text.clone()),
+            Value::Null if key == "description" => None,
             other => {
                 self.wrong(self.at(key), key, "a text", other);
                 None
@@ -174,7 +175,8 @@ impl Reader<'_> {
         }
     }
 
-    /// A mapping that belongs to the structure of the document, which no reference can stand for.
+    /// A mapping that belongs to the structure of the document, which no reference can stand for. What a document may
+    /// leave out it may also leave empty.
     pub(crate) fn structure<'m>(
         &mut self,
         map: &'m Map<String, Value>,
@@ -182,6 +184,7 @@ impl Reader<'_> {
     ) -> Option<&'m Map<String, Value>> {
         match map.get(key)? {
             Value::Object(inner) => Some(inner),
+            Value::Null if ["parameters", "variables", "files"].contains(&key) => None,
             other => {
                 self.wrong(self.at(key), key, "a mapping", other);
                 None

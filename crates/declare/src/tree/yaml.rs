@@ -525,18 +525,22 @@ fn explain(info: &str) -> (String, Option<&'static str>) {
     const INDENT: &str = "look at the indentation of this line and of the one above it";
     const TABS: &str = "indent with spaces";
     const QUOTE: &str = "put the text in quotes if it holds `: ` or starts with one of `[]{}&*!|>%@`";
+    const QUOTE_OR_INDENT: &str =
+        "indent the line like the key above it, or put the text in quotes if it holds `: `";
     let (message, help) = match info {
         "while parsing a block mapping, did not find expected key" => ("Expected a key here", Some(INDENT)),
         "while parsing a block collection, did not find expected '-' indicator" => {
             ("Expected the next `- ` of the list here", Some(INDENT))
         }
         "simple key expected" | "simple key expect ':'" => ("Expected `:` after the key", Some(INDENT)),
-        "mapping values are not allowed in this context" => ("A `:` cannot stand here", Some(QUOTE)),
+        "mapping values are not allowed in this context" => {
+            ("A `:` cannot stand here", Some(QUOTE_OR_INDENT))
+        }
         "mapping keys are not allowed in this context" => ("A key cannot stand here", Some(INDENT)),
         "block sequence entries are not allowed in this context" => {
             ("A list cannot start here", Some(INDENT))
         }
-        "illegal placement of ':' indicator" => ("A `:` cannot stand here", Some(QUOTE)),
+        "illegal placement of ':' indicator" => ("A `:` cannot stand here", Some(QUOTE_OR_INDENT)),
         "invalid indentation" => ("This line is indented wrongly", Some(INDENT)),
         "invalid indentation in flow construct" => (
             "This line is indented less than the list or mapping it belongs to",

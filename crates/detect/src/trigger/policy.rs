@@ -42,7 +42,7 @@ impl Throttle {
     /// The key of an event, as JSON text.
     pub fn key_of(&self, event: &Value) -> String {
         let found = self.key.as_ref().and_then(|path| path.find(event));
-        found.map(Value::to_string).unwrap_or_default()
+        found.map(|value| value.to_string()).unwrap_or_default()
     }
 }
 

@@ -87,7 +87,7 @@ impl Shown {
         match self {
             Self::Text(text) => Some(text.clone()),
             Self::Path(path) => path.find(event).map(|value| match value {
-                Value::String(text) => text.clone(),
+                Value::String(text) => text,
                 other => other.to_string(),
             }),
         }

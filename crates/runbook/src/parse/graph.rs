@@ -68,9 +68,11 @@ impl Ways<'_> {
         };
         let mut edges = Vec::new();
         let mut falls_through = !is_end;
+        // Where a target does not exist, which is reported, what comes next is not blamed for being out of reach.
         if let Some(name) = item.text("nextStep") {
-            edges.extend(self.jump(index, &["nextStep".into()], name, 0));
-            falls_through = false;
+            let to = self.jump(index, &["nextStep".into()], name, 0);
+            falls_through &= to.is_none();
+            edges.extend(to);
         }
         // An isEnd step stops on failure too, whatever onFailure says; its target is still checked for existence.
         let mut continues = false;
@@ -104,8 +106,9 @@ impl Ways<'_> {
                 }
             }
             if let Some(name) = inputs.get("Default").and_then(Value::as_str) {
-                edges.extend(self.jump(index, &inside("Default"), name, 0));
-                falls_through = false;
+                let to = self.jump(index, &inside("Default"), name, 0);
+                falls_through &= to.is_none();
+                edges.extend(to);
             }
         }
         if item.text("action") == Some("aws:loop")

@@ -260,7 +260,7 @@ fn needs(flat: &[loops::Flat<'_>], map: &Map<String, Value>, problems: &mut Vec<
 fn outputs(map: &Map<String, Value>, reader: &mut Reader<'_>) -> Vec<(String, String)> {
     let mut outputs = Vec::new();
     match map.get("outputs") {
-        None => {}
+        None | Some(Value::Null) => {}
         Some(Value::Array(list)) => {
             for (index, item) in list.iter().enumerate() {
                 let path = vec!["outputs".into(), index.into()];

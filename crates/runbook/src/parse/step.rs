@@ -282,7 +282,7 @@ fn outputs(
     reader: &mut Reader<'_>,
 ) -> Vec<OutputDeclaration> {
     let list = match map.get("outputs") {
-        None => return Vec::new(),
+        None | Some(Value::Null) => return Vec::new(),
         Some(Value::Array(list)) => list,
         Some(other) => {
             reader.wrong(reader.at("outputs"), "outputs", "a list of `Name` and `Selector`", other);

@@ -170,3 +170,45 @@ mainSteps: [{{name: s, action: 'aws:sleep', inputs: {{Duration: PT1S}}}}]
     let hard = outcome(r"(?=(a+)+$)(?!b)(a*)*\2b", &"a".repeat(60));
     assert!(hard.starts_with("The default does not fit its parameter, which"), "{hard}");
 }
+
+#[test]
+fn what_may_be_left_out_may_be_left_empty() {
+    let text = "
+schemaVersion: '0.3'
+description:
+parameters:
+variables:
+files:
+outputs:
+mainSteps:
+- {name: s, action: 'aws:sleep', description: , outputs: , inputs: {Duration: PT1S}}
+";
+    assert_eq!(problems(text), Vec::<String>::new());
+    assert_eq!(line(&run(text, &[])), "Success: s Success");
+}
+
+#[test]
+fn a_way_that_leads_nowhere_is_reported_once() {
+    let found = problems(
+        "
+schemaVersion: '0.3'
+mainSteps:
+- {name: one, action: 'aws:sleep', nextStep: thre, inputs: {Duration: PT1S}}
+- name: two
+  action: aws:branch
+  inputs:
+    Choices: [{Variable: x, StringEquals: x, Nextstep: three}]
+    Default: for
+- {name: three, action: 'aws:sleep', inputs: {Duration: PT1S}}
+",
+    );
+    assert_eq!(
+        found,
+        [
+            "missing-key mainSteps[1].inputs.Choices[0]: A choice needs `NextStep`",
+            "unknown-operator mainSteps[1].inputs.Choices[0].Nextstep key: `Nextstep` is not an operator of aws:branch (Did you mean `NextStep`?)",
+            "unknown-step mainSteps[0].nextStep \"thre\": There is no step `thre` (Did you mean `three`?)",
+            "unknown-step mainSteps[1].inputs.Default \"for\": There is no step `for`",
+        ]
+    );
+}

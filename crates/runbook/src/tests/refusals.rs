@@ -351,8 +351,6 @@ missing-key mainSteps[7].inputs.Steps[0]: A step needs `name`
 missing-key mainSteps[7].inputs.Steps[0]: A step needs `action`
 bad-jump mainSteps[5].nextStep "body": `body` is inside a loop: no step outside can lead to it (Lead to the loop itself)
 unreachable-step mainSteps[3].inputs.Steps[1].name: No step leads to `other`: it never runs
-unreachable-step mainSteps[6].name: No step leads to `none`: it never runs
-unreachable-step mainSteps[7].name: No step leads to `both`: it never runs
 unknown-reference mainSteps[4].inputs.LoopCondition.Variable "{{ body.CurrentIteration }}": Step `body` has no output `CurrentIteration` (aws:sleep has no outputs)
 unknown-reference mainSteps[4].inputs.Steps[0].inputs.Duration "{{ variable:m }}": There is no variable `m` (Did you mean `n`?)
 unknown-reference outputs[0]: Step `inner` has no output `Payload` (aws:sleep has no outputs)

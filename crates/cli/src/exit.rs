@@ -145,7 +145,7 @@ impl From<ClientError> for Failure {
 fn refused(body: ErrorBody) -> Failure {
     let hint = body.hint.or_else(|| match body.kind {
         ErrorKind::Internal => Some("the server's log says more".to_owned()),
-        ErrorKind::Busy => Some("try again in a moment".to_owned()),
+        ErrorKind::Busy | ErrorKind::TooSlow => Some("try again in a moment".to_owned()),
         _ => None,
     });
     Failure { exit: Exit::Refused, message: body.title, causes: body.causes, hint }

@@ -140,6 +140,7 @@ pub(crate) static WORKLOAD: Shape = Shape {
         key("environments", Form::Named(&ENVIRONMENT), "Where it runs. Without any, every host counts."),
         key("components", Form::Named(&COMPONENT), "Its parts."),
         key("procedures", Form::Procedures(&PROCEDURE), "What holds for runs of its procedures."),
+        key("sources", Form::Named(&edges::SOURCE), "Where events come in from."),
         key("webhooks", Form::Named(&edges::WEBHOOK), "Where triggers can send events to."),
         key("changes", Form::Shape(&CHANGES), "Which changes wait for an approval."),
         key("integrations", Form::Parameters(&INTEGRATION), "Where procedures can send webhooks."),
@@ -159,10 +160,7 @@ pub(crate) static WORKLOAD: Shape = Shape {
             "Which tags there have to be, and with what values.",
         ),
     ],
-    not_built: &[
-        ("sources", "Sources of events are not built yet"),
-        ("resources", "Holding host state is not built yet, so `resources` cannot be used"),
-    ],
+    not_built: &[("resources", "Holding host state is not built yet, so `resources` cannot be used")],
     rules: &[],
 };
 

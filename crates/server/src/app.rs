@@ -15,6 +15,7 @@ use crate::changes::Changes;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::hub::Hub;
+use crate::intake::Intake;
 use crate::measures::Measures;
 use crate::query::Querier;
 use crate::runs::Engine;
@@ -43,6 +44,8 @@ pub struct App {
     pub changes: Arc<Changes>,
     /// The triggers.
     pub triggers: Arc<Triggers>,
+    /// The room for events that come in.
+    pub intake: Intake,
     /// Secrets of sources and webhooks.
     pub secrets: Arc<Secrets>,
     /// The alarms.

@@ -13,6 +13,7 @@ pub mod hosts;
 pub mod http;
 pub mod hub;
 pub mod incidents;
+pub mod intake;
 pub mod languages;
 pub mod loops;
 pub mod measures;

@@ -29,6 +29,7 @@ use crate::hosts::{self, HostsFold};
 use crate::http::{self, Token};
 use crate::hub::Hub;
 use crate::incidents::{DesksFold, IncidentsFold, Responder, UndraftedFold};
+use crate::intake::Intake;
 use crate::loops::Loops;
 use crate::measures::{Measures, MeasuresFold};
 use crate::placement::{Fleet, Placer};
@@ -345,6 +346,7 @@ fn wire(
         applier,
         changes,
         triggers,
+        intake: Intake::new(clock.clone()),
         secrets,
         evaluator,
         measures,

@@ -20,6 +20,12 @@ pub enum ErrorKind {
     Invalid,
     /// It is known what is asked for, and it is not built (501).
     NotBuilt,
+    /// What was sent is too large (413).
+    TooLarge,
+    /// What was sent is in a form that is not known (415).
+    Unsupported,
+    /// What was to be sent did not come in time (408).
+    TooSlow,
     /// Too much at once; try again later (429).
     Busy,
     /// The server cannot do it now, for example because the disk is full (503).
@@ -39,6 +45,9 @@ impl ErrorKind {
             Self::Conflict => 409,
             Self::Invalid => 422,
             Self::NotBuilt => 501,
+            Self::TooLarge => 413,
+            Self::Unsupported => 415,
+            Self::TooSlow => 408,
             Self::Busy => 429,
             Self::Unavailable => 503,
             Self::Internal => 500,

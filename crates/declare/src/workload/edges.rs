@@ -106,7 +106,6 @@ pub struct Webhook {
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(60);
 
 /// Reads `sources`.
-#[expect(dead_code, reason = "sources are read when the server takes them in")]
 pub(super) fn sources(reader: &Reader<'_>, node: &Node) -> BTreeMap<String, EventSource> {
     let read = |(name, node): (String, &Node)| Some((name.clone(), source(reader, name, node)?));
     named(reader, node, "a source").into_iter().filter_map(read).collect()
@@ -125,6 +124,10 @@ fn header_name(reader: &Reader<'_>, node: &Node) -> Option<String> {
 
 fn source(reader: &Reader<'_>, name: String, node: &Node) -> Option<EventSource> {
     let fields = reader.fields(node, &shape::edges::SOURCE)?;
+    if matches!(name.as_str(), "mainstay" | "aws") {
+        let message = format!("The name `{name}` is reserved: it would be the `source` of the events");
+        reader.push(reader.error("bad-name", node.focus.clone(), message));
+    }
     let kind = fields.required("kind", "webhook").and_then(|node| reader.one_of(node, &SourceKind::ALL));
     let token = fields.get("token").map(|node| secrets::read(reader, node));
     let signature = fields.get("signature").map(|node| signature(reader, node, kind));

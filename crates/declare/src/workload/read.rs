@@ -80,7 +80,7 @@ fn workload(
     }
     fields.get("environments").map(|node| reader.entries(node));
     let environments = environments::read(reader, &layers, references);
-    let sources = std::collections::BTreeMap::new();
+    let sources = fields.get("sources").map(|node| edges::sources(reader, node)).unwrap_or_default();
     let webhooks = fields.get("webhooks").map(|node| edges::webhooks(reader, node)).unwrap_or_default();
     let changes = fields.get("changes").map(|node| changes::read(reader, node)).unwrap_or_default();
     let procedures = fields.get("procedures").map(|node| procedures::read(reader, node)).unwrap_or_default();

@@ -69,6 +69,10 @@ pub(super) fn is_local_name(host: &str) -> bool {
 
 /// Lets a request through, or answers it.
 pub async fn require(State(token): State<Token>, request: Request, next: Next) -> Response {
+    // What sources of workloads send is checked by their own secrets, and may come through a proxy under another name.
+    if *request.method() == Method::POST && request.uri().path().starts_with("/v1/hooks/") {
+        return next.run(request).await;
+    }
     if let Some(host) = request.headers().get(header::HOST) {
         let local = host.to_str().is_ok_and(is_local_name);
         if !local {

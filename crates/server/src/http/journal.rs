@@ -1,4 +1,4 @@
-//! Events: listed, followed, and taken in.
+//! Events: listed and followed.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -6,18 +6,17 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use futures::Stream;
-use mainstay_api::v1::{ErrorKind, EventView, NewEvent, Page};
+use mainstay_api::v1::{EventView, Page};
 use mainstay_detect::Pattern;
-use mainstay_model::{Actor, Event, EventDraft, EventId};
+use mainstay_model::Event;
 use mainstay_store::Follower;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::error::Failure;
-use super::extract::{Asked, Body};
+use super::extract::Asked;
 use crate::app::App;
 
 /// The most events in one answer.
@@ -153,47 +152,4 @@ pub async fn stream(
         });
     let stream = futures::StreamExt::flatten(pages);
     Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))))
-}
-
-/// `POST /v1/events`: one CloudEvent in structured JSON. The answer is the event as the journal has it, once it is
-/// durable there.
-pub async fn append(
-    State(app): State<Arc<App>>,
-    Body(new): Body<NewEvent>,
-) -> Result<(StatusCode, Json<EventView>), Failure> {
-    let draft = draft(new, app.clock.now())?;
-    let events = app.journal.append(vec![draft]).await?;
-    let event =
-        events.first().ok_or_else(|| Failure::new(ErrorKind::Internal, "The journal answered nothing"))?;
-    Ok((StatusCode::CREATED, Json(EventView::from(event.as_ref()))))
-}
-
-fn draft(new: NewEvent, now: mainstay_model::Timestamp) -> Result<EventDraft, Failure> {
-    if new.specversion != "1.0" {
-        return Err(Failure::bad_request(format!("CloudEvents version `{}` is not known", new.specversion))
-            .hint("send \"specversion\": \"1.0\""));
-    }
-    if new.datacontenttype.as_deref().is_some_and(|kind| kind != "application/json") {
-        return Err(Failure::new(ErrorKind::NotBuilt, "Only JSON data is taken")
-            .hint("send \"datacontenttype\": \"application/json\""));
-    }
-    let reserved = ["mainstay", "aws"].iter().any(|name| {
-        new.source == *name || new.source.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'))
-    });
-    if new.source.is_empty() || reserved {
-        return Err(Failure::bad_request(format!("The source `{}` cannot be used from outside", new.source))
-            .hint("name the sender, for example with its URL; `mainstay` and `aws` are reserved"));
-    }
-    if mainstay_model::event::reserved_to(&new.kind).is_some() {
-        return Err(Failure::bad_request(format!("Only Mainstay itself says `{}`", new.kind))
-            .hint("choose a type of your own, for example with your system's name in front"));
-    }
-    let id = EventId::new(new.id).map_err(|error| Failure::bad_request(error.to_string()))?;
-    let actor = Actor::External(new.source.clone());
-    let data = if new.data.is_null() { Value::Null } else { new.data };
-    let mut draft = EventDraft::new(id, new.kind, new.time.unwrap_or(now), actor, data);
-    draft.source = new.source;
-    draft.subject = new.subject;
-    draft.workload = new.workload;
-    Ok(draft)
 }

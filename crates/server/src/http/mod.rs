@@ -7,6 +7,7 @@ pub mod docs;
 mod error;
 mod extract;
 mod incidents;
+mod intake;
 mod journal;
 mod runs;
 mod signals;
@@ -43,7 +44,8 @@ pub fn router(app: Arc<App>, token: Token, telemetry: Router) -> Router {
         .route("/v1/health", get(status::health))
         .route("/v1/status", get(status::status))
         .route("/v1/hosts", get(status::hosts))
-        .route("/v1/events", get(journal::list).post(journal::append))
+        .route("/v1/events", get(journal::list).post(intake::append))
+        .route("/v1/hooks/{workload}/{source}", post(intake::hook))
         .route("/v1/events/stream", get(journal::stream))
         .route("/v1/workloads", get(workloads::list).post(workloads::apply))
         .route("/v1/workloads/{name}", get(workloads::get))

@@ -39,7 +39,7 @@ pub use fold::{
     CALLS_TABLE, CallsFold, DEAD_TABLE, Dead, DeadFold, Did, Off, ProgressFold, TriggersFold, WindowsFold,
     dead_counts, dead_letters, did,
 };
-pub use outbound::{Network, NoReply, Outbound, Reply, Request};
+pub use outbound::{Network, NoReply, Outbound, Reply, Request, standard_signature};
 
 use fold::{Batch, Handled, RoutedData};
 use perform::{About, Made};

@@ -242,9 +242,14 @@ impl Reader {
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .process_group(0);
-        for variable in
-            ["MAINSTAY_DATA", "MAINSTAY_SERVER", "MAINSTAY_TOKEN", "MAINSTAY_AGENT_SOCKET", "RUST_LOG"]
-        {
+        for variable in [
+            "MAINSTAY_DATA",
+            "MAINSTAY_SERVER",
+            "MAINSTAY_TOKEN",
+            "MAINSTAY_AGENT_SOCKET",
+            "XDG_STATE_HOME",
+            "RUST_LOG",
+        ] {
             command.env_remove(variable);
         }
         command

@@ -125,7 +125,7 @@ pub fn folds() -> Vec<Arc<dyn Fold>> {
         Arc::new(Authentic(ChangesFold)),
         Arc::new(Authentic(OpenFold)),
         Arc::new(Authentic(HostsFold)),
-        Arc::new(Authentic(RunsFold)),
+        Arc::new(Authentic(RunsFold::default())),
         Arc::new(Authentic(ActiveFold)),
         Arc::new(Authentic(FactsFold)),
         Arc::new(Authentic(AlarmsFold)),

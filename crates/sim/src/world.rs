@@ -74,7 +74,8 @@ impl RunWorld {
             (HostId::new(name).expect("a host id"), Tags::from_iter([("role", role)]))
         };
         let hosts = vec![host("control", "control"), host("app-1", "app"), host("app-2", "app")];
-        let journal = MemoryJournal::new(vec![Arc::new(RunsFold), Arc::new(ActiveFold)]).expect("a journal");
+        let journal =
+            MemoryJournal::new(vec![Arc::new(RunsFold::default()), Arc::new(ActiveFold)]).expect("a journal");
         Self {
             journal: Arc::new(journal),
             hosts: SimHosts::new(hosts, clock.clone(), behaviour),

@@ -18,7 +18,8 @@ pub const MAX_ROW_BYTES: usize = 16 << 20;
 ///
 /// A fold is pure and deterministic: what it does depends on the event and the rows and on nothing else (no clock, no
 /// randomness, no state of its own), because a rebuild has to give the same table again. It cannot refuse an event;
-/// what it does not understand, it leaves alone.
+/// what it does not understand, it leaves alone. It may remember what it read, as long as what it does is the same
+/// without that.
 pub trait Fold: Send + Sync + 'static {
     /// The table's name: lower case letters, digits and `_`, starting with a letter, 48 characters at most.
     fn table(&self) -> &'static str;
@@ -37,6 +38,8 @@ pub trait Fold: Send + Sync + 'static {
 pub trait Rows {
     /// A row.
     fn get(&mut self, id: &str) -> Option<Value>;
+    /// A row as it is kept: canonical JSON. Two rows are the same if these texts are.
+    fn get_text(&mut self, id: &str) -> Option<String>;
     /// Makes a row, or replaces it. At most [`MAX_ROW_BYTES`] of JSON, nested at most 100 levels.
     fn put(&mut self, id: &str, value: &Value);
     /// Removes a row, if it is there.
@@ -205,6 +208,10 @@ impl Rows for View<'_> {
                 None
             }
         }
+    }
+
+    fn get_text(&mut self, id: &str) -> Option<String> {
+        Some(self.load(id)?.text)
     }
 
     fn put(&mut self, id: &str, value: &Value) {

@@ -1,5 +1,8 @@
 //! The table of runs: each row is the run as the machine folds it from its events.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
 use mainstay_model::{Event, RunId, Timestamp};
 use mainstay_runbook::{Body, Run, RunEvent, RunStatus};
 use mainstay_store::{Fold, Journal, RowQuery, Rows, StoreError};
@@ -10,8 +13,42 @@ pub const RUNS_TABLE: &str = "runs";
 /// The ids of runs that are not over, so that a restart need not read all runs.
 pub const ACTIVE_TABLE: &str = "runs_active";
 
+/// The rows that [`RunsFold`] remembers as runs have at most so many bytes together.
+const MEMO_BYTES: usize = 16 << 20;
+
 /// Keeps [`RUNS_TABLE`].
-pub struct RunsFold;
+///
+/// A run changes with each of its events, and to read it from its row takes longer than all the rest. So the last runs are
+/// remembered, each with the very text of the row that it was written as; where the row is not that text any more, because
+/// a transaction was taken back or for whatever other reason, it is read.
+#[derive(Default)]
+pub struct RunsFold {
+    memo: Mutex<Memo>,
+}
+
+#[derive(Default)]
+struct Memo {
+    runs: BTreeMap<RunId, (String, Run)>,
+    bytes: usize,
+}
+
+impl Memo {
+    fn take(&mut self, id: &RunId, text: &str) -> Option<Run> {
+        let (kept, run) = self.runs.remove(id)?;
+        self.bytes -= kept.len();
+        (kept == text).then_some(run)
+    }
+
+    fn keep(&mut self, text: String, run: Run) {
+        if self.bytes + text.len() > MEMO_BYTES {
+            *self = Self::default();
+        }
+        self.bytes += text.len();
+        if let Some((before, _)) = self.runs.insert(run.id.clone(), (text, run)) {
+            self.bytes -= before.len();
+        }
+    }
+}
 
 impl Fold for RunsFold {
     fn table(&self) -> &'static str {
@@ -21,13 +58,23 @@ impl Fold for RunsFold {
     fn apply(&self, event: &Event, rows: &mut dyn Rows) {
         let Some(event) = RunEvent::from_event(event) else { return };
         let id = event.run.as_str();
-        let before = rows.get(id).and_then(|row| serde_json::from_value::<Run>(row).ok());
+        let text = rows.get_text(id);
+        let memo = || self.memo.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = text.and_then(|text| match memo().take(&event.run, &text) {
+            Some(run) => Some(run),
+            None => serde_json::from_str::<Run>(&text).ok(),
+        });
         // An event that does not follow its run is left out of the table and stays in the journal; `journal rebuild`
         // after an upgrade that understands it puts it in.
         if let Ok(run) = Run::fold(before, &event)
             && let Ok(row) = serde_json::to_value(&run)
         {
             rows.put(id, &row);
+            if !run.status.is_over()
+                && let Some(text) = rows.get_text(id)
+            {
+                memo().keep(text, run);
+            }
         }
     }
 }
@@ -41,6 +88,10 @@ impl Fold for ActiveFold {
     }
 
     fn apply(&self, event: &Event, rows: &mut dyn Rows) {
+        // Most events of a run are none of the two, and need not be read to see that.
+        if !matches!(event.kind.as_str(), "run.started" | "run.finished") {
+            return;
+        }
         let Some(event) = RunEvent::from_event(event) else { return };
         match event.kind() {
             "run.started" => rows.put(event.run.as_str(), &serde_json::json!({ "since": event.at })),
@@ -237,7 +288,8 @@ mod tests {
     /// Runs `r0` to `r9`, one a second, of the procedures `even` and `odd`; the first six are over, of which every third
     /// was cancelled.
     async fn journal() -> MemoryJournal {
-        let folds: Vec<Arc<dyn Fold>> = vec![Arc::new(RunsFold), Arc::new(ActiveFold), Arc::new(FactsFold)];
+        let folds: Vec<Arc<dyn Fold>> =
+            vec![Arc::new(RunsFold::default()), Arc::new(ActiveFold), Arc::new(FactsFold)];
         let journal = MemoryJournal::new(folds).expect("folds");
         let value = json!({ "schemaVersion": "0.3", "mainSteps": [
             { "name": "p", "action": "aws:pause", "inputs": {} },
@@ -276,6 +328,49 @@ mod tests {
             }
         }
         journal
+    }
+
+    /// Rows of one table, as a journal keeps them.
+    #[derive(Clone, Default)]
+    struct Kept(BTreeMap<String, String>);
+
+    impl Rows for Kept {
+        fn get(&mut self, id: &str) -> Option<serde_json::Value> {
+            serde_json::from_str(self.0.get(id)?).ok()
+        }
+
+        fn get_text(&mut self, id: &str) -> Option<String> {
+            self.0.get(id).cloned()
+        }
+
+        fn put(&mut self, id: &str, value: &serde_json::Value) {
+            self.0.insert(id.to_owned(), value.to_string());
+        }
+
+        fn remove(&mut self, id: &str) {
+            self.0.remove(id);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_remembered_of_runs_changes_no_row_also_after_a_transaction_was_taken_back() {
+        let events = journal().await.read(0, 1000).expect("read");
+        let mut plain = Kept::default();
+        for event in &events {
+            // A fold that has seen nothing before has to read every row.
+            RunsFold::default().apply(event, &mut plain);
+        }
+        let fold = RunsFold::default();
+        let mut rows = Kept::default();
+        for (place, event) in events.iter().enumerate() {
+            let before = rows.clone();
+            fold.apply(event, &mut rows);
+            if place % 3 == 0 {
+                rows = before;
+                fold.apply(event, &mut rows);
+            }
+        }
+        assert!(rows.0.len() == 10 && rows.0 == plain.0);
     }
 
     #[tokio::test]

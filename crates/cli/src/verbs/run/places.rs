@@ -164,7 +164,7 @@ fn names(found: &[Kept]) -> String {
 /// The journal of a directory, to be looked at also while a run goes on in it.
 pub fn look(dir: &Path) -> Result<LookJournal, StoreError> {
     // Only the table that is read, so that a journal of an earlier version can be looked at, too.
-    LookJournal::open(dir.join("journal"), vec![Arc::new(RunsFold)])
+    LookJournal::open(dir.join("journal"), vec![Arc::new(RunsFold::default())])
 }
 
 /// Why a journal cannot be looked at.

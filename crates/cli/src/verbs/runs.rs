@@ -22,6 +22,9 @@ fn reason_with_failed_only() -> Failure {
     Failure::new(Exit::Usage, "A reason is recorded with `--as failed` only")
 }
 
+/// Where runs were asked for and none is such a one.
+const NO_SUCH: &str = "No such run.\n";
+
 /// What chooses from the list means nothing before another verb.
 fn of_list_only(runs: &Runs) -> Result<(), Failure> {
     if runs.verb.is_some() && runs.list != RunsList::default() {
@@ -80,7 +83,10 @@ async fn list(screen: Screen, client: &Client, list: &RunsList) -> Result<(), Fa
         since: list.since.map(|ago| now().minus(ago)),
     };
     let page = client.runs(&query).await?;
-    screen.show(&page, |page| render_list(&page.items, now(), screen.style))?;
+    screen.show(&page, |page| match page.items.is_empty() && *list != RunsList::default() {
+        true => NO_SUCH.to_owned(),
+        false => render_list(&page.items, now(), screen.style),
+    })?;
     more(screen, &page, "");
     Ok(())
 }
@@ -169,6 +175,7 @@ fn list_here(screen: Screen, places: &Places, list: &RunsList) -> Result<(), Fai
     }
     let page = Page { items, next };
     screen.show(&page, |page| match page.items.is_empty() {
+        true if *list != RunsList::default() => NO_SUCH.to_owned(),
         true => "No run of this host. `mainstay run DOC` runs a document with no server.\n".to_owned(),
         false => render_list(&page.items, now(), screen.style),
     })?;

@@ -135,7 +135,7 @@ fn need_a_server(value: &Value, path: &mut Vec<Segment>, problems: &mut Vec<Prob
                 let at: Vec<Segment> = path.iter().cloned().chain(["action".into()]).collect();
                 let message = format!("`{action}` needs a server, and this run has none");
                 let help = "start a server with `mainstay up`, apply the workload that holds this procedure, and run it by its name";
-                problems.push(Problem::error("needs-server", at, message).help(help));
+                problems.push(Problem::error("not-built", at, message).help(help));
             }
             if let Some(inputs) = step.get("inputs") {
                 path.push("inputs".into());

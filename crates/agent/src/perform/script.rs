@@ -24,11 +24,12 @@ pub(super) fn run(shell: &ShellEffect) -> Ended {
     {
         return Ended::failed(format!("its working directory `{directory}` does not exist on this host"));
     }
-    let file = match tempfile(&shell.script()) {
+    let text = shell.script();
+    let file = match tempfile(&text) {
         Ok(file) => file,
         Err(error) => return Ended::failed(format!("its script cannot be written: {error}")),
     };
-    let mut words = shell.shell.interpreter();
+    let mut words = shell.shell.interpreter(&text);
     let program = words.remove(0);
     let mut command = Command::new(&program);
     command.args(words).arg(&file.0).envs(shell.shell.environment()).envs(&shell.environment);

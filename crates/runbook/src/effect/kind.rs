@@ -80,7 +80,7 @@ impl EffectKind {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Shell {
-    /// `/bin/sh`.
+    /// `/bin/sh`, or what the script names in its first line.
     #[default]
     Sh,
     /// `pwsh`, where it is installed.
@@ -88,11 +88,18 @@ pub enum Shell {
 }
 
 impl Shell {
-    /// The program that reads a script's file, whose path comes as the last argument. PowerShell wants another name for
-    /// a file of its own, so it is told to read the text.
-    pub fn interpreter(self) -> Vec<String> {
+    /// The program that reads a script's file, whose path comes as the last argument. A script that begins with `#!` is
+    /// read by what it names there, with what follows as one argument, as systems do. PowerShell wants another name for a
+    /// file of its own, so it is told to read the text.
+    pub fn interpreter(self, script: &str) -> Vec<String> {
         match self {
-            Self::Sh => vec!["/bin/sh".to_owned()],
+            Self::Sh => {
+                let first = script.lines().next().and_then(|line| line.strip_prefix("#!")).map(str::trim);
+                match first.filter(|named| named.starts_with('/')) {
+                    Some(named) => named.splitn(2, [' ', '\t']).map(|word| word.trim().to_owned()).collect(),
+                    None => vec!["/bin/sh".to_owned()],
+                }
+            }
             Self::PowerShell => powershell(""),
         }
     }

@@ -212,3 +212,20 @@ mainSteps:
         ]
     );
 }
+
+#[test]
+fn a_script_is_read_by_what_its_first_line_names() {
+    for (script, expected) in [
+        ("ls", &["/bin/sh"][..]),
+        ("#!/bin/bash\n[[ a == a ]]", &["/bin/bash"]),
+        ("#! /bin/bash -ex\r\nls", &["/bin/bash", "-ex"]),
+        ("#!/usr/bin/env python3\nprint(1)", &["/usr/bin/env", "python3"]),
+        ("#!/usr/bin/env -S awk -f\n", &["/usr/bin/env", "-S awk -f"]),
+        ("# !/bin/bash\nls", &["/bin/sh"]),
+        ("\n#!/bin/bash\nls", &["/bin/sh"]),
+        ("#!bash\nls", &["/bin/sh"]),
+        ("", &["/bin/sh"]),
+    ] {
+        assert_eq!(crate::Shell::Sh.interpreter(script), expected, "{script:?}");
+    }
+}

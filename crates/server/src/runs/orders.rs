@@ -195,7 +195,7 @@ fn task_order(host: HostId, id: CommandId, work: HostWork, document: &Document) 
 
 /// A script as its shell runs it.
 fn shell_order(host: HostId, id: CommandId, shell: Shell, script: String) -> Order {
-    let (interpreter, environment) = (shell.interpreter(), shell.environment());
+    let (interpreter, environment) = (shell.interpreter(&script), shell.environment());
     Order { interpreter, script, environment, ..bare_order(host, id) }
 }
 

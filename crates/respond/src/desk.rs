@@ -345,3 +345,30 @@ impl Desk {
             .cause(cause)
     }
 }
+
+/// The end of an open incident by somebody's word, whatever its alarms and measures say. It is the same event as the one
+/// by which an incident ends by itself, so that of the two the first counts.
+pub fn resolved_by(
+    open: &Incident,
+    goals: &[String],
+    by: Actor,
+    message: Option<&str>,
+    cause: EventId,
+    at: Timestamp,
+) -> EventDraft {
+    let next = Incident { status: Status::Resolved, resolved_at: Some(at), ..open.clone() };
+    let data = json!({
+        "duration_ms": u64::try_from(at.since(open.opened_at).as_millis()).unwrap_or(u64::MAX),
+        "measured": goals,
+        "resolved_by": by.to_string(),
+        "message": message,
+        "waited_for": open.waiting_for(goals),
+        "incident": next.id,
+        "title": next.title,
+        "snapshot": next,
+    });
+    EventDraft::new(event_id(&open.id, "resolved"), "incident.resolved", at, by, data)
+        .subject(format!("incident/{}", open.id))
+        .workload(&open.workload)
+        .cause(cause)
+}

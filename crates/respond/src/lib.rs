@@ -14,5 +14,5 @@ mod incident;
 #[cfg(test)]
 mod tests;
 
-pub use desk::{Desk, Firing};
+pub use desk::{Desk, Firing, resolved_by};
 pub use incident::{Alarm, Change, Incident, Measure, Run, Standing, State, Status};

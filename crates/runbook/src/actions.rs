@@ -141,7 +141,12 @@ pub const ACTIONS: [ActionFacts; 29] = [
         &["name", "input"],
         &["executionArn", "input", "name", "output", "startDate", "stateMachineArn", "status", "stopDate"],
     )),
-    declares(action("aws:invokeWebhook", &["IntegrationName"], &["Body"], &["Response", "ResponseCode"])),
+    built(declares(action(
+        "aws:invokeWebhook",
+        &["IntegrationName"],
+        &["Body"],
+        &["Response", "ResponseCode"],
+    ))),
     declares(action(
         "aws:invokeLambdaFunction",
         &["FunctionName"],
@@ -190,12 +195,12 @@ pub const ACTIONS: [ActionFacts; 29] = [
     no_way_out(built(action("aws:sleep", &[], &["Duration", "Timestamp"], &[]))),
     built(action("aws:updateVariable", &["Name", "Value"], &[], &[])),
     api("aws:waitForAwsResourceProperty", &["Service", "Api", "PropertySelector", "DesiredValues"]),
-    declares(action("mainstay:query", &["Query"], &["Time"], &["Result", "Value"])),
-    action("mainstay:waitForAlarm", &["Alarm"], &["State"], &["State"]),
-    action("mainstay:notify", &["Message"], &["Title", "To"], &[]),
-    action("mainstay:resolveIncident", &["Incident"], &["Message"], &[]),
-    action("mainstay:applyRevision", &["Revision"], &["Workload"], &["Change", "Revision"]),
-    action("mainstay:rollback", &[], &["Workload", "Revision"], &["Change", "Revision"]),
+    built(declares(action("mainstay:query", &["Query"], &["Time"], &["Result", "Value"]))),
+    built(action("mainstay:waitForAlarm", &["Alarm"], &["State"], &["State"])),
+    built(action("mainstay:notify", &["Message"], &["Title", "To"], &[])),
+    built(action("mainstay:resolveIncident", &["Incident"], &["Message"], &["Incident", "WaitedFor"])),
+    built(action("mainstay:applyRevision", &["Revision"], &["Workload"], &["Change", "Revision"])),
+    built(action("mainstay:rollback", &[], &["Workload", "Revision"], &["Change", "Revision"])),
 ];
 
 /// Whether an action can be performed only where there is a server: by its telemetry, its alarms, its incidents, its

@@ -26,6 +26,7 @@ use crate::views;
 const MAX_PLAN_BYTES: usize = 900 << 10;
 
 /// Makes plans and changes.
+#[derive(Clone)]
 pub struct Applier {
     journal: Arc<dyn Journal>,
     catalogue: Arc<Catalogue>,

@@ -35,6 +35,7 @@ use crate::measures::{Measures, MeasuresFold};
 use crate::placement::{Fleet, Placer};
 use crate::query::Querier;
 use crate::revisions::{self, RevisionsFold, WorkloadsFold};
+use crate::runs::acts::Control;
 use crate::runs::{ActiveFold, Engine, FactsFold, RunError, RunsFold};
 use crate::secrets::Secrets;
 use crate::triggers::{CallsFold, DeadFold, Network, ProgressFold, Triggers, TriggersFold, WindowsFold};
@@ -295,13 +296,6 @@ fn wire(
     }
     let hub = Hub::new(journal.clone(), clock.clone(), config.version.clone());
     hosts::remember(journal.as_ref(), &hub).map_err(ServeError::Journal)?;
-    let engine = Engine::new(
-        journal.clone(),
-        Arc::new(hub.clone()),
-        catalogue.clone(),
-        clock.clone(),
-        loops.stop.clone(),
-    );
     let querier = Querier::new(telemetry.clone());
     let url = format!("http://{address}");
     let evaluator = Evaluator::new(journal.clone(), telemetry.clone(), clock.clone(), catalogue.clone(), url);
@@ -322,6 +316,18 @@ fn wire(
         health: health.clone(),
     };
     let secrets = Arc::new(Secrets::new(clock.clone()));
+    let control = Control {
+        hub: hub.clone(),
+        journal: journal.clone(),
+        clock: clock.clone(),
+        catalogue: catalogue.clone(),
+        querier: querier.clone(),
+        evaluator: evaluator.clone(),
+        applier: applier.clone(),
+        secrets: secrets.clone(),
+    };
+    let engine =
+        Engine::new(journal.clone(), Arc::new(control), catalogue.clone(), clock.clone(), loops.stop.clone());
     let triggers = Triggers::new(
         journal.clone(),
         engine.clone(),

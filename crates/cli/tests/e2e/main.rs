@@ -10,6 +10,7 @@ mod documentation;
 mod families;
 mod intake;
 mod measured;
+mod performers;
 mod processes;
 mod recovery;
 mod services;

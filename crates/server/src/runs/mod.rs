@@ -1,5 +1,6 @@
 //! Runs: the engine that drives them, what it needs of the world, and their table.
 
+pub mod acts;
 mod children;
 mod drive;
 mod engine;

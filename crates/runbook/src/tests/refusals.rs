@@ -436,14 +436,13 @@ fn our_own_actions_are_known_by_name() {
         steps(
             "- {name: a, action: 'mainstay:qery', inputs: {}}
 - {name: b, action: 'mainstay:query', inputs: {Promql: up}}
-- {name: c, action: 'mainstay:rollback'}"
+- {name: c, action: 'mainstay:rollback', inputs: {Revision: 5}}"
         ),
         [
             "unknown-action mainSteps[0].action: `mainstay:qery` is not an action (Did you mean `mainstay:query`?)",
             "unknown-key mainSteps[1].inputs.Promql key: `Promql` is not a key of the inputs of mainstay:query (Known keys are Query, Time)",
             "missing-key mainSteps[1].inputs: mainstay:query needs `Query`",
-            "not-built mainSteps[1].action: mainstay:query has no performer yet",
-            "not-built mainSteps[2].action: mainstay:rollback has no performer yet",
+            "wrong-type mainSteps[2].inputs.Revision: `Revision` is a text, found the number 5",
         ]
     );
 }

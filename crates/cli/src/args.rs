@@ -84,7 +84,7 @@ pub enum Verb {
     Docs(DocsVerb),
     /// Start server and agent on this machine, and apply a workload
     Up(Up),
-    /// Run the unit tests of alarms and recording rules
+    /// Run the unit tests of alarms, recording rules and triggers
     Test(Test),
     /// Evaluate, test, format and explain PromQL on files, with no server
     #[command(subcommand)]
@@ -211,7 +211,7 @@ pub enum SchemaOf {
 /// `test`
 #[derive(Debug, Args)]
 pub struct Test {
-    /// Directories, or files in the format of `promtool test rules`
+    /// Directories, or files: in the format of `promtool test rules`, or tests of triggers
     ///
     /// In directories the files are taken whose names end in `.test.yaml`, `_test.yaml` or `-test.yaml` (or `.yml`).
     #[arg(default_value = ".", value_name = "DIR|FILE")]

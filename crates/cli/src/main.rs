@@ -103,6 +103,9 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Verb::Events(args::Events { verb: Some(args::EventsVerb::Test { pattern, event }), .. }) => {
             verbs::events::pattern::run(screen, pattern, event)
         }
+        Verb::Triggers(args::Triggers { verb: Some(args::TriggersVerb::Next { file, from, lines }) }) => {
+            verbs::triggers::next::run(screen, file, from.unwrap_or_else(time::now), *lines)
+        }
         Verb::Server(server) => verbs::serve::server(global.data(), server),
         Verb::Agent(agent) => verbs::serve::agent(global.data(), global.server.as_deref(), agent),
         Verb::Run(run) if verbs::run::is_here(run) => verbs::run::here(screen, run),

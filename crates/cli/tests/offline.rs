@@ -211,6 +211,93 @@ fn watching_answers_each_change() {
 }
 
 #[test]
+fn tests_of_triggers_say_what_differs_and_where() {
+    let trigger = "Name: tidy\nEventPattern: { detail: { alarm: [Full], n: [{ numeric: ['>', 1] }] } }\n\
+                   ScheduleExpression: cron(30 6 ? * MON-FRI *)\nScheduleExpressionTimezone: Europe/Berlin\n\
+                   Targets: [{ Id: t, Arn: tidy, InputPath: $.detail }]\n";
+    let tests = "trigger_files: ['*.yaml']\ntests:\n  \
+                 - name: good\n    event_file: full.json\n    inputs: { tidy: { t: { alarm: Full, n: 2 } } }\n  \
+                 - name: other\n    event: { detail: { alarm: Full, n: 1 } }\n    matches: [tidy]\n  \
+                 - name: input\n    event_file: full.json\n    inputs:\n      tidy:\n        t: { alarm: Full, n: 3 }\n  \
+                 - name: none\n    event: { detail: {} }\n    matches: [tydy]\n  \
+                 - name: clock\n    schedule: tidy\n    from: 2027-03-26T00:00:00Z\n    to: 2027-03-30T00:00:00Z\n    \
+                 fires: ['2027-03-26T05:30:00Z', '2027-03-29T05:30:00Z']\n";
+    let folder = folder(&[
+        ("triggers/tidy.yaml", trigger),
+        ("triggers/tidy.test.yaml", tests),
+        ("triggers/full.json", "{\"detail\": {\"alarm\": \"Full\", \"n\": 2}}"),
+    ]);
+    let (code, stdout, stderr) = mainstay(folder.path(), &["test", "triggers"]);
+    assert_eq!((code, stderr.as_str()), (1, ""), "{stdout}");
+    for part in [
+        "ok    triggers/tidy.test.yaml: good\n",
+        "FAIL  triggers/tidy.test.yaml: other\n      line 8: The event matches other triggers than expected\n        \
+         (- expected, + got)\n        - tidy\n        hint: `tidy` does not match; detail.n: expected \
+         [{\"numeric\":[\">\",1]}], the event has 1\n",
+        "      line 13: The target `t` of `tidy` is given something else\n        (- expected, + got)\n          {\n            \
+         \"alarm\": \"Full\",\n        -   \"n\": 3\n        +   \"n\": 2\n          }\n",
+        "There is no trigger `tydy` in the files that are tested\n        hint: did you mean `tidy`?",
+        "        - 2027-03-29T07:30:00+02:00\n        + 2027-03-29T06:30:00+02:00\n",
+        "1 passed, 4 failed in 1 file\n",
+    ] {
+        assert!(stdout.contains(part), "{part}\nis not in\n{stdout}");
+    }
+    let (code, stdout, _) = mainstay(folder.path(), &["test", "triggers", "--output", "json"]);
+    let said: serde_json::Value = serde_json::from_str(&stdout).expect("JSON");
+    assert_eq!(
+        (code, &said["failed"], &said["files"][0]["tests"][1]["failures"][0]["place"]["start"]["line"]),
+        (1, &4.into(), &8.into())
+    );
+    let (code, _, stderr) = mainstay(folder.path(), &["check", "triggers/tidy.test.yaml"]);
+    assert!(code == 0 && stderr.contains("no problems in 5 tests of triggers"), "{stderr}");
+    // A file that is not right, an event that is not there, and a trigger with a problem.
+    for (path, text, part) in [
+        (
+            "triggers/tidy.test.yaml",
+            tests.replace("matches: [tidy]", "matchs: [tidy]"),
+            "did you mean `matches`?",
+        ),
+        ("triggers/tidy.test.yaml", tests.replacen("full.json", "fall.json", 1), "fall.json cannot be read"),
+        (
+            "triggers/tidy.yaml",
+            trigger.replace("FRI", "FRY"),
+            "`FRY` is not a value of the field day-of-week",
+        ),
+    ] {
+        let before = std::fs::read_to_string(folder.path().join(path)).expect("read");
+        std::fs::write(folder.path().join(path), text).expect("written");
+        let (code, stdout, _) = mainstay(folder.path(), &["test", "triggers"]);
+        assert!(code == 1 && stdout.contains(part), "{part}\nis not in\n{stdout}");
+        std::fs::write(folder.path().join(path), before).expect("written");
+    }
+}
+
+#[test]
+fn the_next_firings_of_a_schedule_are_shown() {
+    let trigger = |schedule: &str| format!("Name: tidy\n{schedule}\nTargets: [{{ Id: t, Arn: tidy }}]\n");
+    let folder = folder(&[
+        (
+            "a.yaml",
+            &trigger("ScheduleExpression: cron(30 2 * * ? *)\nScheduleExpressionTimezone: Europe/Berlin"),
+        ),
+        ("b.yaml", &trigger("EventPattern: { a: [1] }")),
+        ("c.yaml", &trigger("ScheduleExpression: cron(0 0 * * *)")),
+        ("d.yaml", &trigger("ScheduleExpression: at(2020-01-01T00:00:00)")),
+    ]);
+    let next = |file: &str| {
+        mainstay(folder.path(), &["triggers", "next", file, "-n", "2", "--from", "2027-03-27T12:00:00Z"])
+    };
+    let (code, stdout, _) = next("a.yaml");
+    assert_eq!(code, 0);
+    assert!(stdout.starts_with("2027-03-29T02:30:00+02:00  2027-03-29 00:30:00Z"), "{stdout}");
+    assert_eq!(next("b.yaml").0, 1);
+    let (code, _, stderr) = next("c.yaml");
+    assert!(code == 2 && stderr.contains("`cron` has six fields, found 5"), "{stderr}");
+    let (code, _, stderr) = next("d.yaml");
+    assert!(code == 1 && stderr.contains("does not fire after"), "{stderr}");
+}
+
+#[test]
 fn what_init_writes_checks_clean_and_its_tests_pass() {
     let folder = folder(&[]);
     let (code, stdout, stderr) = mainstay(folder.path(), &["init", "shop"]);
@@ -220,7 +307,7 @@ fn what_init_writes_checks_clean_and_its_tests_pass() {
     assert_eq!((code, stdout.as_str()), (0, ""), "{stderr}");
     let (code, stdout, stderr) = mainstay(folder.path(), &["test", "shop"]);
     assert_eq!(code, 0, "{stdout}{stderr}");
-    assert!(stdout.contains("1 passed, 0 failed"), "{stdout}");
+    assert!(stdout.contains("3 passed, 0 failed in 2 files"), "{stdout}");
     let (code, stdout, stderr) = mainstay(folder.path(), &["init", "shop"]);
     assert_eq!((code, stdout.as_str()), (1, ""));
     assert!(stderr.contains("so nothing was written"), "{stderr}");

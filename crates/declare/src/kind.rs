@@ -140,8 +140,8 @@ pub fn is_read_folder(folder: &str) -> bool {
     FOLDERS.iter().any(|(name, _)| *name == folder)
 }
 
-/// Whether a file holds tests of rules, by its name. They stand beside the rules.
-pub fn is_rule_test(path: &str) -> bool {
+/// Whether a file holds tests, by its name. They stand beside the rules or triggers that they test.
+pub fn is_test_file(path: &str) -> bool {
     let path = path.to_lowercase();
     let stem = path.strip_suffix(".yaml").or_else(|| path.strip_suffix(".yml"));
     stem.is_some_and(|stem| [".test", "_test", "-test"].iter().any(|suffix| stem.ends_with(suffix)))
@@ -167,7 +167,7 @@ pub(crate) fn role(path: &str) -> Role<'_> {
     };
     if let Some((_, kind)) = FOLDERS.iter().find(|(name, _)| *name == folder) {
         let read = match kind {
-            Kind::Rules if is_rule_test(path) => false,
+            Kind::Rules | Kind::Trigger if is_test_file(path) => false,
             Kind::Rules => is_yaml(path) || matches!(extension(path).as_str(), "json" | "rules"),
             _ => is_yaml(path) || extension(path) == "json",
         };
@@ -241,6 +241,7 @@ pub(crate) fn of_content(root: &Node) -> ContentKind {
             "SLOs (OpenSLO, Sloth)",
         ),
         (has("rule_files") && has("tests") || has("evaluation_interval"), "Tests of rules (promtool)"),
+        (has("trigger_files") && has("tests"), "Tests of triggers"),
         (has("schemaVersion") && has("pillars"), "Reviews (Well-Architected custom lenses)"),
         (has("phases") && has("version"), "Build files (buildspec)"),
         (
@@ -295,6 +296,8 @@ mod tests {
             ("alarms/a_test.yml", Role::Ignored),
             ("alarms/latest.yml", Role::Read(Kind::Rules)),
             ("triggers/a.yml", Role::Read(Kind::Trigger)),
+            ("triggers/a.test.yaml", Role::Ignored),
+            ("triggers/test.yaml", Role::Read(Kind::Trigger)),
             ("oncall/team.ics", Role::NotBuilt("oncall", "On-call rosters (iCalendar)")),
             ("oncall/README.md", Role::Ignored),
             ("runboks/a.yaml", Role::UnknownFolder("runboks")),

@@ -441,7 +441,7 @@ fn kind_of(source: &Source, parsed: &tree::Parsed) -> Result<Option<Kind>, Box<D
         Err(Box::new(source.error("unsupported-format", 0..0, message)))
     };
     match kind::role_of_single(&source.path) {
-        Some(Role::Read(Kind::Rules)) if kind::is_rule_test(&source.path) => {
+        Some(Role::Read(Kind::Rules)) if kind::is_test_file(&source.path) => {
             return refuse("Tests of rules (promtool)");
         }
         Some(Role::Read(kind)) => return Ok(Some(kind)),

@@ -98,6 +98,11 @@ impl Schedule {
         matches!(self.expression, Expression::At(_))
     }
 
+    /// Whether its times depend on when it came in force: a rate without `StartDate`.
+    pub fn counts_from_when_it_came_in_force(&self) -> bool {
+        matches!(self.expression, Expression::Rate(_)) && self.start.is_none()
+    }
+
     /// How much later than scheduled the firings of this name are carried out: a part of the window that follows from
     /// the name, the same for each firing, so that triggers of one time spread and each keeps its distance.
     pub fn delay(&self, name: &str) -> Duration {

@@ -25,6 +25,20 @@ pub enum TriggersVerb {
     },
     /// Show a trigger: what it is for, what it did, and when it fires next
     Show(One),
+    /// Show when the schedule of a trigger's file fires next, with no server
+    ///
+    /// Exit code 1: it has no schedule, or it does not fire any more. 2: the file is refused.
+    Next {
+        /// The trigger, YAML or JSON
+        #[arg(value_name = "FILE")]
+        file: std::path::PathBuf,
+        /// After this time: RFC 3339 or seconds since the epoch [default: now]
+        #[arg(long, value_name = "TIME", value_parser = when)]
+        from: Option<Timestamp>,
+        /// So many
+        #[arg(long, short = 'n', default_value_t = 10)]
+        lines: usize,
+    },
     /// List the calls that were given up, the last one first
     Dead {
         /// Of this trigger

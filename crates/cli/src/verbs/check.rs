@@ -75,11 +75,11 @@ fn look(path: &Path) -> Result<Answer, Failure> {
 fn single(path: &Path) -> Result<Answer, Failure> {
     let root = PathBuf::new();
     let shown = path.display();
-    if kind::is_rule_test(&path.to_string_lossy()) {
+    if kind::is_test_file(&path.to_string_lossy()) {
         let loaded = super::test::load(path)?;
-        let tests = loaded.tests.as_ref().map_or(0, |file| file.tests.len());
+        let (tests, of) = loaded.tests.as_ref().map_or((0, "nothing"), |tests| (tests.len(), tests.of()));
         let clean =
-            format!("{shown}: no problems in {} of rules; `mainstay test` runs them", count(tests, "test"));
+            format!("{shown}: no problems in {} of {of}; `mainstay test` runs them", count(tests, "test"));
         return Ok(Answer {
             diagnostics: loaded.diagnostics,
             sources: loaded.sources,

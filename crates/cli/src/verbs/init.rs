@@ -16,7 +16,7 @@ use crate::exit::{Exit, Failure};
 use crate::screen::{Screen, say};
 
 /// The workload that is written without `--template`.
-const OWN: [(&str, &str); 9] = [
+const OWN: [(&str, &str); 10] = [
     ("README.md", include_str!("../../templates/service/README.md")),
     ("alarms/heartbeat.test.yaml", include_str!("../../templates/service/alarms/heartbeat.test.yaml")),
     ("alarms/heartbeat.yaml", include_str!("../../templates/service/alarms/heartbeat.yaml")),
@@ -28,6 +28,10 @@ const OWN: [(&str, &str); 9] = [
     ),
     ("scripts/healthy.sh", include_str!("../../templates/service/scripts/healthy.sh")),
     ("scripts/heartbeat.sh", include_str!("../../templates/service/scripts/heartbeat.sh")),
+    (
+        "triggers/restart-heartbeat.test.yaml",
+        include_str!("../../templates/service/triggers/restart-heartbeat.test.yaml"),
+    ),
     (
         "triggers/restart-heartbeat.yaml",
         include_str!("../../templates/service/triggers/restart-heartbeat.yaml"),
@@ -100,7 +104,7 @@ fn next(dir: &Path) -> Result<(), Failure> {
     let shown = dir.display();
     match checked.diagnostics.iter().find(|diagnostic| diagnostic.is_error()) {
         None => say(&format!(
-            "`mainstay up {shown}` runs it on this machine; `mainstay test {shown}` tests its alarms"
+            "`mainstay up {shown}` runs it on this machine; `mainstay test {shown}` tests its alarms and triggers"
         )),
         Some(_) => say(&format!("it has problems still: `mainstay check {shown}` shows them")),
     }

@@ -1,4 +1,4 @@
-//! `mainstay test`: unit tests of alarms and recording rules, in promtool's format.
+//! `mainstay test`: unit tests of alarms and recording rules, in promtool's format, and of triggers.
 
 mod file;
 mod glob;
@@ -6,8 +6,8 @@ mod glob;
 use std::path::{Path, PathBuf};
 
 use mainstay_declare::Diagnostic;
-use mainstay_declare::kind::is_rule_test;
-use mainstay_detect::unittest::{Suite, TestOutcome};
+use mainstay_declare::kind::is_test_file;
+use mainstay_detect::unittest::TestOutcome;
 use serde_json::{Value, json};
 
 use crate::diagnostics;
@@ -41,7 +41,8 @@ pub fn run(screen: Screen, paths: &[PathBuf]) -> Result<(), Failure> {
     if wanted.is_empty() {
         let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
         return Err(Failure::new(Exit::No, format!("There are no tests in {}", names.join(", "))).hint(
-            "tests of `alarms/x.yaml` are in `alarms/x.test.yaml`, in the format of `promtool test rules`",
+            "tests of `alarms/x.yaml` are in `alarms/x.test.yaml`, in the format of `promtool test rules`; tests of \
+             `triggers/x.yaml` in `triggers/x.test.yaml`",
         ));
     }
     let mut sum = Sum::default();
@@ -104,7 +105,7 @@ fn walk(folder: &Path, depth: usize, seen: &mut usize, found: &mut Vec<PathBuf>)
         let path = if folder == Path::new(".") { PathBuf::from(&name) } else { entry.path() };
         if kind.is_dir() && depth < MAX_DEPTH && !(depth == 0 && SKIPPED.contains(&name.as_str())) {
             walk(&path, depth + 1, seen, found)?;
-        } else if kind.is_file() && is_rule_test(&name) {
+        } else if kind.is_file() && is_test_file(&name) {
             found.push(path);
         }
     }
@@ -134,9 +135,9 @@ impl Sum {
             return self.broken(screen, &loaded);
         }
         let Some(tests) = &loaded.tests else { return Ok(()) };
-        let suite = Suite::new(tests, &loaded.rules);
+        let (warnings, outcomes) = tests.run();
         let mut odd = loaded.diagnostics.clone();
-        odd.extend(file::locate(&loaded.source, &suite.warnings()));
+        odd.extend(file::locate(&loaded.source, &warnings));
         for diagnostic in odd.iter().filter(|_| !screen.is_json()) {
             let at = diagnostic.start;
             let help = diagnostic.help.as_ref().map_or_else(String::new, |help| format!(" ({help})"));
@@ -146,10 +147,10 @@ impl Sum {
             )));
         }
         let mut results = Vec::new();
-        for outcome in (0..tests.tests.len()).filter_map(|index| suite.run(index)) {
-            results.push(self.outcome(screen, &loaded, &outcome)?);
+        for outcome in &outcomes {
+            results.push(self.outcome(screen, &loaded, outcome)?);
         }
-        if tests.tests.is_empty() && !screen.is_json() {
+        if tests.len() == 0 && !screen.is_json() {
             say(&format!("warning: {} holds no tests", clean(&loaded.path)));
         }
         self.files.push(json!({
@@ -162,9 +163,9 @@ impl Sum {
 
     /// A file of which no test can be run. Every test counts as failed, and at least one.
     fn broken(&mut self, screen: Screen, loaded: &Loaded) -> Result<(), Failure> {
-        let number = loaded.tests.as_ref().map_or(1, |tests| tests.tests.len().max(1));
+        let number = loaded.tests.as_ref().map_or(1, |tests| tests.len().max(1));
         self.failed += number;
-        let why = if loaded.tests.is_none() { "is not a test file" } else { "its rule files have problems" };
+        let why = if loaded.tests.is_none() { "is not a test file" } else { "what it tests has problems" };
         if !screen.is_json() {
             let drawn = diagnostics::render(&loaded.diagnostics, &loaded.sources, screen.style.color);
             screen.print(&(headline(screen, false, &loaded.path, why) + &drawn))?;

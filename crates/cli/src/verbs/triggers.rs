@@ -1,5 +1,7 @@
 //! `mainstay triggers …`: what each trigger does, and what to do about the calls that were given up.
 
+pub mod next;
+
 use std::fmt::Write as _;
 
 use mainstay_api::client::Client;
@@ -28,6 +30,9 @@ pub async fn run(screen: Screen, client: &Client, verb: Option<&TriggersVerb>) -
             query.extend(workload.clone().map(|workload| ("workload", workload)));
             let page = client.dead_letters(&query).await?;
             screen.show(&page, |page| render_dead(&page.items, page.next.is_some(), now(), screen.style))
+        }
+        Some(TriggersVerb::Next { file, from, lines }) => {
+            next::run(screen, file, from.unwrap_or_else(now), *lines)
         }
         Some(TriggersVerb::Redrive(calls)) => {
             let told = client.redrive(&chosen(calls)).await?;

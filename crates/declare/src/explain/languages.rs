@@ -151,7 +151,7 @@ pub(super) const TEXTS: &[Explanation] = &[
     text(
         "bad-schedule",
         "A schedule's expression cannot be read",
-        "Expressions are those of EventBridge: `cron` with six fields of which one of the two days is `?` and Sunday is 1, `rate` with a number and a unit, `at` with a local time.",
+        "Expressions are those of EventBridge: `cron` with six fields of which one of the two days is `?` and Sunday is 1, `rate` with a number and a unit, `at` with a local time. `mainstay triggers next` shows when one fires.",
         schedule!("ScheduleExpression: cron(0 9 * * *)\n"),
         schedule!("ScheduleExpression: cron(0 9 * * ? *)\n"),
     ),

@@ -23,11 +23,13 @@ mod diff;
 mod histogram;
 mod read;
 mod run;
+mod triggers;
 mod world;
 
 pub use diff::Line;
 pub use read::texts_written_as_numbers;
 pub use run::Suite;
+pub use triggers::{MAX_FIRINGS, TriggerTests};
 
 /// The most evaluations that one test may take.
 pub const MAX_EVALUATIONS: u64 = 2_000_000;

@@ -99,7 +99,8 @@ fn read_pattern(screen: Screen, path: &Path) -> Result<Pattern, Failure> {
     Err(Failure::said(Exit::Usage))
 }
 
-fn read_event(path: &Path) -> Result<Value, Failure> {
+/// Reads an event, JSON as triggers see it.
+pub fn read_event(path: &Path) -> Result<Value, Failure> {
     let bytes = read(path)?;
     let refused = |error: &(dyn std::error::Error + 'static)| {
         Failure::new(Exit::Usage, format!("The file {} is not an event", path.display())).because(error)

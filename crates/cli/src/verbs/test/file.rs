@@ -1,15 +1,16 @@
-//! Test files and the rule files they name, read from the disk.
+//! Test files and the files they name, of rules, triggers and events, read from the disk.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use mainstay_declare::kind::is_test_file;
 use mainstay_declare::{
     Checked, Diagnostic, FileContent, Kind, Languages, LineCol, ProcedureFacts, RulesFacts, SourceFile,
     TriggerFacts,
 };
-use mainstay_detect::RuleFile;
-use mainstay_detect::unittest::{TestFile, texts_written_as_numbers};
+use mainstay_detect::unittest::{Suite, TestFile, TestOutcome, TriggerTests, texts_written_as_numbers};
+use mainstay_detect::{RuleFile, Trigger};
 use mainstay_model::{Problem, Segment, Severity};
 use serde_json::Value;
 
@@ -27,15 +28,81 @@ pub struct Loaded {
     /// The file, to locate problems in.
     pub source: SourceFile,
     /// The tests; none if the file has problems.
-    pub tests: Option<TestFile>,
-    /// The rules, of all files that the patterns name. Empty if any has problems.
-    pub rules: Vec<RuleFile>,
-    /// What is wrong with the file or the rule files, and what is odd.
+    pub tests: Option<Tests>,
+    /// What is wrong with the file or the files that are tested, and what is odd.
     pub diagnostics: Vec<Diagnostic>,
     /// The texts that the diagnostics are about.
     pub sources: BTreeMap<String, String>,
     /// What there is to say besides.
     pub notes: Vec<String>,
+}
+
+/// Tests, and what they test: of all files that the patterns name, empty if any has problems.
+pub enum Tests {
+    /// Of alarms and recording rules.
+    Rules(TestFile, Vec<RuleFile>),
+    /// Of triggers, with the events that the tests name.
+    Triggers(TriggerTests, Vec<Trigger>, BTreeMap<String, Value>),
+}
+
+impl Tests {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Rules(file, _) => file.tests.len(),
+            Self::Triggers(file, ..) => file.len(),
+        }
+    }
+
+    /// What they are of, as people say it.
+    pub fn of(&self) -> &'static str {
+        match self {
+            Self::Rules(..) => "rules",
+            Self::Triggers(..) => "triggers",
+        }
+    }
+
+    /// What is odd about them, and what became of each.
+    pub fn run(&self) -> (Vec<Problem>, Vec<TestOutcome>) {
+        match self {
+            Self::Rules(file, rules) => {
+                let suite = Suite::new(file, rules);
+                (suite.warnings(), (0..file.tests.len()).filter_map(|index| suite.run(index)).collect())
+            }
+            Self::Triggers(file, triggers, events) => {
+                (Vec::new(), (0..file.len()).filter_map(|index| file.run(index, triggers, events)).collect())
+            }
+        }
+    }
+
+    /// The patterns of the files that are tested, and the key they stand under.
+    fn patterns(&self) -> (&'static str, Vec<String>) {
+        match self {
+            Self::Rules(file, _) => ("rule_files", file.rule_files.clone()),
+            Self::Triggers(file, ..) => ("trigger_files", file.trigger_files.clone()),
+        }
+    }
+
+    /// Reads a file that is tested.
+    fn read(&mut self, path: &Path) -> ReadFile {
+        match self {
+            Self::Rules(_, rules) => {
+                let (content, read) = read_file(path, Kind::Rules);
+                if let Some(FileContent::Rules(documents)) = content {
+                    // They were read without problems just now.
+                    rules.extend(documents.iter().filter_map(|rules| RuleFile::parse(&rules.value).ok()));
+                }
+                read
+            }
+            Self::Triggers(_, triggers, _) => {
+                let (content, read) = read_file(path, Kind::Trigger);
+                if let Some(FileContent::Trigger(trigger)) = content {
+                    triggers.extend(Trigger::parse(&trigger.value));
+                }
+                read
+            }
+        }
+    }
 }
 
 impl Loaded {
@@ -105,13 +172,13 @@ pub fn load(path: &Path, within: Option<&Path>) -> Result<Loaded, Failure> {
         path: source.path.clone(),
         source,
         tests: None,
-        rules: Vec::new(),
         diagnostics: Vec::new(),
         sources: BTreeMap::new(),
         notes: Vec::new(),
     };
     loaded.read_tests();
-    loaded.read_rules(path, within);
+    loaded.read_tested(path, within);
+    loaded.read_events(path);
     Ok(loaded)
 }
 
@@ -135,17 +202,41 @@ impl Loaded {
                 self.diagnostics = outcome.diagnostics;
                 for diagnostic in &mut self.diagnostics {
                     if diagnostic.code == "empty-file" {
-                        "This file is empty: expected tests of rules".clone_into(&mut diagnostic.message);
+                        "This file is empty: expected tests of rules or triggers"
+                            .clone_into(&mut diagnostic.message);
                     }
                 }
                 return;
             }
         };
-        let value = self.with_texts(content);
-        match TestFile::parse(&value) {
+        let parsed = if TriggerTests::is_one(&content) {
+            TriggerTests::parse(&content).map(|file| Tests::Triggers(file, Vec::new(), BTreeMap::new()))
+        } else {
+            TestFile::parse(&self.with_texts(content)).map(|file| Tests::Rules(file, Vec::new()))
+        };
+        match parsed {
             Ok(tests) => self.tests = Some(tests),
             Err(problems) => self.diagnostics = locate(&self.source, &problems),
         }
+    }
+
+    /// The events that tests of triggers name. One that cannot be read keeps the tests from being run.
+    fn read_events(&mut self, path: &Path) {
+        let Some(Tests::Triggers(file, _, events)) = &mut self.tests else { return };
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let mut problems = Vec::new();
+        for (name, place) in file.event_files() {
+            match crate::verbs::events::pattern::read_event(&folder.join(name)) {
+                Ok(event) => {
+                    events.insert(name.to_owned(), event);
+                }
+                Err(failure) => {
+                    let why: Vec<String> = std::iter::once(failure.message).chain(failure.causes).collect();
+                    problems.push(Problem::error("unreadable-file", place, why.join(": ")));
+                }
+            }
+        }
+        self.diagnostics.extend(locate(&self.source, &problems));
     }
 
     /// The value with numbers put back as they are written where the format wants a text: `0x10` is not sixteen there.
@@ -164,13 +255,14 @@ impl Loaded {
         value
     }
 
-    fn read_rules(&mut self, path: &Path, within: Option<&Path>) {
-        let Some(tests) = &self.tests else { return };
+    fn read_tested(&mut self, path: &Path, within: Option<&Path>) {
+        let Some(mut tests) = self.tests.take() else { return };
         let folder = path.parent().unwrap_or(Path::new("."));
         let root = within.and_then(|dir| std::fs::canonicalize(dir).ok());
         let mut seen: Vec<PathBuf> = Vec::new();
-        for (index, pattern) in tests.rule_files.iter().enumerate() {
-            let place = vec![Segment::from("rule_files"), Segment::from(index)];
+        let (key, patterns) = tests.patterns();
+        for (index, pattern) in patterns.iter().enumerate() {
+            let place = vec![Segment::from(key), Segment::from(index)];
             let found = match glob::files(folder, pattern) {
                 Ok(found) => found,
                 Err(error) => {
@@ -180,14 +272,16 @@ impl Loaded {
                 }
             };
             if found.is_empty() {
-                let problem =
-                    Problem::warning("no-rule-file", place, format!("There is no file `{pattern}`"))
-                        .help("the path is relative to the test file; the tests run without it");
+                let code = if key == "rule_files" { "no-rule-file" } else { "no-trigger-file" };
+                let problem = Problem::warning(code, place, format!("There is no file `{pattern}`"))
+                    .help("the path is relative to the test file; the tests run without it");
                 self.diagnostics.extend(locate(&self.source, &[problem]));
             }
             for file in found {
                 let Ok(real) = std::fs::canonicalize(&file) else { continue };
-                if seen.contains(&real) {
+                // A pattern such as `*.yaml` names the tests beside what they test, too.
+                let is_test = key == "trigger_files" && is_test_file(&file.to_string_lossy());
+                if is_test || seen.contains(&real) {
                     continue;
                 }
                 if let (Some(root), Some(within)) = (&root, within)
@@ -197,44 +291,38 @@ impl Loaded {
                     self.notes.push(format!("{} tests {file}, which lies outside of {within}", self.path));
                 }
                 seen.push(real);
-                let read = read_rule_file(&file);
-                self.rules.extend(read.rules);
+                let read = tests.read(&file);
                 self.diagnostics.extend(read.diagnostics);
                 self.sources.extend(read.sources);
             }
         }
+        self.tests = Some(tests);
     }
 }
 
 #[derive(Default)]
-struct ReadRules {
-    rules: Vec<RuleFile>,
+struct ReadFile {
     diagnostics: Vec<Diagnostic>,
     sources: BTreeMap<String, String>,
 }
 
-/// Reads a rule file. What only looks odd in it is said by `mainstay check`, and not again by every test.
-fn read_rule_file(path: &Path) -> ReadRules {
+/// Reads a file that is tested. What only looks odd in it is said by `mainstay check`, and not again by every test.
+fn read_file(path: &Path, kind: Kind) -> (Option<FileContent>, ReadFile) {
     let source = match directory::read_single(path) {
         Ok(source) => source,
         Err(failure) => {
             let path = path.to_string_lossy();
             let message =
                 std::iter::once(failure.message).chain(failure.causes).collect::<Vec<_>>().join(": ");
-            return ReadRules { diagnostics: vec![whole_file(&path, message)], ..ReadRules::default() };
+            return (None, ReadFile { diagnostics: vec![whole_file(&path, message)], ..ReadFile::default() });
         }
     };
-    let outcome =
-        mainstay_declare::check_file(&source, Some(Kind::Rules), &mainstay_server::languages::Spoken);
-    let mut read = ReadRules { sources: outcome.sources, ..ReadRules::default() };
-    match outcome.content {
-        Some(FileContent::Rules(documents)) => {
-            // They were read without problems just now.
-            read.rules = documents.iter().filter_map(|rules| RuleFile::parse(&rules.value).ok()).collect();
-        }
-        _ => read.diagnostics = outcome.diagnostics.into_iter().filter(Diagnostic::is_error).collect(),
+    let outcome = mainstay_declare::check_file(&source, Some(kind), &mainstay_server::languages::Spoken);
+    let mut read = ReadFile { sources: outcome.sources, ..ReadFile::default() };
+    if outcome.content.is_none() {
+        read.diagnostics = outcome.diagnostics.into_iter().filter(Diagnostic::is_error).collect();
     }
-    read
+    (outcome.content, read)
 }
 
 fn whole_file(path: &str, message: String) -> Diagnostic {

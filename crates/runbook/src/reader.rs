@@ -28,6 +28,11 @@ impl Reader<'_> {
         Reader { path, problems: self.problems, draft: self.draft }
     }
 
+    /// Inside of a key that may be left out: what is missing there is missing here, where there is a place to show.
+    pub(crate) fn inside_if_there(&mut self, map: &Map<String, Value>, key: &str) -> Reader<'_> {
+        if map.contains_key(key) { self.inside(key) } else { self.inside_here() }
+    }
+
     pub(crate) fn inside_here(&mut self) -> Reader<'_> {
         Reader { path: self.path.clone(), problems: self.problems, draft: self.draft }
     }

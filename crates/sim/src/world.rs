@@ -30,6 +30,18 @@ impl Library {
         self
     }
 
+    /// The same with a procedure more that was read before.
+    #[must_use]
+    pub fn holding(mut self, name: &str, document: Arc<Document>) -> Self {
+        self.documents.insert(name.to_owned(), document);
+        self
+    }
+
+    /// Their names.
+    pub fn names(&self) -> Vec<String> {
+        self.documents.keys().cloned().collect()
+    }
+
     /// The same with a limit more.
     #[must_use]
     pub fn limit(mut self, name: &str, limit: u32) -> Self {

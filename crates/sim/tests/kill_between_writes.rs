@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
-use mainstay_model::{Actor, RunId};
+use mainstay_model::{Actor, RevisionId, RunId, Timestamp};
 use mainstay_runbook::{HostEnd, RunStatus};
+use mainstay_server::catalogue::Active;
+use mainstay_server::revisions::{Revision, digest};
 use mainstay_server::runs::Order;
 use mainstay_sim::{CrashPoint, Library, RunWorld, Work};
 use serde_json::{Value, json};
@@ -251,4 +253,52 @@ async fn a_parent_says_what_its_child_waits_for_and_gives_up_in_time() {
     world.live(&[], CrashPoint::Never, async |_| world.over(&runs).await).await;
     let statuses: Vec<Value> = world.runs().values().map(|run| run["status"].clone()).collect();
     assert_eq!(statuses, ["Cancelled", "TimedOut"]);
+}
+
+/// The procedures of an example workload, read as the server reads a revision.
+fn example() -> Library {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/shop/runbooks");
+    let mut files = std::collections::BTreeMap::new();
+    files.insert("mainstay.yaml".to_owned(), "workload: shop\n".to_owned());
+    for entry in std::fs::read_dir(&folder).expect("the example is there") {
+        let path = entry.expect("readable").path();
+        let name = path.file_name().expect("a file").to_string_lossy().into_owned();
+        files.insert(format!("runbooks/{name}"), std::fs::read_to_string(&path).expect("readable"));
+    }
+    let revision = Revision {
+        workload: "shop".to_owned(),
+        revision: RevisionId::new("r1").expect("an id"),
+        parent: None,
+        digest: digest("/shop", &files),
+        directory: "/shop".to_owned(),
+        files,
+        message: None,
+        applied_at: Timestamp::from_millis(0),
+        applied_by: Actor::Person("test".to_owned()),
+    };
+    let active = Active::load(&revision).expect("the example checks clean");
+    let procedures = active.procedures.values();
+    procedures.fold(Library::default(), |library, one| library.holding(&one.name, one.document.clone()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_procedures_of_the_example_survive_every_kill() {
+    let library = example();
+    let names = library.names();
+    assert!(names.len() >= 2, "{names:?}");
+    for name in names {
+        // What the services would answer in trouble, and then; and a script that fails.
+        for answer in ["{\"in_use\": 8, \"size\": 8, \"idle\": 0, \"waiting\": 5}", "no"] {
+            let behaviour = move |order: &Order| Work {
+                ended: HostEnd::Exited(i32::from(order.script.contains("exit 1") && answer == "no")),
+                stdout: answer.to_owned(),
+                takes: Duration::from_millis(200),
+            };
+            let new = || RunWorld::new(library.clone(), behaviour);
+            let ended = RunWorld::kill_everywhere(new, &[("run-1", &name)]).await;
+            let run = ended.find("run-1").expect("the run");
+            assert!(run.status.is_over(), "{run:?}");
+            assert!(run.reached().count() > 1, "{name}: {run:?}");
+        }
+    }
 }

@@ -293,7 +293,7 @@ fn new_step(
     }?;
     let facts = facts?;
     let (work, mut rules) = {
-        let mut within = reader.inside("inputs");
+        let mut within = reader.inside_if_there(map, "inputs");
         let found = work(facts, inputs, version, &mut within);
         references(inputs, &within.path.clone(), parameters, within.problems);
         found

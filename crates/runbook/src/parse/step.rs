@@ -120,7 +120,9 @@ fn read(
     }
     let given = inputs_of(map, action, reader);
     let outputs = outputs(map, action, reader);
-    let work = given.as_ref().and_then(|given| work(action?, given, variables, &mut reader.inside("inputs")));
+    let work = given
+        .as_ref()
+        .and_then(|given| work(action?, given, variables, &mut reader.inside_if_there(map, "inputs")));
     let action = action?;
     if !action.built {
         reader.push(no_performer(action.name, reader.at("action")));

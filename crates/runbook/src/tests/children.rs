@@ -187,6 +187,8 @@ fn a_cancellation_and_a_time_limit_go_down_and_a_wait_comes_up() {
     );
     let late = crash_everywhere(&limited, &start(), &hosts(), &mut perform, &disturbance(None, None));
     assert_eq!(line(&late), "TimedOut: call TimedOut");
+    // At its limit: a child has no performer that would end it, so nobody is given time to.
+    assert_eq!(late.run.finished_at, Some(mainstay_model::Timestamp::from_millis(5000)));
     assert_eq!(children(&late), ["hold Cancelled", "middle Cancelled"].map(str::to_owned));
 }
 

@@ -6,6 +6,7 @@ mod common;
 mod control;
 mod histories;
 mod in_use;
+mod library_shapes;
 mod machine;
 mod properties;
 mod refusals;

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use mainstay_model::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -8,7 +10,7 @@ use crate::{Decision, Document, Effect, Outcome, RunEvent};
 
 /// A document with jumps forward only, so that it has no circles.
 fn a_document() -> impl Strategy<Value = Value> {
-    let step = (0..8_usize, 0..8_usize, any::<u16>(), 1..4_u32, proptest::option::of(any::<bool>()));
+    let step = (0..9_usize, 0..8_usize, any::<u16>(), 1..4_u32, proptest::option::of(any::<bool>()));
     proptest::collection::vec(step, 1..7).prop_map(|steps| {
         let count = steps.len();
         let later = |index: usize, pick: u16| {
@@ -53,6 +55,8 @@ fn a_document() -> impl Strategy<Value = Value> {
                         };
                         ("aws:loop", over)
                     }
+                    // The child may be a document that starts itself, which a run refuses.
+                    8 => ("aws:executeAutomation", json!({"DocumentName": if pick % 7 == 0 { "none" } else { "child" }})),
                     _ => ("aws:executeScript", json!({"Runtime": "bash", "Script": "echo {{ P }}"})),
                 };
                 step["action"] = action.into();
@@ -127,26 +131,34 @@ proptest! {
     #[test]
     fn runs_end_replay_and_survive_crashes(
         document in a_document(),
+        child in a_document(),
         outcomes in proptest::collection::vec(an_outcome(), 1..12),
         cancel_after in proptest::option::of(1..14_usize),
         decision in a_decision(),
         twice in any::<bool>(),
     ) {
-        let document = match Document::parse(&document) {
-            Ok(document) => document,
-            Err(problems) => return Err(TestCaseError::fail(format!("{problems:?}"))),
+        let parse = |document: &Value| {
+            Document::parse(document).map_err(|problems| TestCaseError::fail(format!("{problems:?}")))
         };
+        let document = parse(&document)?;
+        let procedures = BTreeMap::from([("child".to_owned(), parse(&child)?)]);
         // What an attempt comes to depends on its id alone, so that it does not depend on the order of questions.
         let mut perform = |effect: &Effect| {
             let pick = effect.attempt.as_str().bytes().fold(7_usize, |sum, b| sum * 31 % 1009 + usize::from(b));
             outcomes[pick % outcomes.len()].clone()
         };
-        let disturbance = Disturbance { cancel_after, decision, twice, crash_after: None, ..Disturbance::default() };
+        let disturbance = Disturbance { cancel_after, decision, twice, procedures, ..Disturbance::default() };
         let driven = crash_everywhere(&document, &begin("r", Map::new()), &hosts(), &mut perform, &disturbance);
         prop_assert!(
-            driven.run.status.is_over() || driven.run.waiting().is_some(),
+            driven.run.status.is_over() || driven.run.waits_for().is_some(),
             "{:?} waits for nothing", driven.run
         );
+        for (child, events) in driven.children.values() {
+            prop_assert_eq!(fold(events), Some(child.clone()));
+            let parent = child.parent.as_ref().map(|parent| parent.run.clone());
+            prop_assert!(child.status.is_over() || !driven.run.status.is_over(), "{child:?} is left behind");
+            prop_assert!(parent.is_some());
+        }
         prop_assert!(driven.performed.values().all(|times| *times == 1));
         prop_assert_eq!(fold(&driven.events), Some(driven.run.clone()));
         let read: Vec<RunEvent> =

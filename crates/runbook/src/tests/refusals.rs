@@ -447,6 +447,109 @@ fn our_own_actions_are_known_by_name() {
     );
 }
 
+/// Inputs of actions that nothing performs, as they should be.
+const AWS_GOOD: &[(&str, &str)] = &[
+    (
+        "aws:approve",
+        "{Approvers: ['arn:aws:iam::123456789012:user/a', b], MinRequiredApprovals: 2, Message: Go, NotificationArn: 'arn:aws:sns:eu-west-1:123456789012:Automation-x'}",
+    ),
+    (
+        "aws:assertAwsResourceProperty",
+        "{Service: rds, Api: DescribeDBInstances, DBInstanceIdentifier: x, PropertySelector: '$.DBInstances[0].DBInstanceStatus', DesiredValues: [available]}",
+    ),
+    (
+        "aws:waitForAwsResourceProperty",
+        "{Service: ec2, Api: DescribeInstanceStatus, InstanceIds: [i-1], PropertySelector: '$.InstanceStatuses..Status', DesiredValues: [ok, true]}",
+    ),
+    (
+        "aws:changeInstanceState",
+        "{InstanceIds: i-1, DesiredState: stopped, CheckStateOnly: true, Force: 'false'}",
+    ),
+    ("aws:copyImage", "{SourceRegion: a, SourceImageId: b, ImageName: c, Encrypted: true}"),
+    (
+        "aws:createImage",
+        "{InstanceId: a, ImageName: b, NoReboot: true, BlockDeviceMappings: [{DeviceName: x}]}",
+    ),
+    (
+        "aws:createStack",
+        "{StackName: s, TemplateURL: 'https://x/y', Capabilities: [CAPABILITY_IAM], Parameters: [{ParameterKey: a, ParameterValue: b}], TimeoutInMinutes: 5}",
+    ),
+    ("aws:createTags", "{ResourceIds: [a, b], Tags: [{Key: a, Value: b}]}"),
+    ("aws:deleteImage", "{ImageId: a}"),
+    ("aws:deleteStack", "{StackName: a, RetainResources: [b]}"),
+    ("aws:executeAwsApi", "{Service: ec2, Api: describe_instances, Filters: [{Name: a, Values: [b]}]}"),
+    ("aws:executeStateMachine", "{stateMachineArn: a, name: b, input: '{}'}"),
+    (
+        "aws:invokeLambdaFunction",
+        "{FunctionName: a, InvocationType: Event, LogType: Tail, InputPayload: {a: 1}}",
+    ),
+    ("aws:runInstances", "{ImageId: ami-1, MinInstanceCount: 1, MaxInstanceCount: '2', UserData: x}"),
+];
+
+/// And as they should not be.
+const AWS_BAD: &[(&str, &str, &str)] = &[
+    (
+        "aws:approve",
+        "{Approvers: [a], MinRequiredApprovals: 2}",
+        "bad-value mainSteps[0].inputs.MinRequiredApprovals: 2 approvals cannot come from 1 approvers",
+    ),
+    (
+        "aws:approve",
+        "{Approvers: []}",
+        "bad-value mainSteps[0].inputs.Approvers: `Approvers` has at least 1 entries, found 0",
+    ),
+    (
+        "aws:approve",
+        "{Approvers: [a], NotificationArn: 'arn:aws:sns:a:1:other'}",
+        "bad-value mainSteps[0].inputs.NotificationArn: The name of the topic has to begin with `Automation`",
+    ),
+    (
+        "aws:assertAwsResourceProperty",
+        "{Service: a, Api: b, PropertySelector: x, DesiredValues: [y]}",
+        "bad-selector mainSteps[0].inputs.PropertySelector \"x\": A selector starts with `$`",
+    ),
+    (
+        "aws:waitForAwsResourceProperty",
+        "{Service: a, Api: b, PropertySelector: $.x, DesiredValues: y}",
+        "wrong-type mainSteps[0].inputs.DesiredValues: `DesiredValues` is a list, found the text \"y\"",
+    ),
+    (
+        "aws:changeInstanceState",
+        "{InstanceIds: [i-1], DesiredState: stoped}",
+        "bad-value mainSteps[0].inputs.DesiredState: `DesiredState` is one of running, stopped, terminated, found `stoped` (Did you mean `stopped`?)",
+    ),
+    (
+        "aws:copyImage",
+        "{SourceRegion: a, SourceImageId: b, ImageName: c, Encrypted: 5}",
+        "wrong-type mainSteps[0].inputs.Encrypted: `Encrypted` is true or false, found the number 5",
+    ),
+    (
+        "aws:createStack",
+        "{StackName: s}",
+        "missing-key mainSteps[0].inputs: aws:createStack needs `TemplateBody` or `TemplateURL`",
+    ),
+    (
+        "aws:createStack",
+        "{StackName: s, TemplateURL: a, TemplateBody: b}",
+        "bad-value mainSteps[0].inputs.TemplateURL key: `TemplateBody` and `TemplateURL` exclude each other",
+    ),
+    (
+        "aws:createTags",
+        "{ResourceIds: [a, b], Tags: [x], ResourceType: Parameter}",
+        "wrong-type mainSteps[0].inputs.Tags[0]: `Tags` is a list of mappings, found the text \"x\"",
+    ),
+    (
+        "aws:invokeLambdaFunction",
+        "{FunctionName: a, LogType: Head}",
+        "bad-value mainSteps[0].inputs.LogType: `LogType` is one of None, Tail, found `Head`",
+    ),
+    (
+        "aws:runInstances",
+        "{ImageId: a, MinInstanceCount: 0}",
+        "wrong-type mainSteps[0].inputs.MinInstanceCount: `MinInstanceCount` is a whole number of at least 1, found the number 0",
+    ),
+];
+
 #[test]
 fn actions_on_aws_resources_are_checked_though_nothing_performs_them() {
     let found = |action: &str, inputs: &str| -> Vec<String> {
@@ -454,108 +557,11 @@ fn actions_on_aws_resources_are_checked_though_nothing_performs_them() {
         steps(&text).into_iter().filter(|line| !line.contains("has no performer yet")).collect()
     };
     let none: Vec<String> = Vec::new();
-    for (action, inputs) in [
-        (
-            "aws:approve",
-            "{Approvers: ['arn:aws:iam::123456789012:user/a', b], MinRequiredApprovals: 2, Message: Go, NotificationArn: 'arn:aws:sns:eu-west-1:123456789012:Automation-x'}",
-        ),
-        (
-            "aws:assertAwsResourceProperty",
-            "{Service: rds, Api: DescribeDBInstances, DBInstanceIdentifier: x, PropertySelector: '$.DBInstances[0].DBInstanceStatus', DesiredValues: [available]}",
-        ),
-        (
-            "aws:waitForAwsResourceProperty",
-            "{Service: ec2, Api: DescribeInstanceStatus, InstanceIds: [i-1], PropertySelector: '$.InstanceStatuses..Status', DesiredValues: [ok, true]}",
-        ),
-        (
-            "aws:changeInstanceState",
-            "{InstanceIds: i-1, DesiredState: stopped, CheckStateOnly: true, Force: 'false'}",
-        ),
-        ("aws:copyImage", "{SourceRegion: a, SourceImageId: b, ImageName: c, Encrypted: true}"),
-        (
-            "aws:createImage",
-            "{InstanceId: a, ImageName: b, NoReboot: true, BlockDeviceMappings: [{DeviceName: x}]}",
-        ),
-        (
-            "aws:createStack",
-            "{StackName: s, TemplateURL: 'https://x/y', Capabilities: [CAPABILITY_IAM], Parameters: [{ParameterKey: a, ParameterValue: b}], TimeoutInMinutes: 5}",
-        ),
-        ("aws:createTags", "{ResourceIds: [a, b], Tags: [{Key: a, Value: b}]}"),
-        ("aws:deleteImage", "{ImageId: a}"),
-        ("aws:deleteStack", "{StackName: a, RetainResources: [b]}"),
-        ("aws:executeAwsApi", "{Service: ec2, Api: describe_instances, Filters: [{Name: a, Values: [b]}]}"),
-        ("aws:executeStateMachine", "{stateMachineArn: a, name: b, input: '{}'}"),
-        (
-            "aws:invokeLambdaFunction",
-            "{FunctionName: a, InvocationType: Event, LogType: Tail, InputPayload: {a: 1}}",
-        ),
-        ("aws:runInstances", "{ImageId: ami-1, MinInstanceCount: 1, MaxInstanceCount: '2', UserData: x}"),
-    ] {
+    for (action, inputs) in AWS_GOOD {
         assert_eq!(found(action, inputs), none, "{action}");
     }
-    for (action, inputs, expected) in [
-        (
-            "aws:approve",
-            "{Approvers: [a], MinRequiredApprovals: 2}",
-            "bad-value mainSteps[0].inputs.MinRequiredApprovals: 2 approvals cannot come from 1 approvers",
-        ),
-        (
-            "aws:approve",
-            "{Approvers: []}",
-            "bad-value mainSteps[0].inputs.Approvers: `Approvers` has at least 1 entries, found 0",
-        ),
-        (
-            "aws:approve",
-            "{Approvers: [a], NotificationArn: 'arn:aws:sns:a:1:other'}",
-            "bad-value mainSteps[0].inputs.NotificationArn: The name of the topic has to begin with `Automation`",
-        ),
-        (
-            "aws:assertAwsResourceProperty",
-            "{Service: a, Api: b, PropertySelector: x, DesiredValues: [y]}",
-            "bad-selector mainSteps[0].inputs.PropertySelector \"x\": A selector starts with `$`",
-        ),
-        (
-            "aws:waitForAwsResourceProperty",
-            "{Service: a, Api: b, PropertySelector: $.x, DesiredValues: y}",
-            "wrong-type mainSteps[0].inputs.DesiredValues: `DesiredValues` is a list, found the text \"y\"",
-        ),
-        (
-            "aws:changeInstanceState",
-            "{InstanceIds: [i-1], DesiredState: stoped}",
-            "bad-value mainSteps[0].inputs.DesiredState: `DesiredState` is one of running, stopped, terminated, found `stoped` (Did you mean `stopped`?)",
-        ),
-        (
-            "aws:copyImage",
-            "{SourceRegion: a, SourceImageId: b, ImageName: c, Encrypted: 5}",
-            "wrong-type mainSteps[0].inputs.Encrypted: `Encrypted` is true or false, found the number 5",
-        ),
-        (
-            "aws:createStack",
-            "{StackName: s}",
-            "missing-key mainSteps[0].inputs: aws:createStack needs `TemplateBody` or `TemplateURL`",
-        ),
-        (
-            "aws:createStack",
-            "{StackName: s, TemplateURL: a, TemplateBody: b}",
-            "bad-value mainSteps[0].inputs.TemplateURL key: `TemplateBody` and `TemplateURL` exclude each other",
-        ),
-        (
-            "aws:createTags",
-            "{ResourceIds: [a, b], Tags: [x], ResourceType: Parameter}",
-            "wrong-type mainSteps[0].inputs.Tags[0]: `Tags` is a list of mappings, found the text \"x\"",
-        ),
-        (
-            "aws:invokeLambdaFunction",
-            "{FunctionName: a, LogType: Head}",
-            "bad-value mainSteps[0].inputs.LogType: `LogType` is one of None, Tail, found `Head`",
-        ),
-        (
-            "aws:runInstances",
-            "{ImageId: a, MinInstanceCount: 0}",
-            "wrong-type mainSteps[0].inputs.MinInstanceCount: `MinInstanceCount` is a whole number of at least 1, found the number 0",
-        ),
-    ] {
-        assert_eq!(found(action, inputs).first().map(String::as_str), Some(expected), "{action}");
+    for (action, inputs, expected) in AWS_BAD {
+        assert_eq!(found(action, inputs).first().map(String::as_str), Some(*expected), "{action}");
     }
     assert_eq!(
         found("aws:createTags", "{ResourceIds: [a, b], Tags: [], ResourceType: Parameter}"),
@@ -615,5 +621,14 @@ fn what_systems_manager_passes_over_is_warned_of() {
         [
             "not-built parameters.I.default \"{{TARGET_ID}}\": Maintenance windows (`{{ TARGET_ID }}`) are not built yet"
         ]
+    );
+}
+
+/// Found by the fuzz target: the place of what is missing has to be there.
+#[test]
+fn a_step_without_inputs_is_told_so_at_the_step() {
+    assert_eq!(
+        steps("- {name: s, action: 'aws:sleep'}"),
+        ["missing-key mainSteps[0]: aws:sleep needs `Duration` or `Timestamp`"]
     );
 }

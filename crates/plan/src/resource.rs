@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::time::Duration;
 
-use mainstay_declare::{Component, Declared, HealthCheck, Integration, Service, TextOrSecret};
+use mainstay_declare::{
+    Component, Declared, EventSource, HealthCheck, Integration, Scheme, Service, TextOrSecret, Webhook,
+};
 use mainstay_model::{HostId, format_duration};
 use serde_json::{Map, Value, json};
 
@@ -202,6 +204,13 @@ impl Resources {
             own["integrations"] =
                 workload.integrations.iter().map(|(name, one)| (name.clone(), integration(one))).collect();
         }
+        if !workload.sources.is_empty() {
+            own["sources"] = workload.sources.iter().map(|(name, one)| (name.clone(), source(one))).collect();
+        }
+        if !workload.webhooks.is_empty() {
+            own["webhooks"] =
+                workload.webhooks.iter().map(|(name, one)| (name.clone(), webhook(one))).collect();
+        }
         out.put(ResourceKind::Workload, &workload.name, without_nulls(own));
         for (name, environment) in &workload.environments {
             let value = json!({
@@ -289,6 +298,39 @@ fn without_nulls(mut value: Value) -> Value {
         map.retain(|_, value| !value.is_null() && value.as_object().is_none_or(|map| !map.is_empty()));
     }
     value
+}
+
+/// A source of events, as plans compare it. Secrets are named by where they are.
+fn source(source: &EventSource) -> Value {
+    let signature = source.signature.as_ref();
+    without_nulls(json!({
+        "kind": source.kind.as_str(),
+        "token": source.token.as_ref().map(ToString::to_string),
+        "signature": signature.map(|signature| json!({
+            "secret": signature.secret.to_string(),
+            "scheme": match signature.scheme {
+                Scheme::Standard => "standard",
+                Scheme::Hex => "hmac-sha256-hex",
+                Scheme::Base64 => "hmac-sha256-base64",
+            },
+            "header": signature.header,
+            "prefix": signature.prefix,
+        })),
+        "type": source.event_type,
+        "id_header": source.id_header,
+    }))
+}
+
+/// A webhook, as plans compare it. Secrets are named by where they are.
+fn webhook(webhook: &Webhook) -> Value {
+    without_nulls(json!({
+        "url": webhook.url,
+        "secret": webhook.secret.as_ref().map(ToString::to_string),
+        "token": webhook.token.as_ref().map(ToString::to_string),
+        "headers": webhook.headers,
+        "timeout": format_duration(webhook.timeout),
+        "parallel": webhook.parallel,
+    }))
 }
 
 /// An integration, with the references of its secrets.

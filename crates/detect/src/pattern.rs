@@ -21,6 +21,7 @@ use serde_json::Value;
 
 mod compile;
 mod fold;
+mod near;
 mod set;
 mod solve;
 mod test;
@@ -89,6 +90,9 @@ pub struct Miss {
     pub found: Vec<Value>,
     /// Why that does not match.
     pub reason: Reason,
+    /// What is nearly right: the same text in another case, a number that is a text, a field that is somewhere else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub near: Option<String>,
     /// Of `$or`, what each alternative misses.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub alternatives: Vec<Vec<Miss>>,
@@ -153,27 +157,30 @@ impl Miss {
         write!(f, "\n{:1$}", "", depth * 2)?;
         match self.reason {
             Reason::Absent => {
-                write!(f, "{}: expected {}, the event has no such field", self.path, self.expected)
+                write!(f, "{}: expected {}, the event has no such field", self.path, self.expected)?;
             }
             Reason::Object => {
-                write!(f, "{}: expected {}, the event has an object there", self.path, self.expected)
+                write!(f, "{}: expected {}, the event has an object there", self.path, self.expected)?;
             }
             Reason::Differs => {
-                write!(f, "{}: expected {}, the event has {}", self.path, self.expected, found.join(", "))
+                write!(f, "{}: expected {}, the event has {}", self.path, self.expected, found.join(", "))?;
             }
             Reason::OtherElement => write!(
                 f,
                 "{}: {} is there, but not in the same list element as the other fields",
                 self.path, self.expected
-            ),
+            )?,
             Reason::NoAlternative => {
                 write!(f, "{}: none of the alternatives holds", self.path)?;
                 for (index, misses) in self.alternatives.iter().enumerate() {
                     write!(f, "\n{:1$}alternative {2}:", "", depth * 2 + 2, index + 1)?;
                     misses.iter().try_for_each(|miss| miss.write(f, depth + 2))?;
                 }
-                Ok(())
             }
+        }
+        match &self.near {
+            Some(near) => write!(f, " ({near})"),
+            None => Ok(()),
         }
     }
 }

@@ -90,3 +90,48 @@ fn all_refusals_are_reported_at_their_place() {
     let deep = (0..200).fold(json!(["x"]), |inner, _| json!({"a": inner}));
     assert_eq!(Pattern::parse(&deep).expect_err("too deep")[0].code, "pattern-too-deep");
 }
+
+#[test]
+fn near_misses_are_named() {
+    for (pattern, event, expected) in [
+        (
+            json!({"a": ["Prod"]}),
+            json!({"a": "prod"}),
+            r#"a: expected ["Prod"], the event has "prod" ("prod" differs in case only; `equals-ignore-case` takes both)"#,
+        ),
+        (
+            json!({"a": [5]}),
+            json!({"a": ["x", "5"]}),
+            r#"a: expected [5], the event has "x", "5" ("5" is a text, and the pattern has 5 without quotes)"#,
+        ),
+        (
+            json!({"a": ["true"]}),
+            json!({"a": true}),
+            r#"a: expected ["true"], the event has true (true is no text, and the pattern has it in quotes)"#,
+        ),
+        (
+            json!({"a": [{"numeric": [">", 1]}]}),
+            json!({"a": "7"}),
+            r#"a: expected [{"numeric":[">",1]}], the event has "7" ("7" is a text, and `numeric` compares numbers only)"#,
+        ),
+        (
+            json!({"a": [{"prefix": "Web"}]}),
+            json!({"a": "web-1"}),
+            r#"a: expected [{"prefix":"Web"}], the event has "web-1" ("web-1" begins so in another case; `equals-ignore-case` inside of `prefix` takes both)"#,
+        ),
+        (
+            json!({"detail": {"alarm": ["x"]}}),
+            json!({"detail": {"labels": [{"alarm": "x"}]}}),
+            r#"detail.alarm: expected ["x"], the event has no such field (the event has `detail.labels.alarm`)"#,
+        ),
+        (
+            json!({"detail": {"alarm": ["x"]}}),
+            json!({"Detail": {"Alarm": "x"}, "alarm": "x"}),
+            r#"detail.alarm: expected ["x"], the event has no such field (the event has `Detail.Alarm`)"#,
+        ),
+        (json!({"a": ["x"]}), json!({"a": "y"}), r#"a: expected ["x"], the event has "y""#),
+    ] {
+        let said = Pattern::parse(&pattern).expect("a pattern").explain(&event).to_string();
+        assert_eq!(said, format!("does not match\n  {expected}"));
+    }
+}

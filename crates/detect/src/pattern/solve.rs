@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::near;
 use super::test::{Scalar, Test};
 use super::{All, Leaf, Miss, Or, Pattern, Reason};
 
@@ -269,7 +270,11 @@ fn misses_of(all: &All, event: &Value, lists: &mut Lists) -> Vec<Miss> {
         } else {
             (Vec::new(), Reason::Absent)
         };
-        out.push(miss(leaf, found, reason));
+        let near = match reason {
+            Reason::Absent => near::of_place(leaf, event),
+            _ => near::of_values(leaf, &found),
+        };
+        out.push(Miss { near, ..miss(leaf, found, reason) });
     }
     for or in &all.ors {
         let alternatives: Vec<Vec<Miss>> =
@@ -280,6 +285,7 @@ fn misses_of(all: &All, event: &Value, lists: &mut Lists) -> Vec<Miss> {
                 expected: format!("one of {} alternatives", alternatives.len()),
                 found: Vec::new(),
                 reason: Reason::NoAlternative,
+                near: None,
                 alternatives,
             });
         }
@@ -300,5 +306,6 @@ fn other_elements(all: &All, event: &Value, lists: &mut Lists, out: &mut Vec<Mis
 }
 
 fn miss(leaf: &Leaf, found: Vec<Value>, reason: Reason) -> Miss {
-    Miss { path: leaf.path.clone(), expected: leaf.expected.clone(), found, reason, alternatives: Vec::new() }
+    let (path, expected) = (leaf.path.clone(), leaf.expected.clone());
+    Miss { path, expected, found, reason, near: None, alternatives: Vec::new() }
 }

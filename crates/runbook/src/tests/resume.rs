@@ -206,3 +206,21 @@ fn going_on_after_any_failure_comes_to_the_same_end() {
         }
     }
 }
+
+/// Held because a mutation of it survived.
+#[test]
+fn a_step_that_was_not_reached_is_not_taken_over() {
+    let document = document(
+        "schemaVersion: '0.3'\nparameters: {P: {type: String, default: x}}\nmainSteps:\n- {name: choose, action: 'aws:branch', inputs: {Default: d, Choices: [{NextStep: c, Variable: '{{ P }}', StringEquals: y}]}}\n- {name: c, action: 'aws:executeScript', inputs: {Runtime: bash, Script: c}}\n- {name: d, action: 'aws:executeScript', inputs: {Runtime: bash, Script: d}}",
+    );
+    let start = start(&document, &broken(&document, "d"), "d").expect("it can go on");
+    let taken: Vec<String> = start
+        .origin
+        .continues
+        .iter()
+        .flat_map(|continued| continued.steps.iter().map(|taken| taken.step.clone()))
+        .collect();
+    assert_eq!(taken, ["choose"]);
+    let driven = go_on(&document, &broken(&document, "d"), "d");
+    assert_eq!(line(&driven), "Success: choose Success, d Success");
+}

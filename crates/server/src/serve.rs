@@ -273,6 +273,22 @@ fn open_journal(config: &Config) -> Result<SqliteJournal, ServeError> {
     SqliteJournal::open(config.journal_dir(), options).map_err(ServeError::Journal)
 }
 
+/// The workloads as the journal wants them.
+fn wanted(journal: &dyn Journal, health: &Health) -> Result<Arc<Catalogue>, ServeError> {
+    let catalogue = Arc::new(Catalogue::default());
+    for revision in revisions::all(journal).map_err(ServeError::Journal)? {
+        match Active::load(&revision) {
+            Ok(active) => catalogue.put(active),
+            // Its services go on as the agents know them; the workload has to be applied again.
+            Err(error) => {
+                tracing::error!(%error, "a workload is left alone");
+                health.bad(&format!("workload {}", revision.workload), error.to_string());
+            }
+        }
+    }
+    Ok(catalogue)
+}
+
 /// Puts the parts together and starts the loops.
 fn wire(
     config: &Config,
@@ -283,17 +299,7 @@ fn wire(
     health: Health,
     loops: &Loops,
 ) -> Result<Arc<App>, ServeError> {
-    let catalogue = Arc::new(Catalogue::default());
-    for revision in revisions::all(journal.as_ref()).map_err(ServeError::Journal)? {
-        match Active::load(&revision) {
-            Ok(active) => catalogue.put(active),
-            // Its services go on as the agents know them; the workload has to be applied again.
-            Err(error) => {
-                tracing::error!(%error, "a workload is left alone");
-                health.bad(&format!("workload {}", revision.workload), error.to_string());
-            }
-        }
-    }
+    let catalogue = wanted(journal.as_ref(), &health)?;
     let hub = Hub::new(journal.clone(), clock.clone(), config.version.clone());
     hosts::remember(journal.as_ref(), &hub).map_err(ServeError::Journal)?;
     let querier = Querier::new(telemetry.clone());

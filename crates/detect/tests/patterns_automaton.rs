@@ -327,3 +327,24 @@ fn steps_are_shared_and_given_back() {
     assert_eq!(set.nodes(), 1);
     assert_eq!(set.matches_json(event, &mut scratch), Ok(vec![]));
 }
+
+#[test]
+fn pieces_of_wildcards_are_found_wherever_they_stand() {
+    for length in 1..=9_usize {
+        let piece = |n: usize| -> String { "abcdefghijkl"[n..n + 1].repeat(length) };
+        let mut set = PatternSet::new();
+        for n in 0..12 {
+            let pattern = json!({ "a": [{ "wildcard": format!("*{}*", piece(n)) }] });
+            // Long pieces are refused as too complex where they repeat; those that are not must be found.
+            if let Ok(pattern) = Pattern::parse(&pattern) {
+                set.add(n, pattern);
+            }
+        }
+        for (before, after) in (0..12).flat_map(|before| (0..12).map(move |after| (before, after))) {
+            for n in (0..12).filter(|n| set.get(n).is_some()) {
+                let text = format!("{}{}{}", "-".repeat(before), piece(n), "-".repeat(after));
+                assert_eq!(set.matches(&json!({ "a": text })), [&n], "{text}");
+            }
+        }
+    }
+}

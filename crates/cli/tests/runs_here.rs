@@ -424,6 +424,25 @@ fn a_run_that_was_left_can_be_cancelled() {
 }
 
 #[test]
+fn what_was_started_to_ignore_a_hangup_goes_on() {
+    let world = World::new(GATE);
+    let mut command = Command::new("nohup");
+    command.arg(env!("CARGO_BIN_EXE_mainstay")).args(["run", "doc.yaml", "--journal", "j"]);
+    command
+        .current_dir(world.folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let child = command.spawn().expect("it starts");
+    until("the step begins", || world.lines("count") == ["begun"]);
+    signal(&child, Signal::HUP);
+    std::fs::write(world.path("go"), "").expect("written");
+    let (code, _, stderr) = said(child);
+    assert_eq!(code, 0, "{stderr}");
+    assert_eq!(world.lines("count"), ["begun", "done", "after"]);
+}
+
+#[test]
 fn a_pause_is_left_and_gone_on_with() {
     let pause = "schemaVersion: '0.3'\nmainSteps:\n  - { name: p, action: 'aws:pause', inputs: {} }\n  - name: a\n    action: aws:executeScript\n    inputs: { Runtime: bash, Script: 'echo a >> {{ Folder }}/count' }\n";
     let world = World::new(pause);

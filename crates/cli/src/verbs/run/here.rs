@@ -298,21 +298,44 @@ fn waiting(world: &World) -> Result<Option<(RunId, AttemptId, WaitView)>, Failur
     Ok(None)
 }
 
-/// Signals that mean to this process that it is to end.
+/// Signals that mean to this process that it is to end, but for those that it was started to ignore, as by `nohup`.
 struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
+    interrupt: Option<Signal>,
+    terminate: Option<Signal>,
+    hangup: Option<Signal>,
 }
 
 impl Signals {
     fn new() -> Result<Self, Failure> {
-        let of = |kind| signal(kind).map_err(|error| Failure::local("Signals cannot be received", &error));
+        let ignored = ignored();
+        let of = |kind: SignalKind| {
+            if ignored & 1 << (kind.as_raw_value() - 1) != 0 {
+                return Ok(None);
+            }
+            signal(kind).map(Some).map_err(|error| Failure::local("Signals cannot be received", &error))
+        };
         Ok(Self {
             interrupt: of(SignalKind::interrupt())?,
             terminate: of(SignalKind::terminate())?,
             hangup: of(SignalKind::hangup())?,
         })
+    }
+}
+
+/// The signals that this process ignores, one bit each; none where the system does not say.
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let bits = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    bits.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok()).unwrap_or(0)
+}
+
+/// The next of a signal that is heard; never of one that is not.
+async fn next(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => {
+            signal.recv().await;
+        }
+        None => std::future::pending().await,
     }
 }
 
@@ -400,9 +423,9 @@ async fn watch(
             show.leave();
             let answer = tokio::select! {
                 answer = ask::ask(&wait) => answer?,
-                _ = signals.interrupt.recv() => ask::Answer::Leave,
-                _ = signals.terminate.recv() => ask::Answer::Leave,
-                _ = signals.hangup.recv() => ask::Answer::Leave,
+                () = next(&mut signals.interrupt) => ask::Answer::Leave,
+                () = next(&mut signals.terminate) => ask::Answer::Leave,
+                () = next(&mut signals.hangup) => ask::Answer::Leave,
                 // A pause may run out of time while nobody answers.
                 Ok(()) = head.changed() => continue,
             };
@@ -424,7 +447,7 @@ async fn watch(
             },
             _ = tick.tick(), if show.is_drawn() => {}
             Some(text) = notices.recv() => show.say(&text),
-            _ = signals.interrupt.recv() => {
+            () = next(&mut signals.interrupt) => {
                 if told.cancelled {
                     return Ok(Left::Interrupted);
                 }
@@ -435,8 +458,8 @@ async fn watch(
                 }
                 show.say("cancelling: the step that goes on is stopped, and what it names for that follows; Ctrl-C again leaves the run as it is");
             }
-            _ = signals.terminate.recv() => return Ok(Left::Interrupted),
-            _ = signals.hangup.recv() => return Ok(Left::Interrupted),
+            () = next(&mut signals.terminate) => return Ok(Left::Interrupted),
+            () = next(&mut signals.hangup) => return Ok(Left::Interrupted),
             broke = engine.ended(id) => {
                 let run = find(world, id)?;
                 if !run.status.is_over() {

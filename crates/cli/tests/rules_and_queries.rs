@@ -87,7 +87,7 @@ fn a_failure_is_explained_and_hides_no_other() {
         "FAIL  more/b_test.yml: unnamed#1\n      line 11: ",
         "        - up 2\n        + up 1\n",
         "ok    more/b_test.yml: unnamed#2\n",
-        "FAIL  more/c-test.yaml: its rule files have problems\n",
+        "FAIL  more/c-test.yaml: what it tests has problems\n",
         "\n1 passed, 5 failed in 3 files\n",
     ] {
         assert!(stdout.contains(part), "{part:?} is missing in\n{stdout}");

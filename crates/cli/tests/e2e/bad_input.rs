@@ -72,7 +72,10 @@ fn data_directories_that_cannot_be_used_are_refused() {
     }
     // The build's folder may be one that only root can enter.
     let program = world.dir().join("mainstay");
-    std::fs::copy(binary(), &program).expect("copied");
+    // Copied by a process of its own: a child that another test starts meanwhile would hold the file open for writing.
+    let mut copy = std::process::Command::new("cp");
+    copy.arg(binary()).arg(&program);
+    run(copy).is(0, &[]);
     let mut command = mainstay(&program);
     command.args(["server", "--http", "127.0.0.1:0", "--otlp-http", "off", "--otlp-grpc", "off", "--data"]);
     command.arg(&private).current_dir("/").uid(65_534).gid(65_534);

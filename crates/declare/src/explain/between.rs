@@ -35,13 +35,15 @@ macro_rules! wait {
 }
 
 macro_rules! call {
-    ($action:literal) => {
+    ($action:literal, $more:literal) => {
         (
             "runbooks/call.yaml",
             concat!(
                 "schemaVersion: '0.3'\nmainSteps:\n  - name: call\n    action: ",
                 $action,
-                "\n    inputs: { DocumentName: settle, InstanceIds: [app-1] }\n"
+                "\n    inputs: { DocumentName: settle",
+                $more,
+                " }\n"
             ),
         )
     };
@@ -277,8 +279,8 @@ pub(super) const TEXTS: &[Text] = &[
     Text {
         code: "wrong-language",
         why: "Automation documents (schema version 0.3) are run by the server, step by step; Command documents (1.2, 2.0, 2.2) are run by hosts. Each is run by an action of its own.",
-        wrong: Example::Directory(&[SHOP, SETTLE, call!("aws:runCommand")]),
-        right: Example::Directory(&[SHOP, SETTLE, call!("aws:executeAutomation")]),
+        wrong: Example::Directory(&[SHOP, SETTLE, call!("aws:runCommand", ", InstanceIds: [app-1]")]),
+        right: Example::Directory(&[SHOP, SETTLE, call!("aws:executeAutomation", "")]),
     },
     Text {
         code: "unknown-procedure",

@@ -35,9 +35,6 @@ pub const EXACT: u32 = 4;
 /// So many calls may wait for one target. More are dead letters at once: nothing is lost, and memory has an end.
 pub const MAX_QUEUED: usize = 100_000;
 
-/// So many calls at the most are given up at a time.
-const MAX_OVER: usize = 4096;
-
 /// So many keys of a throttle are kept for one trigger. For a further one, the window that ends first is closed early.
 pub const MAX_WINDOWS: usize = 10_000;
 
@@ -160,27 +157,6 @@ impl Lane {
     }
 }
 
-/// Room for calls that several targets share.
-#[derive(Debug, Default)]
-struct Pool {
-    /// Calls that are being made.
-    flying: usize,
-    /// How many there may be, by the target that asked last.
-    limit: usize,
-    /// Lanes that found no room. They stand here instead of in the round, so that a full pool costs the others nothing.
-    parked: VecDeque<LaneId>,
-}
-
-/// What became of a lane's turn.
-enum Turn {
-    /// It may have more to do without any further input.
-    Stays,
-    /// It has nothing to do until something else happens.
-    Leaves,
-    /// It waits for room in this pool.
-    Parked(Arc<str>),
-}
-
 /// What calls there are, and what comes next for them.
 #[derive(Debug, Default)]
 pub struct Delivery {
@@ -192,8 +168,8 @@ pub struct Delivery {
     timers: BTreeSet<(Timestamp, u64)>,
     windows: BTreeMap<Arc<TriggerId>, BTreeMap<String, Timestamp>>,
     runs: BTreeMap<String, u64>,
-    /// What targets share, by its name.
-    pools: BTreeMap<Arc<str>, Pool>,
+    /// Calls that are being made, by pool.
+    pools: BTreeMap<Arc<str>, usize>,
     next_handle: u64,
 }
 
@@ -633,68 +609,53 @@ impl Delivery {
             self.enter(&lane);
         }
         let (mut attempts, mut over) = (Vec::new(), Vec::new());
-        loop {
-            self.unpark();
-            let mut idle = 0;
-            let before = (attempts.len(), over.len());
-            while attempts.len() < room && idle < self.round.len() && over.len() <= MAX_OVER {
-                let Some(id) = self.round.pop_front() else { break };
-                let made = attempts.len();
-                match self.take_turn(&id, now, &mut attempts, &mut over) {
-                    Turn::Stays => {
-                        self.round.push_back(id);
-                        idle = if attempts.len() > made { 0 } else { idle + 1 };
-                    }
-                    Turn::Leaves => {
-                        if let Some(lane) = self.lanes.get_mut(&id) {
-                            lane.in_round = false;
-                        }
-                    }
-                    Turn::Parked(pool) => self.pools.entry(pool).or_default().parked.push_back(id),
-                }
+        let mut idle = 0;
+        while attempts.len() < room && idle < self.round.len() {
+            let Some(id) = self.round.pop_front() else { break };
+            let before = attempts.len();
+            let stays = self.take_turn(&id, now, &mut attempts, &mut over);
+            if attempts.len() > before || over.len() > 4096 {
+                idle = 0;
+            } else {
+                idle += 1;
             }
-            // A lane that came back to the round may have left the room in its pool to the next one.
-            let is_done = attempts.len() >= room || over.len() > MAX_OVER;
-            if is_done || before == (attempts.len(), over.len()) {
-                return (attempts, over);
+            if stays {
+                self.round.push_back(id);
+            } else if let Some(lane) = self.lanes.get_mut(&id) {
+                lane.in_round = false;
+            }
+            if over.len() > 4096 {
+                break;
             }
         }
+        (attempts, over)
     }
 
-    /// Lets as many lanes back into the round as there is room in their pools. They have waited, so they are next.
-    fn unpark(&mut self) {
-        for pool in self.pools.values_mut() {
-            let room = pool.limit.saturating_sub(pool.flying).min(pool.parked.len());
-            pool.parked.drain(..room).rev().for_each(|id| self.round.push_front(id));
-        }
-        self.pools.retain(|_, pool| pool.flying > 0 || !pool.parked.is_empty());
-    }
-
-    /// One lane's turn.
+    /// One lane's turn. Whether it may have more to do without any further input.
     fn take_turn(
         &mut self,
         id: &LaneId,
         now: Timestamp,
         attempts: &mut Vec<Attempt>,
         over: &mut Vec<(u64, Outcome)>,
-    ) -> Turn {
-        let Some(lane) = self.lanes.get_mut(id) else { return Turn::Leaves };
-        let Some(handle) = lane.queue.front().copied() else { return Turn::Leaves };
+    ) -> bool {
+        let Some(lane) = self.lanes.get_mut(id) else { return false };
+        let Some(handle) = lane.queue.front().copied() else { return false };
         let Some(definition) = self.definitions.get(&id.0) else {
             lane.queue.pop_front();
             lane.flying += 1;
             over.push((handle, Outcome::gone("the trigger is no longer declared")));
-            return Turn::Stays;
+            return true;
         };
         let Some(duty) = definition.targets.get(&*id.1) else {
             lane.queue.pop_front();
             lane.flying += 1;
             over.push((handle, Outcome::gone("the target is no longer declared")));
-            return Turn::Stays;
+            return true;
         };
         let Some(call) = self.calls.get_mut(&handle) else {
             lane.queue.pop_front();
-            return Turn::Stays;
+            return true;
         };
         let is_old = now.since(call.since) > duty.retry.max_age;
         let is_tried = call.attempts > duty.retry.retries;
@@ -702,7 +663,7 @@ impl Delivery {
             lane.queue.pop_front();
             lane.flying += 1;
             over.push((handle, if is_tried { Outcome::TriedOut } else { Outcome::TooOld }));
-            return Turn::Stays;
+            return true;
         }
         let one_by_one = definition.handling.concurrency != Concurrency::Allow;
         let limit = if one_by_one { 1 } else { duty.parallel.max(1) };
@@ -711,15 +672,15 @@ impl Delivery {
             || lane.flying >= limit
             || (one_by_one && (lane.running.is_some() || !lane.waiting.is_empty()))
         {
-            return Turn::Leaves;
+            return false;
         }
         if let Some(pool) = &duty.pool {
-            let found = self.pools.entry(pool.clone()).or_default();
-            found.limit = duty.parallel.max(1);
-            if found.flying >= found.limit {
-                return Turn::Parked(pool.clone());
+            let flying = self.pools.entry(pool.clone()).or_default();
+            if *flying >= duty.parallel.max(1) {
+                // There is room again when one of another lane is through, which does not enter this one.
+                return true;
             }
-            found.flying += 1;
+            *flying += 1;
             call.pool = Some(pool.clone());
         }
         lane.queue.pop_front();
@@ -734,6 +695,6 @@ impl Delivery {
             replay: call.replay.clone(),
             exact: !duty.repeatable && duty.retry.retries < EXACT,
         });
-        if lane.queue.is_empty() { Turn::Leaves } else { Turn::Stays }
+        !lane.queue.is_empty()
     }
 }

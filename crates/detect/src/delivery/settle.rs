@@ -92,8 +92,8 @@ impl Delivery {
             if let Some(lane) = self.lanes.get_mut(&call.lane) {
                 lane.flying = lane.flying.saturating_sub(1);
             }
-            if let Some(pool) = call.pool.take().and_then(|pool| self.pools.get_mut(&pool)) {
-                pool.flying = pool.flying.saturating_sub(1);
+            if let Some(flying) = call.pool.take().and_then(|pool| self.pools.get_mut(&pool)) {
+                *flying = flying.saturating_sub(1);
             }
             records.leave(&call.origin);
             let tried = call.attempts + 1;

@@ -200,39 +200,6 @@ fn pools_are_shared() {
 }
 
 #[test]
-fn room_in_a_pool_that_one_target_does_not_take_goes_to_the_next() {
-    let mut world = World::new(&[]);
-    let duty = |retry| Duty { retry, parallel: 1, pool: Some("chat".into()), repeatable: false };
-    let definition = |retry| Definition {
-        enabled: true,
-        handling: Handling::default(),
-        targets: BTreeMap::from([("t".to_owned(), duty(retry))]),
-    };
-    let named = |name: &str, retry| (Arc::new(id(name)), definition(retry));
-    let patient = RetryPolicy::default();
-    world.machine.define([named("a", patient), named("b", policy(5, 60)), named("c", patient)].into());
-    world.matched(&[("a", 1), ("b", 2), ("b", 3), ("c", 4), ("a", 5)], at(0));
-    world.matched(&[("c", 6)], at(0));
-    let first = world.due(at(0));
-    assert_eq!(names(&first), ["a-1"]);
-    assert!(world.due(at(10)).is_empty(), "the pool is full");
-    // When there is room again, what b has waits for too long already: another one takes the place, and nobody is
-    // forgotten.
-    world.told(&first[0], good(), at(100));
-    let mut seen = Vec::new();
-    for second in 100..103 {
-        let attempts = world.due(at(second));
-        assert_eq!(attempts.len(), 1, "one at a time, and always one: {seen:?}");
-        world.told(&attempts[0], good(), at(second));
-        seen.extend(names(&attempts));
-    }
-    seen.sort_unstable();
-    assert_eq!(seen, ["a-5", "c-4", "c-6"]);
-    assert!(world.machine.is_empty());
-    assert_eq!(world.dead.keys().collect::<Vec<_>>(), ["b-2", "b-3"]);
-}
-
-#[test]
 fn a_call_is_tried_again_and_then_given_up() {
     let triggers = [("a", handling(Concurrency::Allow), policy(2, 3600))];
     let mut world = World::new(&triggers);

@@ -9,6 +9,7 @@ use crate::document::{Language, Step, Timeout, Work};
 use crate::effect::{AttemptId, EffectKind, Outcome, seconds};
 use crate::inputs;
 use crate::library;
+use crate::reader::json_bytes;
 use crate::reference::{Reference, interpolate, interpolate_map};
 
 /// What an attempt is to do, until when it sleeps, and when it has to be over.
@@ -126,14 +127,7 @@ fn missing_output(record: &crate::run::StepRecord, output: &str) -> String {
 
 /// An outcome whose outputs can be journalled.
 pub(super) fn bounded(outcome: Outcome) -> Outcome {
-    let size = outcome.outputs().map_or(0, |outputs| {
-        // Writing to a counter: the text itself is not needed.
-        let mut counter = Counter(0);
-        match serde_json::to_writer(&mut counter, outputs) {
-            Ok(()) => counter.0,
-            Err(_) => usize::MAX,
-        }
-    });
+    let size = outcome.outputs().map_or(0, json_bytes);
     if size <= MAX_OUTPUT_BYTES {
         return outcome;
     }
@@ -143,17 +137,4 @@ pub(super) fn bounded(outcome: Outcome) -> Outcome {
         Outcome::Cancelled | Outcome::Unknown { .. } => "Its".to_owned(),
     };
     Outcome::failed(format!("{what} outputs have {size} bytes, at most {MAX_OUTPUT_BYTES} can be kept"))
-}
-
-struct Counter(usize);
-
-impl std::io::Write for Counter {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0 += bytes.len();
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use crate::document::{Document, Language, Parameter, describe};
 use crate::library::{AttachedFile, Library, Needs};
-use crate::reader::Reader;
+use crate::reader::{Reader, json_bytes};
 use crate::reference::{Reference, whole};
 
 /// The keys of a document.
@@ -30,6 +30,10 @@ const KEYS: [&str; 8] = [
     "files",
 ];
 
+/// The most bytes of a document's content that Systems Manager takes. Counted as JSON without spaces, so a document that
+/// is told so is too large however it is written.
+const MAX_CONTENT_BYTES: usize = 64 << 10;
+
 /// The further keys of a change template.
 const CHANGE_TEMPLATE_KEYS: [&str; 4] =
     ["templateInformation", "emergencyChange", "autoApprovable", "executableRunBooks"];
@@ -39,6 +43,17 @@ pub(crate) use command::PLATFORM;
 pub(crate) fn document(value: &Value) -> Result<Document, Vec<Problem>> {
     let mut problems = Vec::new();
     let document = read(value, &mut problems);
+    let bytes = json_bytes(value);
+    if bytes > MAX_CONTENT_BYTES {
+        problems.push(
+            Problem::warning(
+                "too-large",
+                Vec::new(),
+                format!("Systems Manager takes documents of at most {MAX_CONTENT_BYTES} bytes, this one has {bytes} or more"),
+            )
+            .help("It runs here; to be of use there too, put scripts into attached files"),
+        );
+    }
     let refused = problems.iter().any(|problem| problem.severity == Severity::Error);
     match document {
         Some(mut document) if !refused => {
@@ -183,11 +198,8 @@ fn assume_role(map: &Map<String, Value>, parameters: &Parameters, reader: &mut R
                 );
             }
         }
-        Some(Reference::Named { space, .. }) if space == "ssm" => reader.push(Problem::error(
-            "bad-reference",
-            path,
-            "`assumeRole` cannot refer to the parameter store",
-        )),
+        // Reported with the references.
+        Some(Reference::Named { space, .. }) if space == "ssm" => {}
         _ => reader.not_built(path, "Running with an AWS role is"),
     }
     Some(role)

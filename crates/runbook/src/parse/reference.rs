@@ -242,8 +242,12 @@ pub(super) fn named(space: &str, name: &str) -> Option<Problem> {
             Some(Problem::error("bad-reference", Vec::new(), "A default cannot refer to a variable"))
         }
         ("ssm" | "ssm-secure", _) => Some(
-            Problem::error("bad-reference", Vec::new(), "Steps cannot refer to the parameter store")
-                .help("Refer to it in a parameter's default"),
+            Problem::error(
+                "bad-reference",
+                Vec::new(),
+                "Only the default of a parameter can refer to the parameter store",
+            )
+            .help("Refer to it in a parameter's default"),
         ),
         ("global", _) => unknown("Known are DATE, DATE_TIME, REGION, ACCOUNT_ID and AWS_PARTITION"),
         ("automation", _) => unknown("Known is EXECUTION_ID"),

@@ -11,6 +11,7 @@ mod machine;
 mod properties;
 mod refusals;
 mod resume;
+mod sheet;
 
 use mainstay_model::HostId;
 use serde_json::{Map, Value};

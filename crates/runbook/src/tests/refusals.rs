@@ -248,7 +248,7 @@ reference-order mainSteps[0].inputs.InputPayload.z "{{ b.Payload }}": Step `b` c
 bad-reference mainSteps[0].inputs.InputPayload.{{Host}} key: A key cannot hold a reference
 unknown-reference mainSteps[0].inputs.Script "{{ Hots }}": There is no parameter `Hots`; in this script it stays as it is (Did you mean `Host`?)
 unknown-reference mainSteps[0].inputs.Script "{{ variable:x }}": There is no variable `x`; in this script it stays as it is (Variables are declared under `variables`, beside `parameters`)
-bad-reference mainSteps[2].inputs.Duration "{{ ssm:/a }}": Steps cannot refer to the parameter store (Refer to it in a parameter's default)
+bad-reference mainSteps[2].inputs.Duration "{{ ssm:/a }}": Only the default of a parameter can refer to the parameter store (Refer to it in a parameter's default)
 not-built mainSteps[3].inputs.Duration "{{ global:REGION }}": `global:REGION` is not built yet: it is known only where AWS actions run
 unknown-reference mainSteps[3].inputs.Duration "{{ global:DAY }}": There is no `global:DAY` (Known are DATE, DATE_TIME, REGION, ACCOUNT_ID and AWS_PARTITION)
 unknown-reference mainSteps[3].inputs.Duration "{{ automation:X }}": There is no `automation:X` (Known is EXECUTION_ID)

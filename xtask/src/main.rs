@@ -17,6 +17,7 @@ Commands:
   test          install what the tests need where allowed, then run every check that a change must pass
   build-shop    build the example's services and put them into examples/shop/bin [--release]
   bench         build and run the benchmarks
+  openapi       write the API's document, crates/api/openapi.json, anew from the code
   pictures      the example's documentation as Chromium shows it, into target/pictures [SITE] [--keep: and into docs/images]";
 
 /// The example's programs, as its workload file names them.
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         Some("test") => test(),
         Some("build-shop") => build(&["shop"], rest.iter().any(|argument| argument == "--release")),
         Some("bench") => cargo(&["bench", "--package", "mainstay-bench"]),
+        Some("openapi") => openapi(),
         Some("pictures") => pictures(rest),
         Some("help" | "--help" | "-h") => {
             println!("{USAGE}");
@@ -82,6 +84,15 @@ fn run(command: &mut Command) -> Outcome {
 fn cargo(arguments: &[&str]) -> Outcome {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     run(Command::new(cargo).args(arguments).env("CARGO_TARGET_DIR", target_dir()?))
+}
+
+/// Writes the API's document: the test that holds it to the code does, when it is asked to.
+fn openapi() -> Outcome {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    run(Command::new(cargo)
+        .args(["test", "--package", "mainstay-server", "--test", "openapi", "--", "checked_in"])
+        .env("CARGO_TARGET_DIR", target_dir()?)
+        .env("UPDATE", "1"))
 }
 
 /// Builds these packages and copies the example's services to where its workload file starts them from. One call of

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::DiagnosticView;
 
 /// Where the files came from, as the version control there says. The caller's word.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct GitView {
     /// The full commit.
     pub commit: String,
@@ -18,7 +18,7 @@ pub struct GitView {
 }
 
 /// What a plan would do.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct PlanView {
     /// The workload.
     pub workload: String,
@@ -38,6 +38,7 @@ pub struct PlanView {
     pub holds: Vec<String>,
     /// Where what runs differs from the wanted revision, in the plan crate's own shape. It is not part of the plan.
     #[serde(default)]
+    #[schema(required = true)]
     pub drift: Value,
     /// Components for which there is no host now, with the reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -51,7 +52,7 @@ pub struct PlanView {
 }
 
 /// One line of a workload's history.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct ChangeSummary {
     /// Its id.
     pub id: String,
@@ -71,9 +72,11 @@ pub struct ChangeSummary {
     /// Whether it is over.
     pub finished: bool,
     /// When it was asked for.
+    #[schema(value_type = super::Time)]
     pub started_at: Timestamp,
     /// When it was over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<super::Time>)]
     pub ended_at: Option<Timestamp>,
     /// Who asked for it.
     pub by: String,
@@ -97,13 +100,14 @@ pub struct ChangeSummary {
 }
 
 /// A change with its plan and what became of each step.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct ChangeDetail {
     /// The line of it in the history.
     #[serde(flatten)]
     pub summary: ChangeSummary,
     /// Its plan, in the plan's own format. Null for what was applied before changes were recorded.
     #[serde(default)]
+    #[schema(required = true)]
     pub plan: Value,
     /// Its steps, in the order of the waves.
     pub actions: Vec<ActionView>,
@@ -118,7 +122,7 @@ pub struct ChangeDetail {
 }
 
 /// One step of a change.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct ActionView {
     /// What it is done to (`web-1/checkout`).
     pub address: String,
@@ -134,7 +138,7 @@ pub struct ActionView {
 }
 
 /// Who decided about a change that was held.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct DecisionView {
     /// `approved` or `refused`.
     pub decision: String,
@@ -143,6 +147,7 @@ pub struct DecisionView {
     /// Whether that is who asked for the change.
     pub own: bool,
     /// When.
+    #[schema(value_type = super::Time)]
     pub at: Timestamp,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -150,7 +155,7 @@ pub struct DecisionView {
 }
 
 /// Approves or refuses a change that is held, or stops one that is running.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Decide {
     /// Why.
@@ -162,7 +167,7 @@ pub struct Decide {
 }
 
 /// A revision with its files.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct RevisionDetail {
     /// The workload.
     pub workload: String,
@@ -178,6 +183,7 @@ pub struct RevisionDetail {
     /// The directory on the hosts.
     pub directory: String,
     /// When it was applied, or proposed if it never was.
+    #[schema(value_type = super::Time)]
     pub at: Timestamp,
     /// By whom.
     pub by: String,

@@ -3,7 +3,7 @@
 use super::DiagnosticView;
 
 /// What kind of failure it is; decides the HTTP status, and the exit code of the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ErrorKind {
     /// The request is not understood (400).
@@ -56,7 +56,7 @@ impl ErrorKind {
 }
 
 /// The body of every answer that is not a success.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct ErrorBody {
     /// The kind, as a relative URI reference (`/problems/not-found`).
     #[serde(rename = "type")]

@@ -4,7 +4,7 @@ use mainstay_model::{Actor, Event, Tags, Timestamp};
 use serde_json::Value;
 
 /// One journal event.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct EventView {
     /// Always `1.0`.
     pub specversion: String,
@@ -19,17 +19,21 @@ pub struct EventView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
     /// When.
+    #[schema(value_type = super::Time)]
     pub time: Timestamp,
     /// When it came in, for an event from outside.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<super::Time>)]
     pub received: Option<Timestamp>,
     /// Who did it.
+    #[schema(value_type = String, example = "person:operator")]
     pub actor: Actor,
     /// The workload it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workload: Option<String>,
     /// Tags of the subject.
     #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    #[schema(value_type = BTreeMap<String, String>)]
     pub tags: Tags,
     /// The event that led to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -45,6 +49,7 @@ pub struct EventView {
     pub hash: String,
     /// What is known about it.
     #[serde(default)]
+    #[schema(required = true)]
     pub data: Value,
 }
 
@@ -72,9 +77,9 @@ impl From<&Event> for EventView {
     }
 }
 
-/// An event from outside: the CloudEvents attributes a sender sets, in structured JSON.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+/// An event from outside: the CloudEvents attributes a sender sets, in structured JSON. Extension attributes may stand
+/// beside them and are kept.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct NewEvent {
     /// Must be `1.0`.
     pub specversion: String,
@@ -90,6 +95,7 @@ pub struct NewEvent {
     pub subject: Option<String>,
     /// When; the time of arrival if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<super::Time>)]
     pub time: Option<Timestamp>,
     /// The workload it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -100,4 +106,57 @@ pub struct NewEvent {
     /// What is known about it.
     #[serde(default)]
     pub data: Value,
+}
+
+/// The answer to events that were taken in, as they were sent.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(untagged)]
+pub enum Appended {
+    /// Of one event.
+    One(Box<EventView>),
+    /// Of a batch.
+    Many(AppendedMany),
+}
+
+/// The events of a batch, in its order.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+pub struct AppendedMany {
+    /// Where each of them is in the journal now.
+    pub events: Vec<AppendedOne>,
+}
+
+/// Where an event is in the journal.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+pub struct AppendedOne {
+    /// Its id.
+    pub id: String,
+    /// Its source.
+    pub source: String,
+    /// Its place.
+    pub seq: u64,
+}
+
+/// The answer to entries of EventBridge, in its words.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct EntriesAnswer {
+    /// How many were refused.
+    pub failed_entry_count: usize,
+    /// What became of each.
+    pub entries: Vec<EntryAnswer>,
+}
+
+/// What became of an entry.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "PascalCase")]
+pub struct EntryAnswer {
+    /// The event's id, if it was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_id: Option<String>,
+    /// Why it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_code: Option<String>,
+    /// The same in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_message: Option<String>,
 }

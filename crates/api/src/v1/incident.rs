@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use mainstay_model::Timestamp;
 
 /// One alarm with one set of labels.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct AlarmView {
     /// The workload whose rule it is.
     pub workload: String,
@@ -22,6 +22,7 @@ pub struct AlarmView {
     pub value: Option<f64>,
     /// Since when it is in this state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<super::Time>)]
     pub since: Option<Timestamp>,
     /// Why its evaluation failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -29,7 +30,7 @@ pub struct AlarmView {
 }
 
 /// One line of the list of incidents.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct IncidentSummary {
     /// Its id.
     pub id: String,
@@ -40,9 +41,11 @@ pub struct IncidentSummary {
     /// `open` or `resolved`.
     pub status: String,
     /// When it was opened.
+    #[schema(value_type = super::Time)]
     pub opened_at: Timestamp,
     /// When it was resolved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<super::Time>)]
     pub resolved_at: Option<Timestamp>,
     /// Its alarms with their states.
     pub alarms: BTreeMap<String, String>,
@@ -54,7 +57,7 @@ pub struct IncidentSummary {
 }
 
 /// An incident with its story.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct IncidentDetail {
     /// The line of the list.
     #[serde(flatten)]
@@ -72,20 +75,24 @@ pub struct IncidentDetail {
 }
 
 /// How long an incident's stages took; absent means unknown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct TimesView {
     /// From the start of the disturbance to the first firing alarm, in milliseconds.
+    #[schema(required = true)]
     pub to_detect_ms: Option<u64>,
     /// From the firing alarm to the first action, in milliseconds.
+    #[schema(required = true)]
     pub to_respond_ms: Option<u64>,
     /// From the start of the disturbance to recovery, in milliseconds.
+    #[schema(required = true)]
     pub to_recover_ms: Option<u64>,
 }
 
 /// One line of a timeline.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct TimelineEntry {
     /// When.
+    #[schema(value_type = super::Time)]
     pub at: Timestamp,
     /// Milliseconds since the incident's start; negative before it.
     pub offset_ms: i64,

@@ -6,7 +6,7 @@ use mainstay_model::Timestamp;
 use serde_json::{Map, Value};
 
 /// A request to start a procedure.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StartRun {
     /// The workload whose procedure it is; may be left out when there is only one workload.
@@ -23,7 +23,7 @@ pub struct StartRun {
 }
 
 /// A request to go on with a run that is over.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResumeRun {
     /// The step to begin with.
@@ -33,8 +33,36 @@ pub struct ResumeRun {
     pub client_token: Option<String>,
 }
 
+/// Why a run is cancelled.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CancelRun {
+    /// Why; part of the record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// What a person says of an attempt whose outcome is unknown, or of a pause.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields, tag = "decision", rename_all = "snake_case")]
+pub enum DecideRun {
+    /// It worked.
+    Succeeded {
+        /// Its outputs, as far as they are known.
+        #[serde(default)]
+        outputs: Map<String, Value>,
+    },
+    /// It failed.
+    Failed {
+        /// Why.
+        message: String,
+    },
+    /// It may safely be done again.
+    Retry {},
+}
+
 /// One line of the list of runs.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct RunSummary {
     /// Its id.
     pub id: String,
@@ -48,9 +76,11 @@ pub struct RunSummary {
     /// Whether it will change no more.
     pub finished: bool,
     /// When it started.
+    #[schema(value_type = super::Time)]
     pub started_at: Timestamp,
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<super::Time>)]
     pub ended_at: Option<Timestamp>,
     /// The step it is at, or ended at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -63,7 +93,7 @@ pub struct RunSummary {
 }
 
 /// A run with its steps.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct RunDetail {
     /// The line of the list.
     #[serde(flatten)]
@@ -81,6 +111,7 @@ pub struct RunDetail {
     pub cause: Option<String>,
     /// The digest of the document it is pinned to.
     #[serde(default)]
+    #[schema(required = true)]
     pub digest: String,
     /// Its outputs, once it has ended.
     pub outputs: Map<String, Value>,
@@ -95,7 +126,7 @@ pub struct RunDetail {
 }
 
 /// What a run waits for.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct WaitView {
     /// The step.
     pub step: String,
@@ -108,7 +139,7 @@ pub struct WaitView {
 }
 
 /// What a running command wrote last.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct OutputView {
     /// The step it belongs to.
     pub step: String,
@@ -119,14 +150,16 @@ pub struct OutputView {
 }
 
 /// One try of a step.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct AttemptView {
     /// Its id, which is its idempotency key.
     pub id: String,
     /// When it began.
+    #[schema(value_type = super::Time)]
     pub started_at: Timestamp,
     /// When it was over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<super::Time>)]
     pub ended_at: Option<Timestamp>,
     /// `succeeded`, `failed`, `timed out`, `cancelled` or `unknown`; nothing while it goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -149,7 +182,7 @@ pub struct AttemptView {
 }
 
 /// One step of a run.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct StepView {
     /// Its name in the document.
     pub name: String,
@@ -159,9 +192,11 @@ pub struct StepView {
     pub status: String,
     /// When it was reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<super::Time>)]
     pub started_at: Option<Timestamp>,
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<super::Time>)]
     pub ended_at: Option<Timestamp>,
     /// How often it was tried.
     pub attempts: u32,
@@ -197,7 +232,7 @@ pub struct StepView {
 }
 
 /// One command that a step sent to a host.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct CommandView {
     /// The command's id, which is its idempotency key.
     pub id: String,

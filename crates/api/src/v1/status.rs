@@ -2,14 +2,22 @@
 
 use mainstay_model::{Tags, Timestamp};
 
+/// That the server answers, and nothing about what it does.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+pub struct Alive {
+    /// Always `ok`.
+    pub status: String,
+}
+
 /// What the server says of itself.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct Status {
     /// The version of the server.
     pub version: String,
     /// Its process id.
     pub pid: u32,
     /// When it started.
+    #[schema(value_type = super::Time)]
     pub started_at: Timestamp,
     /// The newest journal event.
     pub journal_seq: u64,
@@ -28,13 +36,14 @@ pub struct Status {
 }
 
 /// One workload at a glance.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct WorkloadStatus {
     /// Its name.
     pub workload: String,
     /// The revision that is wanted.
     pub revision: String,
     /// When that was applied.
+    #[schema(value_type = super::Time)]
     pub applied_at: Timestamp,
     /// Services that are ready, of those that should be.
     pub services_ready: usize,
@@ -51,7 +60,7 @@ pub struct WorkloadStatus {
 }
 
 /// One priority's measure.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct MeasureView {
     /// The goal.
     pub goal: String,
@@ -66,19 +75,22 @@ pub struct MeasureView {
     pub value: Option<f64>,
     /// Since when it is in this state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<super::Time>)]
     pub since: Option<Timestamp>,
 }
 
 /// One host.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct HostView {
     /// Its id.
     pub id: String,
     /// Its tags.
+    #[schema(value_type = BTreeMap<String, String>)]
     pub tags: Tags,
     /// Whether its agent is connected now.
     pub connected: bool,
     /// When the agent was last heard of.
+    #[schema(value_type = super::Time)]
     pub last_seen: Timestamp,
     /// The agent's version.
     pub version: String,
@@ -87,7 +99,7 @@ pub struct HostView {
 }
 
 /// One service on one host.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct ServiceView {
     /// The component's name.
     pub name: String,
@@ -102,9 +114,11 @@ pub struct ServiceView {
     pub pid: Option<u32>,
     /// Since when it is in this state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<super::Time>)]
     pub since: Option<Timestamp>,
     /// How often it was restarted since it was declared.
     #[serde(default)]
+    #[schema(required = true)]
     pub restarts: u64,
     /// Why it is in this state.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -6,11 +6,12 @@ use mainstay_model::Timestamp;
 use serde_json::Value;
 
 /// One log record.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct LogView {
     /// Its place in the log store; pass it as `after` to go on.
     pub seq: u64,
     /// When.
+    #[schema(value_type = super::Time)]
     pub time: Timestamp,
     /// The service that said it.
     pub service: String,
@@ -29,7 +30,7 @@ pub struct LogView {
 }
 
 /// One trace at a glance.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct TraceView {
     /// 32 hex digits.
     pub trace_id: String,
@@ -38,6 +39,7 @@ pub struct TraceView {
     /// The name of that span.
     pub name: String,
     /// When it began.
+    #[schema(value_type = super::Time)]
     pub start: Timestamp,
     /// From its first start to its last end, in milliseconds.
     pub duration_ms: f64,
@@ -48,7 +50,7 @@ pub struct TraceView {
 }
 
 /// One span of a trace.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct SpanView {
     /// 16 hex digits.
     pub span_id: String,

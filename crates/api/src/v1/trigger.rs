@@ -4,7 +4,7 @@ use mainstay_model::Timestamp;
 use serde_json::Value;
 
 /// A trigger and what it did.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct TriggerView {
     /// Its workload.
     pub workload: String,
@@ -28,9 +28,11 @@ pub struct TriggerView {
     pub schedule: Option<String>,
     /// When it fires next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<super::Time>)]
     pub next: Option<Timestamp>,
     /// When the last event matched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<super::Time>)]
     pub last_match: Option<Timestamp>,
     /// The place of that event in the journal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -40,6 +42,7 @@ pub struct TriggerView {
     pub last_result: Option<String>,
     /// When.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<super::Time>)]
     pub last_result_at: Option<Timestamp>,
     /// How long the slowest of the calls that were answered last took from the match on, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -70,11 +73,12 @@ pub struct TriggerView {
 }
 
 /// Who disabled a trigger.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct DisabledView {
     /// Who.
     pub by: String,
     /// When.
+    #[schema(value_type = super::Time)]
     pub at: Timestamp,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -82,7 +86,7 @@ pub struct DisabledView {
 }
 
 /// A target of a trigger.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct TargetView {
     /// Its id.
     pub id: String,
@@ -95,7 +99,7 @@ pub struct TargetView {
 }
 
 /// All triggers, and how far events have been routed to them.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct Triggers {
     /// The triggers, by workload and name.
     pub items: Vec<TriggerView>,
@@ -104,7 +108,7 @@ pub struct Triggers {
 }
 
 /// A call that was given up.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct DeadLetter {
     /// Its id, which was the idempotency key of its requests.
     pub id: String,
@@ -117,8 +121,10 @@ pub struct DeadLetter {
     /// The place of the event in the journal.
     pub event_seq: u64,
     /// When the event matched.
+    #[schema(value_type = super::Time)]
     pub since: Timestamp,
     /// When the call was given up.
+    #[schema(value_type = super::Time)]
     pub at: Timestamp,
     /// Tries made.
     pub attempts: u32,
@@ -137,7 +143,7 @@ pub struct DeadLetter {
 }
 
 /// Which calls are tried again or dropped: one dead letter, or those of a trigger.
-#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChosenCalls {
     /// The dead letter with this id.
@@ -158,19 +164,21 @@ pub struct ChosenCalls {
 }
 
 /// How many there were.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct Count {
     /// So many.
     pub count: usize,
 }
 
 /// A replay to ask for.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewReplay {
     /// From when on events came in.
+    #[schema(value_type = super::Time)]
     pub from: Timestamp,
     /// Until when.
+    #[schema(value_type = super::Time)]
     pub to: Timestamp,
     /// Only count.
     #[serde(default)]
@@ -181,7 +189,7 @@ pub struct NewReplay {
 }
 
 /// What a replay comes to.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct ReplayView {
     /// Its name, which events carry as `replay-name`; absent for one that only counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -193,7 +201,7 @@ pub struct ReplayView {
 }
 
 /// Why a trigger is turned off or on.
-#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SwitchTrigger {
     /// The trigger's workload, where several have one of that name.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{ChangeSummary, GitView};
 
 /// One file of a workload directory. Text only: what Mainstay reads is text.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FileBody {
     /// Relative to the workload's directory, with `/`.
@@ -16,7 +16,7 @@ pub struct FileBody {
 }
 
 /// A request to make a directory's content the wanted state of its workload.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewRevision {
     /// All its files.
@@ -42,7 +42,7 @@ pub struct NewRevision {
 }
 
 /// What somebody has seen and decided upon. If it no longer holds, nothing is applied.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Expect {
     /// The revision that is wanted; null for a workload that is not there yet.
@@ -57,7 +57,7 @@ pub struct Expect {
 }
 
 /// The answer to an apply.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct Applied {
     /// The workload.
     pub workload: String,
@@ -80,7 +80,7 @@ pub struct Applied {
 }
 
 /// One change to one host.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct ChangeView {
     /// The host.
     pub host: String,
@@ -94,7 +94,7 @@ pub struct ChangeView {
 }
 
 /// A workload's wanted state.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct WorkloadDetail {
     /// Its name.
     pub workload: String,
@@ -105,6 +105,7 @@ pub struct WorkloadDetail {
     /// The wanted revision.
     pub revision: String,
     /// When it was applied.
+    #[schema(value_type = super::Time)]
     pub applied_at: Timestamp,
     /// By whom.
     pub applied_by: String,
@@ -121,8 +122,18 @@ pub struct WorkloadDetail {
     pub alarms: Vec<String>,
 }
 
+/// A link that opens the documentation in a browser, once.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+pub struct DocsLink {
+    /// The path with its code, to be put behind the server's address.
+    pub path: String,
+    /// Until when it may be opened.
+    #[schema(value_type = super::Time)]
+    pub expires_at: Timestamp,
+}
+
 /// One problem in one file.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct DiagnosticView {
     /// A stable code.
     pub code: String,
@@ -152,7 +163,7 @@ pub struct DiagnosticView {
 }
 
 /// Another place a problem has to do with.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct RelatedView {
     /// What it has to do with it.
     pub message: String,

@@ -13,11 +13,15 @@ use crate::app::App;
 use crate::{changes, revisions};
 
 /// A page of the history.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct HistoryQuery {
+    /// Those of this workload.
     workload: Option<String>,
-    after: Option<String>,
+    /// The `next` of the page before.
+    #[serde(alias = "after")]
+    cursor: Option<String>,
+    /// At most so many entries, 1 to 500, 50 if not said.
     limit: Option<usize>,
 }
 
@@ -35,7 +39,7 @@ pub async fn list(
     Asked(query): Asked<HistoryQuery>,
 ) -> Result<Json<Page<ChangeSummary>>, Failure> {
     let limit = query.limit.unwrap_or(50).clamp(1, 500);
-    let records = changes::newest(app.journal.as_ref(), query.workload.as_deref(), query.after, limit)?;
+    let records = changes::newest(app.journal.as_ref(), query.workload.as_deref(), query.cursor, limit)?;
     let last = records.last().map(|record| record.about.change.clone());
     let next = last.filter(|_| records.len() == limit);
     Ok(Json(Page { items: records.iter().map(changes::summary).collect(), next }))

@@ -12,9 +12,9 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
+use mainstay_api::v1::DocsLink;
 use mainstay_learn::docs::{self, Documentation};
 use mainstay_model::Timestamp;
-use serde_json::{Value, json};
 
 use super::auth::Token;
 use super::error::Failure;
@@ -94,7 +94,10 @@ pub async fn data(State(docs): State<Arc<Docs>>, Path(name): Path<String>) -> Re
 }
 
 /// `POST /v1/workloads/{name}/docs/link`: a link for a browser.
-pub async fn link(State(docs): State<Arc<Docs>>, Path(name): Path<String>) -> Result<Json<Value>, Failure> {
+pub async fn link(
+    State(docs): State<Arc<Docs>>,
+    Path(name): Path<String>,
+) -> Result<Json<DocsLink>, Failure> {
     if docs.app.catalogue.get(&name).is_none() {
         return Err(Failure::not_found("workload", &name));
     }
@@ -108,7 +111,7 @@ pub async fn link(State(docs): State<Arc<Docs>>, Path(name): Path<String>) -> Re
         oldest.map(|code| links.remove(&code));
     }
     links.insert(code.clone(), (until, name));
-    Ok(Json(json!({ "path": format!("/enter/{code}"), "expires_at": until })))
+    Ok(Json(DocsLink { path: format!("/enter/{code}"), expires_at: until }))
 }
 
 /// `GET /enter/{code}`: opens the pages to the browser that shows the code, once.

@@ -17,10 +17,13 @@ use crate::catalogue::Active;
 use crate::incidents::{self, IncidentRow};
 
 /// A page of a list.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct ListQuery {
-    after: Option<String>,
+    /// The `next` of the page before.
+    #[serde(alias = "after")]
+    cursor: Option<String>,
+    /// At most so many entries, 1 to 500, 50 if not said.
     limit: Option<usize>,
 }
 
@@ -90,7 +93,7 @@ pub async fn list(
     Asked(query): Asked<ListQuery>,
 ) -> Result<Json<Page<IncidentSummary>>, Failure> {
     let limit = query.limit.unwrap_or(50).clamp(1, 500);
-    let rows = incidents::newest(app.journal.as_ref(), query.after, limit)?;
+    let rows = incidents::newest(app.journal.as_ref(), query.cursor, limit)?;
     let next = (rows.len() == limit).then(|| rows.last().map(|row| row.incident.id.to_string())).flatten();
     Ok(Json(Page { items: rows.iter().map(|row| summary(&app, &row.incident)).collect(), next }))
 }

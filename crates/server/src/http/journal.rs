@@ -26,26 +26,30 @@ const MAX_PAGE: usize = 1000;
 const MAX_SCAN: usize = 100_000;
 
 /// What is asked of the list of events.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct EventsQuery {
     /// Events after this place, oldest first.
     after: Option<u64>,
     /// The newest events before this place, newest first; the default, from the end.
     before: Option<u64>,
+    /// At most so many, 1 to 1000, 100 if not said.
     limit: Option<usize>,
     /// An event pattern as JSON, or a kind in which `*` stands for anything.
     r#match: Option<String>,
+    /// Those of this workload.
     workload: Option<String>,
 }
 
 /// What is asked of the stream of events.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct StreamQuery {
     /// Events after this place; only those to come when absent.
     after: Option<u64>,
+    /// An event pattern as JSON, or a kind in which `*` stands for anything.
     r#match: Option<String>,
+    /// Those of this workload.
     workload: Option<String>,
 }
 

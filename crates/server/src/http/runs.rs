@@ -9,11 +9,12 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use futures::Stream;
-use mainstay_api::v1::{ErrorKind, Page, ResumeRun, RunDetail, RunSummary, StartRun};
+use mainstay_api::v1::{
+    CancelRun, DecideRun, ErrorKind, Page, ResumeRun, RunDetail, RunSummary, StartRun, Time,
+};
 use mainstay_model::RunId;
 use mainstay_runbook::{AttemptId, Decision, Origin, Run, RunStatus, Start};
 use serde::Deserialize;
-use serde_json::{Map, Value};
 
 use super::error::Failure;
 use super::extract::{Asked, Body};
@@ -25,45 +26,26 @@ use crate::{runs, views};
 const OUTPUT_EVERY: Duration = Duration::from_millis(250);
 
 /// A page of a list.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct ListQuery {
-    after: Option<String>,
+    /// The `next` of the page before.
+    #[serde(alias = "after")]
+    cursor: Option<String>,
+    /// At most so many entries, 1 to 500, 50 if not said.
     limit: Option<usize>,
     /// States, with commas between them.
     status: Option<String>,
+    /// Those that are not over.
     #[serde(default)]
     active: bool,
+    /// Those of this procedure.
     procedure: Option<String>,
+    /// Those of this workload.
     workload: Option<String>,
+    /// Those that started then or later.
+    #[param(value_type = Option<Time>)]
     since: Option<mainstay_model::Timestamp>,
-}
-
-/// Why a run is cancelled.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CancelRun {
-    #[serde(default)]
-    reason: Option<String>,
-}
-
-/// What a person says of an attempt whose outcome is unknown.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, tag = "decision", rename_all = "snake_case")]
-pub enum Decide {
-    /// It worked.
-    Succeeded {
-        /// Its outputs, as far as they are known.
-        #[serde(default)]
-        outputs: Map<String, Value>,
-    },
-    /// It failed.
-    Failed {
-        /// Why.
-        message: String,
-    },
-    /// It may safely be done again.
-    Retry {},
 }
 
 fn run_id(text: String) -> Result<RunId, Failure> {
@@ -104,14 +86,15 @@ pub async fn list(
             .hint(format!("there are: {}", STATUSES.map(RunStatus::as_str).join(", "))));
     }
     let journal = app.journal.clone();
-    let runs = tokio::task::spawn_blocking(move || runs::list(journal.as_ref(), &wanted, query.after, limit));
+    let runs =
+        tokio::task::spawn_blocking(move || runs::list(journal.as_ref(), &wanted, query.cursor, limit));
     let runs = runs.await.map_err(|error| Failure::internal("The list could not be made", &error))??;
     let next = (runs.len() == limit).then(|| runs.last().map(|run| run.id.to_string())).flatten();
     Ok(Json(Page { items: runs.iter().map(views::run_summary).collect(), next }))
 }
 
 /// What is asked of one run.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct GetQuery {
     /// Whether the inputs and outputs of each attempt are wanted, too.
@@ -272,7 +255,7 @@ pub async fn cancel(
 pub async fn decide(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    Body(decide): Body<Decide>,
+    Body(decide): Body<DecideRun>,
 ) -> Result<Json<RunSummary>, Failure> {
     let id = run_id(id)?;
     let run = find_run(&app, &id)?;
@@ -287,9 +270,9 @@ pub async fn decide(
         }
     };
     let decision = match decide {
-        Decide::Succeeded { outputs } => Decision::Succeeded { outputs },
-        Decide::Failed { message } => Decision::Failed { message },
-        Decide::Retry {} => Decision::Retry,
+        DecideRun::Succeeded { outputs } => Decision::Succeeded { outputs },
+        DecideRun::Failed { message } => Decision::Failed { message },
+        DecideRun::Retry {} => Decision::Retry,
     };
     app.engine.decide(&id, attempt, app.operator(), decision)?;
     summary(&app, &id)

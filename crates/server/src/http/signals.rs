@@ -8,7 +8,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use mainstay_api::v1::{LogView, Page, SpanView, TraceView};
+use mainstay_api::v1::{LogView, Page, SpanView, Time, TraceView};
 use mainstay_model::{Timestamp, parse_duration};
 use mainstay_observe::{LogEntry, LogQuery, SpanKind, SpanStatus, TraceNode, TraceQuery};
 use mainstay_promql::Answer;
@@ -23,13 +23,32 @@ use crate::query::{Querier, QueryError};
 /// Points of a range query, at most: what Prometheus allows.
 const MAX_POINTS: i64 = 11_000;
 
-/// `GET /api/v1/query` and `/api/v1/query_range`
-#[derive(Debug, Default, Deserialize)]
-pub struct PromqlQuery {
+/// `GET /api/v1/query`
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+pub struct InstantQuery {
+    /// The query.
+    #[serde(default)]
+    #[param(required = true)]
     query: String,
+    /// At which time, as Unix seconds or RFC 3339; now if not said.
     time: Option<String>,
+}
+
+/// `GET /api/v1/query_range`
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+pub struct RangeQuery {
+    /// The query.
+    #[serde(default)]
+    #[param(required = true)]
+    query: String,
+    /// From when on, as Unix seconds or RFC 3339.
+    #[param(required = true, nullable = false)]
     start: Option<String>,
+    /// Until when.
+    #[param(required = true, nullable = false)]
     end: Option<String>,
+    /// In which steps: seconds, or a duration such as `15s`.
+    #[param(required = true, nullable = false)]
     step: Option<String>,
 }
 
@@ -103,7 +122,7 @@ fn step(text: &str) -> Result<Duration, PrometheusError> {
 }
 
 /// `GET /api/v1/query`
-pub async fn instant(State(app): State<Arc<App>>, Asked(query): Asked<PromqlQuery>) -> Response {
+pub async fn instant(State(app): State<Arc<App>>, Asked(query): Asked<InstantQuery>) -> Response {
     let work = move || -> Result<Answer, PrometheusError> {
         let expr = Querier::parse(&query.query)?;
         let at = query.time.as_deref().map_or(Ok(app.clock.now()), |text| time("time", text))?;
@@ -113,7 +132,7 @@ pub async fn instant(State(app): State<Arc<App>>, Asked(query): Asked<PromqlQuer
 }
 
 /// `GET /api/v1/query_range`
-pub async fn range(State(app): State<Arc<App>>, Asked(query): Asked<PromqlQuery>) -> Response {
+pub async fn range(State(app): State<Arc<App>>, Asked(query): Asked<RangeQuery>) -> Response {
     let work = move || -> Result<Answer, PrometheusError> {
         let needed = |name: &'static str, value: Option<String>| {
             value.ok_or_else(|| {
@@ -158,17 +177,26 @@ fn answer(outcome: Result<Result<Answer, PrometheusError>, tokio::task::JoinErro
 }
 
 /// `GET /v1/logs`
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct LogsQuery {
+    /// What this service said.
     service: Option<String>,
+    /// What belongs to this trace.
     trace: Option<String>,
     /// `debug`, `info`, `warn`, `error` or `fatal`: at least so severe.
     severity: Option<String>,
+    /// What has this text in it.
     contains: Option<String>,
+    /// From then on.
+    #[param(value_type = Option<Time>)]
     since: Option<Timestamp>,
+    /// Until then.
+    #[param(value_type = Option<Time>)]
     until: Option<Timestamp>,
+    /// Those that came in after this place, oldest first.
     after: Option<u64>,
+    /// At most so many, 1 to 1000, 100 if not said.
     limit: Option<usize>,
 }
 
@@ -242,16 +270,25 @@ pub async fn logs(
 }
 
 /// `GET /v1/traces`
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct TracesQuery {
+    /// With a span of this service.
     service: Option<String>,
+    /// With a span of this name.
     name: Option<String>,
+    /// With an error in them.
     #[serde(default)]
     errors: bool,
+    /// At least so long, in milliseconds.
     min_duration_ms: Option<u64>,
+    /// From then on.
+    #[param(value_type = Option<Time>)]
     since: Option<Timestamp>,
+    /// Until then.
+    #[param(value_type = Option<Time>)]
     until: Option<Timestamp>,
+    /// At most so many, 1 to 1000, 50 if not said.
     limit: Option<usize>,
 }
 

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use mainstay_api::v1::{HostView, MeasureView, Page, ServiceView, Status, WorkloadStatus};
-use serde_json::{Value, json};
+use mainstay_api::v1::{Alive, HostView, MeasureView, Page, ServiceView, Status, WorkloadStatus};
 
 use super::error::Failure;
 use crate::app::App;
@@ -13,8 +12,8 @@ use crate::catalogue::Active;
 use crate::{changes, views};
 
 /// `GET /v1/health`: that the server answers, and nothing about what it does.
-pub async fn health() -> Json<Value> {
-    Json(json!({ "status": "ok" }))
+pub async fn health() -> Json<Alive> {
+    Json(Alive { status: "ok".to_owned() })
 }
 
 /// `GET /v1/hosts`

@@ -26,19 +26,25 @@ use crate::triggers::{self, Chosen, CommandError, Replay};
 const MAX_PAGE: usize = 1000;
 
 /// Which triggers.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct OfWorkload {
+    /// The workload; needed where several have a trigger of that name.
     workload: Option<String>,
 }
 
 /// Which dead letters.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct DeadQuery {
+    /// Those of this workload.
     workload: Option<String>,
+    /// Those of this trigger.
     trigger: Option<String>,
-    after: Option<String>,
+    /// The `next` of the page before.
+    #[serde(alias = "after")]
+    cursor: Option<String>,
+    /// At most so many entries, 1 to 1000, 100 if not said.
     limit: Option<usize>,
 }
 
@@ -191,7 +197,7 @@ pub async fn dead(
         query.workload.as_deref().is_none_or(|name| name == workload)
             && query.trigger.as_deref().is_none_or(|name| name == trigger)
     };
-    let (found, next) = triggers::dead_letters(app.journal.as_ref(), wanted, query.after.clone(), limit)?;
+    let (found, next) = triggers::dead_letters(app.journal.as_ref(), wanted, query.cursor.clone(), limit)?;
     let items = found.into_iter().map(|dead| {
         let triggers::Dead { at, letter } = dead;
         DeadLetter {

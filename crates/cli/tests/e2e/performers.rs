@@ -126,8 +126,8 @@ fn scripts_have_what_they_are_given_and_each_end_is_told() {
             "Failed",
             "The script was ended by signal 9: it took more memory than its limit of 536870912 bytes",
         ),
-        ("stubborn", "TimedOut", "The script ran longer than it may: before"),
-        ("forked", "TimedOut", "The script ran longer than it may"),
+        ("stubborn", "TimedOut", "The script ran longer than 2s and was ended: before"),
+        ("forked", "TimedOut", "The script ran longer than 2s and was ended"),
     ] {
         let step = step(&run, name);
         assert_eq!(step["status"], status, "{step:#}");

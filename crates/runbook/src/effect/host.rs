@@ -36,8 +36,8 @@ pub enum HostEnd {
     Signalled(i32),
     /// The script could not be started.
     NotStarted(String),
-    /// The script ran longer than it may.
-    TimedOut,
+    /// Ended because it took too long: what took too long, and how long it may take (`ran longer than 1m and was ended`).
+    TimedOut(String),
     /// The host was not reached in time, and the command will not run there any more.
     NotDelivered,
     /// Stopped on request, or never began.
@@ -78,7 +78,7 @@ fn describe(ended: &HostEnd) -> (&'static str, String) {
         HostEnd::Failed { message, .. } => ("Failed", message.clone()),
         HostEnd::Signalled(signal) => ("Failed", format!("was ended by signal {signal}")),
         HostEnd::NotStarted(reason) => ("Failed", format!("could not be started: {reason}")),
-        HostEnd::TimedOut => ("Execution Timed Out", "ran longer than it may".to_owned()),
+        HostEnd::TimedOut(words) => ("Execution Timed Out", words.clone()),
         HostEnd::NotDelivered => ("Delivery Timed Out", "was not reached in time".to_owned()),
         HostEnd::Cancelled => ("Cancelled", "was stopped".to_owned()),
         HostEnd::Unknown(reason) => ("Unknown", format!("may or may not have run: {reason}")),

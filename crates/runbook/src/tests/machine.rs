@@ -431,9 +431,10 @@ fn one_host_nobody_knows_of_makes_the_whole_unknown() {
     assert!(matches!(of(&[Exited(0), Exited(3)]), Outcome::Failed { message, outputs }
         if message == "h1 ended with code 3" && outputs["ResponseCode"] == 3));
     assert!(matches!(of(&[Exited(3), Unknown("gone".to_owned())]), Outcome::Unknown { .. }));
-    assert!(matches!(of(&[Exited(0), TimedOut]), Outcome::TimedOut { .. }));
+    let late = || "ran longer than 1m and was ended".to_owned();
+    assert!(matches!(of(&[Exited(0), TimedOut(late())]), Outcome::TimedOut { .. }));
     assert!(matches!(of(&[NotDelivered]), Outcome::TimedOut { .. }));
-    assert!(matches!(of(&[Exited(1), TimedOut]), Outcome::Failed { .. }));
+    assert!(matches!(of(&[Exited(1), TimedOut(late())]), Outcome::Failed { .. }));
     assert!(matches!(of(&[Exited(0), Cancelled]), Outcome::Cancelled));
     assert!(matches!(of(&[]), Outcome::Failed { .. }));
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use mainstay_model::{CommandId, HostId};
+use mainstay_model::{CommandId, HostId, format_duration};
 use mainstay_runbook::{HostEnd, HostResult, Targets};
 
 use super::performer::{Order, Performer};
@@ -91,7 +91,9 @@ fn host_result(host: HostId, result: CommandResult) -> HostResult {
     let ended = match result.end {
         CommandEnd::Exited(code) => HostEnd::Exited(code),
         CommandEnd::Signaled(signal) => HostEnd::Signalled(signal),
-        CommandEnd::TimedOut(_) => HostEnd::TimedOut,
+        CommandEnd::TimedOut(limit) => {
+            HostEnd::TimedOut(format!("ran longer than {} and was ended", format_duration(limit)))
+        }
         CommandEnd::MemoryExceeded(words) => {
             if !stderr.is_empty() && !stderr.ends_with('\n') {
                 stderr.push('\n');

@@ -117,7 +117,7 @@ fn reported(mut result: HostResult) -> (Option<HostReport>, HostResult) {
         .collect();
     result.ended = match report.status.as_str() {
         "Success" => HostEnd::Exited(0),
-        "TimedOut" => HostEnd::TimedOut,
+        "TimedOut" => HostEnd::TimedOut(bad.join("; ")),
         _ => HostEnd::Failed { code, message: format!("failed: {}", bad.join("; ")) },
     };
     (Some(report), result)

@@ -179,8 +179,8 @@ pub fn outcome(runtime: Runtime, result: &HostResult) -> Outcome {
         HostEnd::NotStarted(reason) => {
             Outcome::Failed { message: format!("The script could not be started: {reason}"), outputs }
         }
-        HostEnd::TimedOut => {
-            Outcome::TimedOut { message: because("The script ran longer than it may".to_owned()), outputs }
+        HostEnd::TimedOut(words) => {
+            Outcome::TimedOut { message: because(format!("The script {words}")), outputs }
         }
         HostEnd::NotDelivered => Outcome::TimedOut {
             message: format!("{}, where scripts run, was not reached in time", result.host),

@@ -65,8 +65,16 @@ async fn the_store_answers_as_the_engines_own_series_do() {
     drop(telemetry);
     let telemetry = Telemetry::open(dir.path(), window).expect("opens again");
     check(&telemetry);
-    assert_eq!(telemetry.label_values("code"), ["200", "500"]);
-    assert_eq!(telemetry.label_names(), ["__name__", "code", "instance"]);
+    let series = |selector: &str, since| {
+        let Ok(mainstay_promql::Expr::Selector(selector)) = parse(selector) else {
+            unreachable!("a selector")
+        };
+        telemetry.series(&[&selector.matchers], since).len()
+    };
+    let all = telemetry.series(&[], None);
+    assert!(all.is_sorted() && all.len() == 4, "{all:?}");
+    assert_eq!((series("{code=\"500\"}", None), series("{code=~\".+\",instance!=\"b\"}", None)), (2, 2));
+    assert_eq!((series("nothing", None), series("requests_total", Some(clock.now() + 1))), (0, 0));
 }
 
 #[tokio::test]

@@ -18,7 +18,10 @@ pub use change::{
 pub use error::{ErrorBody, ErrorKind};
 pub use event::{Appended, AppendedMany, AppendedOne, EntriesAnswer, EntryAnswer, EventView, NewEvent};
 pub use incident::{AlarmView, IncidentDetail, IncidentSummary, TimelineEntry, TimesView};
-pub use prometheus::{MatrixSeries, PrometheusAnswer, PrometheusFailure, QueryData, VectorSeries};
+pub use prometheus::{
+    MatrixSeries, MetricMetadata, PrometheusAnswer, PrometheusFailure, PrometheusMetadata, PrometheusNames,
+    PrometheusSeries, QueryData, VectorSeries,
+};
 pub use run::{
     AttemptView, CancelRun, CommandView, DecideRun, OutputView, ResumeRun, RunDetail, RunSummary, StartRun,
     StepView, WaitView,

@@ -59,6 +59,51 @@ pub struct MatrixSeries {
     pub histograms: Vec<(f64, Value)>,
 }
 
+/// Names or values, sorted.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+pub struct PrometheusNames {
+    /// Always `success`.
+    pub status: String,
+    /// The names.
+    pub data: Vec<String>,
+    /// What may be wrong with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+/// Series, sorted.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+pub struct PrometheusSeries {
+    /// Always `success`.
+    pub status: String,
+    /// The labels of each.
+    pub data: Vec<BTreeMap<String, String>>,
+    /// What may be wrong with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+/// What metrics are.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+pub struct PrometheusMetadata {
+    /// Always `success`.
+    pub status: String,
+    /// By name; a list, because elsewhere sources may differ.
+    pub data: BTreeMap<String, Vec<MetricMetadata>>,
+}
+
+/// What a metric is.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+pub struct MetricMetadata {
+    /// `counter`, `gauge`, `histogram`, `summary`, `info` or `unknown`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What it means, or empty.
+    pub help: String,
+    /// Its unit, or empty.
+    pub unit: String,
+}
+
 /// Why a query is refused, as Prometheus words it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]

@@ -7,7 +7,9 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params, params_from_iter};
 
 use super::{Shared, Telemetry, schema, writer};
-use crate::batch::{LogRecord, MetricKind, SpanRecord, pairs};
+use mainstay_promql::Matcher;
+
+use crate::batch::{Labels, LogRecord, MetricKind, SpanRecord};
 use crate::error::QueryError;
 use crate::query::{LogEntry, LogQuery, MetricInfo, Trace, TraceNode, TraceQuery, TraceSummary};
 
@@ -76,19 +78,23 @@ impl Telemetry {
             .collect()
     }
 
-    /// The label names in use, by name.
-    pub fn label_names(&self) -> Vec<String> {
+    /// The labels of the series that still had samples at `since_ms` (milliseconds since the epoch) and satisfy all
+    /// matchers of one of the selectors, sorted. Without selectors every series does.
+    pub fn series(&self, selectors: &[&[Matcher]], since_ms: Option<i64>) -> Vec<Labels> {
         let index = self.shared.index();
-        let names: BTreeSet<&str> =
-            index.iter(None).flat_map(|(_, series)| pairs(&series.labels).map(|(name, _)| name)).collect();
-        names.into_iter().map(str::to_owned).collect()
-    }
-
-    /// The values of one label, sorted.
-    pub fn label_values(&self, name: &str) -> Vec<String> {
-        let index = self.shared.index();
-        let values: BTreeSet<&str> = index.iter(None).map(|(_, series)| series.labels.get(name)).collect();
-        values.into_iter().filter(|value| !value.is_empty()).map(str::to_owned).collect()
+        let wanted = |labels: &Labels| {
+            selectors.is_empty()
+                || selectors.iter().any(|all| all.iter().all(|matcher| matcher.matches_labels(labels)))
+        };
+        let found: BTreeSet<&Labels> = index
+            .iter(None)
+            .filter(|(_, series)| {
+                since_ms.is_none_or(|since| series.last_ms.is_some_and(|last| last >= since))
+            })
+            .map(|(_, series)| &series.labels)
+            .filter(|labels| wanted(labels))
+            .collect();
+        found.into_iter().cloned().collect()
     }
 
     /// The log records a query asks for, by sequence number.

@@ -9,6 +9,7 @@ mod extract;
 mod incidents;
 mod intake;
 mod journal;
+mod labels;
 mod routes;
 mod runs;
 mod signals;

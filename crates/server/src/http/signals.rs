@@ -53,15 +53,23 @@ pub struct RangeQuery {
 }
 
 /// An error as Prometheus words it.
-struct PrometheusError {
+pub(super) struct PrometheusError {
     status: StatusCode,
     kind: &'static str,
     text: String,
 }
 
 impl PrometheusError {
-    fn bad_data(text: impl Into<String>) -> Self {
+    pub(super) fn bad_data(text: impl Into<String>) -> Self {
         Self { status: StatusCode::BAD_REQUEST, kind: "bad_data", text: text.into() }
+    }
+}
+
+#[cfg(test)]
+impl PrometheusError {
+    /// What is said.
+    pub(super) fn text(&self) -> &str {
+        &self.text
     }
 }
 
@@ -84,7 +92,7 @@ impl IntoResponse for PrometheusError {
 }
 
 /// Unix seconds with fraction, or RFC 3339.
-fn time(name: &str, text: &str) -> Result<Timestamp, PrometheusError> {
+pub(super) fn time(name: &str, text: &str) -> Result<Timestamp, PrometheusError> {
     let bad = || {
         PrometheusError::bad_data(format!(
             "invalid parameter \"{name}\": cannot parse \"{text}\" to a valid timestamp"

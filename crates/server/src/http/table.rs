@@ -7,14 +7,14 @@ use axum::response::{IntoResponse as _, Response};
 use mainstay_api::v1::{
     self, AlarmView, Alive, Applied, CancelRun, ChangeDetail, ChangeSummary, ChosenCalls, Count, DeadLetter,
     Decide, DecideRun, DocsLink, ErrorKind, EventView, HostView, IncidentDetail, IncidentSummary, LogView,
-    NewReplay, NewRevision, OutputView, PlanView, PrometheusAnswer, ReplayView, ResumeRun, RevisionDetail,
-    RunDetail, RunSummary, SpanView, StartRun, Status, SwitchTrigger, TraceView, TriggerView, Triggers,
-    WorkloadDetail,
+    NewReplay, NewRevision, OutputView, PlanView, PrometheusAnswer, PrometheusMetadata, PrometheusNames,
+    PrometheusSeries, ReplayView, ResumeRun, RevisionDetail, RunDetail, RunSummary, SpanView, StartRun,
+    Status, SwitchTrigger, TraceView, TriggerView, Triggers, WorkloadDetail,
 };
 use serde_json::{Value, json};
 
 use super::routes::{Routes, op};
-use super::{changes, docs, incidents, intake, journal, runs, signals, status, triggers, workloads};
+use super::{changes, docs, incidents, intake, journal, labels, runs, signals, status, triggers, workloads};
 use crate::app::App;
 
 use ErrorKind::{Conflict, Invalid, NotBuilt, NotFound};
@@ -33,7 +33,7 @@ fn of(schema: &str) -> Value {
 
 /// The operations whose handlers need the parts of the server.
 pub fn operations() -> Routes<Arc<App>> {
-    triggers(runs(workloads_and_changes(signals(events(server())))))
+    triggers(runs(workloads_and_changes(incidents(metrics(signals(events(server())))))))
 }
 
 fn server() -> Routes<Arc<App>> {
@@ -137,19 +137,6 @@ fn signals(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
             .says(200, "It is stored; `partialSuccess` says what was refused of it.", json!({ "application/x-protobuf": { "schema": {} }, "application/json": { "schema": { "type": "object" } } }))
             .says_each(&[400, 408, 413, 415, 429, 500, 503], "A status of OTLP.", &json!({ "application/x-protobuf": { "schema": {} }, "application/json": { "schema": { "type": "object" } } }))
     };
-    let promql = |operation: super::routes::Operation| {
-        operation
-            .knows::<v1::PrometheusFailure>()
-            .says_each(
-                &[400, 422, 500, 503],
-                "The query is refused.",
-                &json!({
-                    "application/json": of("PrometheusFailure"),
-                    "application/problem+json": of("ErrorBody"),
-                }),
-            )
-            .gives::<PrometheusAnswer>()
-    };
     routes
         .tag("Signals")
         .get(
@@ -172,6 +159,35 @@ fn signals(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
             op("getTrace", "The spans of a trace, in the order of their tree").gives_page::<SpanView>(),
             signals::trace,
         )
+}
+
+/// Metrics, as Prometheus' own clients ask for them.
+fn metrics(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
+    let promql = |operation: super::routes::Operation| {
+        operation
+            .knows::<v1::PrometheusFailure>()
+            .says_each(
+                &[400, 422, 500, 503],
+                "The query is refused.",
+                &json!({
+                    "application/json": of("PrometheusFailure"),
+                    "application/problem+json": of("ErrorBody"),
+                }),
+            )
+            .gives::<PrometheusAnswer>()
+    };
+    let names = |operation: super::routes::Operation| {
+        operation.says(
+            400,
+            "The question is refused.",
+            json!({
+                "application/json": of("PrometheusFailure"),
+                "application/problem+json": of("ErrorBody"),
+            }),
+        )
+    };
+    routes
+        .tag("Signals")
         .get(
             "/api/v1/query",
             promql(op("queryInstant", "PromQL at one time").asks::<signals::InstantQuery>()),
@@ -182,6 +198,34 @@ fn signals(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
             promql(op("queryRange", "PromQL over time").asks::<signals::RangeQuery>()),
             signals::range,
         )
+        .get(
+            "/api/v1/labels",
+            names(op("listLabels", "The names of labels").asks::<labels::SeriesQuery>())
+                .gives::<PrometheusNames>(),
+            labels::names,
+        )
+        .get(
+            "/api/v1/label/{name}/values",
+            names(op("listLabelValues", "The values of a label").asks::<labels::SeriesQuery>())
+                .gives::<PrometheusNames>(),
+            labels::values,
+        )
+        .get(
+            "/api/v1/series",
+            names(op("listSeries", "The labels of series").asks::<labels::SeriesQuery>())
+                .gives::<PrometheusSeries>(),
+            labels::series,
+        )
+        .get(
+            "/api/v1/metadata",
+            names(op("listMetadata", "What metrics are").asks::<labels::MetadataQuery>())
+                .gives::<PrometheusMetadata>(),
+            labels::metadata,
+        )
+}
+
+fn incidents(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
+    routes
         .tag("Incidents")
         .get(
             "/v1/alarms",

@@ -18,6 +18,13 @@ pub fn cpu_time(process: &str) -> Duration {
     Duration::from_nanos(nanoseconds)
 }
 
+/// The time that the thread this is called from has computed.
+#[must_use]
+pub fn thread_time() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    Duration::from_nanos(number(text.split(' ').next()))
+}
+
 /// Bytes of memory: resident now, and at most so far.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Memory {

@@ -35,6 +35,9 @@ pub const EXACT: u32 = 4;
 /// So many calls may wait for one target. More are dead letters at once: nothing is lost, and memory has an end.
 pub const MAX_QUEUED: usize = 100_000;
 
+/// So many calls at the most are given up at a time.
+const MAX_OVER: usize = 4096;
+
 /// So many keys of a throttle are kept for one trigger. For a further one, the window that ends first is closed early.
 pub const MAX_WINDOWS: usize = 10_000;
 
@@ -157,6 +160,27 @@ impl Lane {
     }
 }
 
+/// Room for calls that several targets share.
+#[derive(Debug, Default)]
+struct Pool {
+    /// Calls that are being made.
+    flying: usize,
+    /// How many there may be, by the target that asked last.
+    limit: usize,
+    /// Lanes that found no room. They stand here instead of in the round, so that a full pool costs the others nothing.
+    parked: VecDeque<LaneId>,
+}
+
+/// What became of a lane's turn.
+enum Turn {
+    /// It may have more to do without any further input.
+    Stays,
+    /// It has nothing to do until something else happens.
+    Leaves,
+    /// It waits for room in this pool.
+    Parked(Arc<str>),
+}
+
 /// What calls there are, and what comes next for them.
 #[derive(Debug, Default)]
 pub struct Delivery {
@@ -168,8 +192,8 @@ pub struct Delivery {
     timers: BTreeSet<(Timestamp, u64)>,
     windows: BTreeMap<Arc<TriggerId>, BTreeMap<String, Timestamp>>,
     runs: BTreeMap<String, u64>,
-    /// Calls that are being made, by pool.
-    pools: BTreeMap<Arc<str>, usize>,
+    /// What targets share, by its name.
+    pools: BTreeMap<Arc<str>, Pool>,
     next_handle: u64,
 }
 
@@ -180,6 +204,9 @@ pub struct Routing {
     pub record: Routed,
     /// Runs to be cancelled, because a newer match replaces them.
     pub cancel: Vec<String>,
+    /// Matches of triggers that the machine was never told of, from which nothing follows: whoever finds matches has to
+    /// look at the triggers that it was told of.
+    pub unknown: usize,
 }
 
 /// What there is of a trigger now.
@@ -206,6 +233,8 @@ impl Delivery {
     /// Says what the triggers are now. Calls of those that are gone are given up when their turn comes.
     pub fn define(&mut self, definitions: BTreeMap<Arc<TriggerId>, Definition>) {
         self.definitions = definitions;
+        // What waited for room may be in another pool now, or nowhere.
+        self.pools.values_mut().for_each(|pool| self.round.extend(pool.parked.drain(..)));
         let lanes: Vec<LaneId> =
             self.lanes.iter().filter(|(_, lane)| !lane.queue.is_empty()).map(|(id, _)| id.clone()).collect();
         // Held ones may go on.
@@ -273,7 +302,10 @@ impl Delivery {
         let mut places: BTreeMap<&str, usize> = BTreeMap::new();
         for one in matches {
             let id = TriggerId { workload: workload.to_owned(), trigger: one.trigger.to_owned() };
-            let Some((id, definition)) = self.definitions.get_key_value(&id) else { continue };
+            let Some((id, definition)) = self.definitions.get_key_value(&id) else {
+                out.unknown += 1;
+                continue;
+            };
             let (id, handling) = (id.clone(), definition.handling.clone());
             let place = *places.entry(one.trigger).or_insert_with(|| {
                 out.record.triggers.push(Share {
@@ -575,8 +607,10 @@ impl Delivery {
         for id in lanes {
             if let Some(lane) = self.lanes.get_mut(&id) {
                 lane.queue.clear();
-                for handle in std::mem::take(&mut lane.waiting) {
-                    self.timers.retain(|(_, other)| *other != handle);
+                let waited = std::mem::take(&mut lane.waiting);
+                self.timers.retain(|(_, handle)| !waited.contains(handle));
+                if !lane.is_busy() && !lane.in_round {
+                    self.lanes.remove(&id);
                 }
             }
         }
@@ -609,53 +643,80 @@ impl Delivery {
             self.enter(&lane);
         }
         let (mut attempts, mut over) = (Vec::new(), Vec::new());
-        let mut idle = 0;
-        while attempts.len() < room && idle < self.round.len() {
-            let Some(id) = self.round.pop_front() else { break };
-            let before = attempts.len();
-            let stays = self.take_turn(&id, now, &mut attempts, &mut over);
-            if attempts.len() > before || over.len() > 4096 {
-                idle = 0;
-            } else {
-                idle += 1;
+        loop {
+            let came_back = self.unpark();
+            let before = (attempts.len(), over.len());
+            // Each lane of the round has a turn that leads to nothing at most once before this ends.
+            let mut idle = 0;
+            while attempts.len() < room && idle < self.round.len() && over.len() <= MAX_OVER {
+                let Some(id) = self.round.pop_front() else { break };
+                let made = attempts.len();
+                match self.take_turn(&id, now, &mut attempts, &mut over) {
+                    Turn::Stays => {
+                        self.round.push_back(id);
+                        idle = if attempts.len() > made { 0 } else { idle + 1 };
+                    }
+                    Turn::Leaves => self.leave_round(&id),
+                    Turn::Parked(pool) => self.pools.entry(pool).or_default().parked.push_back(id),
+                }
             }
-            if stays {
-                self.round.push_back(id);
-            } else if let Some(lane) = self.lanes.get_mut(&id) {
-                lane.in_round = false;
-            }
-            if over.len() > 4096 {
-                break;
+            // A lane that came back to the round may have left the room in its pool to the next one, whether or not it
+            // made a call.
+            let is_done = attempts.len() >= room || over.len() > MAX_OVER;
+            if is_done || (came_back == 0 && before == (attempts.len(), over.len())) {
+                return (attempts, over);
             }
         }
-        (attempts, over)
     }
 
-    /// One lane's turn. Whether it may have more to do without any further input.
+    /// A lane is not in the round any more, and is forgotten if nothing is left of it.
+    fn leave_round(&mut self, id: &LaneId) {
+        if let Some(lane) = self.lanes.get_mut(id) {
+            lane.in_round = false;
+            if !lane.is_busy() {
+                self.lanes.remove(id);
+            }
+        }
+    }
+
+    /// Lets as many lanes back into the round as there is room in their pools, and says how many. They have waited, so
+    /// they are next.
+    fn unpark(&mut self) -> usize {
+        let mut came_back = 0;
+        for pool in self.pools.values_mut() {
+            let room = pool.limit.saturating_sub(pool.flying).min(pool.parked.len());
+            came_back += room;
+            pool.parked.drain(..room).rev().for_each(|id| self.round.push_front(id));
+        }
+        self.pools.retain(|_, pool| pool.flying > 0 || !pool.parked.is_empty());
+        came_back
+    }
+
+    /// One lane's turn.
     fn take_turn(
         &mut self,
         id: &LaneId,
         now: Timestamp,
         attempts: &mut Vec<Attempt>,
         over: &mut Vec<(u64, Outcome)>,
-    ) -> bool {
-        let Some(lane) = self.lanes.get_mut(id) else { return false };
-        let Some(handle) = lane.queue.front().copied() else { return false };
+    ) -> Turn {
+        let Some(lane) = self.lanes.get_mut(id) else { return Turn::Leaves };
+        let Some(handle) = lane.queue.front().copied() else { return Turn::Leaves };
         let Some(definition) = self.definitions.get(&id.0) else {
             lane.queue.pop_front();
             lane.flying += 1;
             over.push((handle, Outcome::gone("the trigger is no longer declared")));
-            return true;
+            return Turn::Stays;
         };
         let Some(duty) = definition.targets.get(&*id.1) else {
             lane.queue.pop_front();
             lane.flying += 1;
             over.push((handle, Outcome::gone("the target is no longer declared")));
-            return true;
+            return Turn::Stays;
         };
         let Some(call) = self.calls.get_mut(&handle) else {
             lane.queue.pop_front();
-            return true;
+            return Turn::Stays;
         };
         let is_old = now.since(call.since) > duty.retry.max_age;
         let is_tried = call.attempts > duty.retry.retries;
@@ -663,7 +724,7 @@ impl Delivery {
             lane.queue.pop_front();
             lane.flying += 1;
             over.push((handle, if is_tried { Outcome::TriedOut } else { Outcome::TooOld }));
-            return true;
+            return Turn::Stays;
         }
         let one_by_one = definition.handling.concurrency != Concurrency::Allow;
         let limit = if one_by_one { 1 } else { duty.parallel.max(1) };
@@ -672,15 +733,15 @@ impl Delivery {
             || lane.flying >= limit
             || (one_by_one && (lane.running.is_some() || !lane.waiting.is_empty()))
         {
-            return false;
+            return Turn::Leaves;
         }
         if let Some(pool) = &duty.pool {
-            let flying = self.pools.entry(pool.clone()).or_default();
-            if *flying >= duty.parallel.max(1) {
-                // There is room again when one of another lane is through, which does not enter this one.
-                return true;
+            let found = self.pools.entry(pool.clone()).or_default();
+            found.limit = duty.parallel.max(1);
+            if found.flying >= found.limit {
+                return Turn::Parked(pool.clone());
             }
-            *flying += 1;
+            found.flying += 1;
             call.pool = Some(pool.clone());
         }
         lane.queue.pop_front();
@@ -695,6 +756,6 @@ impl Delivery {
             replay: call.replay.clone(),
             exact: !duty.repeatable && duty.retry.retries < EXACT,
         });
-        !lane.queue.is_empty()
+        if lane.queue.is_empty() { Turn::Leaves } else { Turn::Stays }
     }
 }

@@ -163,6 +163,12 @@ fn read(table: &str, id: &str, row: Value) -> Result<Revision, StoreError> {
     })
 }
 
+/// Which revision of a workload is wanted.
+pub fn wanted(journal: &dyn Journal, workload: &str) -> Result<Option<RevisionId>, StoreError> {
+    let Some(row) = journal.row(WORKLOADS_TABLE, workload)? else { return Ok(None) };
+    read(WORKLOADS_TABLE, workload, row).map(|revision| Some(revision.revision))
+}
+
 /// The wanted revision of every workload.
 pub fn all(journal: &dyn Journal) -> Result<Vec<Revision>, StoreError> {
     let rows = journal.rows(WORKLOADS_TABLE, &RowQuery::by_id(10_000))?;

@@ -51,6 +51,7 @@ struct Server {
     triggers: Arc<Triggers>,
     journal: Arc<CrashingJournal>,
     engine: Engine,
+    catalogue: Arc<Catalogue>,
     stop: CancellationToken,
     task: JoinSet<()>,
 }
@@ -108,17 +109,21 @@ impl World {
             journal.clone(),
             engine.clone(),
             self.clock.clone(),
-            catalogue,
+            catalogue.clone(),
             Arc::new(Secrets::new(self.clock.clone())),
             Arc::new(To(self.receiver.clone())),
         );
         let running = triggers.clone().run(stop.clone());
         let mut task = JoinSet::new();
         task.spawn(async move { running.await.expect("the journal takes it") });
-        Server { triggers, journal, engine, stop, task }
+        Server { triggers, journal, engine, catalogue, stop, task }
     }
 
     async fn send(&self, numbers: std::ops::Range<u64>) {
+        self.journal.append(self.orders(numbers)).await.expect("appended");
+    }
+
+    fn orders(&self, numbers: std::ops::Range<u64>) -> Vec<EventDraft> {
         let drafts = numbers.map(|number| {
             let id = EventId::new(format!("order-{number}")).expect("an id");
             let mut draft = EventDraft::new(
@@ -131,7 +136,7 @@ impl World {
             draft.source = "web".to_owned();
             draft
         });
-        self.journal.append(drafts.collect()).await.expect("appended");
+        drafts.collect()
     }
 
     async fn wait(&self, seconds: u64) {
@@ -284,6 +289,46 @@ async fn a_throttle_lets_one_of_each_key_through_and_outlives_the_server() {
     assert_eq!(world.sent("chat").len(), 24);
     let last = world.receiver.calls().pop().expect("calls");
     assert_eq!(last.body["replay-name"].as_str(), told.name.as_deref());
+    server.kill().await;
+}
+
+/// Whether a trigger is for an event depends on which of them was first in the journal: the event, or the revision that
+/// declares the trigger; not on when the loop hears of the revision.
+#[tokio::test(start_paused = true)]
+async fn events_are_matched_against_what_was_declared_when_they_came() {
+    const REVISIONS: u64 = 24;
+    let mut world = World::new(&[], quick);
+    let server = world.start(CrashPoint::Never);
+    world.wait(1).await;
+    for number in 0..REVISIONS {
+        // Each revision has a trigger more.
+        let name = format!("t{number}");
+        world.files.insert(format!("triggers/{name}.yaml"), format!("Name: {name}\n{TO_CHAT}"));
+        let revision = RevisionId::new(format!("r{number}x")).expect("an id");
+        let active = Active::load(&Revision { revision, ..world.revision() }).expect("it checks clean");
+        let applied = active.revision.draft(&Value::Null);
+        let drafts = |first: u64| {
+            let mut drafts = world.orders(first..first + 1);
+            drafts.push(applied.clone());
+            drafts.extend(world.orders(first + 1..first + 3));
+            drafts
+        };
+        // The catalogue is told right after the write, and sometimes the loop hears of the write first.
+        world.journal.append(drafts(number * 3)).await.expect("appended");
+        for _ in 0..number % 3 {
+            tokio::task::yield_now().await;
+        }
+        server.catalogue.put(active);
+        if number % 4 == 0 {
+            world.wait(1).await;
+        }
+    }
+    world.wait(20).await;
+    for number in 0..REVISIONS {
+        let did = world.did(&format!("t{number}"));
+        let expected = (REVISIONS - number) * 3 - 1;
+        assert_eq!((did.matched, did.delivered), (expected, expected), "t{number}");
+    }
     server.kill().await;
 }
 

@@ -92,8 +92,8 @@ impl Delivery {
             if let Some(lane) = self.lanes.get_mut(&call.lane) {
                 lane.flying = lane.flying.saturating_sub(1);
             }
-            if let Some(flying) = call.pool.take().and_then(|pool| self.pools.get_mut(&pool)) {
-                *flying = flying.saturating_sub(1);
+            if let Some(pool) = call.pool.take().and_then(|pool| self.pools.get_mut(&pool)) {
+                pool.flying = pool.flying.saturating_sub(1);
             }
             records.leave(&call.origin);
             let tried = call.attempts + 1;
@@ -116,6 +116,7 @@ impl Delivery {
                     share.lag_ms = share.lag_ms.max(lag);
                     self.runs.insert(run, handle);
                     self.lanes.entry(call.lane.clone()).or_default().running = Some(handle);
+                    self.enter(&call.lane);
                     self.calls.insert(handle, call);
                     continue;
                 }
@@ -137,6 +138,8 @@ impl Delivery {
                         records.record.waiting.push(Letter { next: Some(next), ..letter(&call, id) });
                         self.lanes.entry(call.lane.clone()).or_default().waiting.insert(handle);
                         self.timers.insert((next, handle));
+                        // While it waits, the next one may have its place.
+                        self.enter(&call.lane);
                         self.calls.insert(handle, call);
                         continue;
                     }

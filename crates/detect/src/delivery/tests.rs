@@ -200,6 +200,39 @@ fn pools_are_shared() {
 }
 
 #[test]
+fn room_in_a_pool_that_one_target_does_not_take_goes_to_the_next() {
+    let mut world = World::new(&[]);
+    let duty = |retry| Duty { retry, parallel: 1, pool: Some("chat".into()), repeatable: false };
+    let definition = |retry| Definition {
+        enabled: true,
+        handling: Handling::default(),
+        targets: BTreeMap::from([("t".to_owned(), duty(retry))]),
+    };
+    let named = |name: &str, retry| (Arc::new(id(name)), definition(retry));
+    let patient = RetryPolicy::default();
+    world.machine.define([named("a", patient), named("b", policy(5, 60)), named("c", patient)].into());
+    world.matched(&[("a", 1), ("b", 2), ("b", 3), ("c", 4), ("a", 5)], at(0));
+    world.matched(&[("c", 6)], at(0));
+    let first = world.due(at(0));
+    assert_eq!(names(&first), ["a-1"]);
+    assert!(world.due(at(10)).is_empty(), "the pool is full");
+    // When there is room again, what b has waits for too long already: another one takes the place, and nobody is
+    // forgotten.
+    world.told(&first[0], good(), at(100));
+    let mut seen = Vec::new();
+    for second in 100..103 {
+        let attempts = world.due(at(second));
+        assert_eq!(attempts.len(), 1, "one at a time, and always one: {seen:?}");
+        world.told(&attempts[0], good(), at(second));
+        seen.extend(names(&attempts));
+    }
+    seen.sort_unstable();
+    assert_eq!(seen, ["a-5", "c-4", "c-6"]);
+    assert!(world.machine.is_empty());
+    assert_eq!(world.dead.keys().collect::<Vec<_>>(), ["b-2", "b-3"]);
+}
+
+#[test]
 fn a_call_is_tried_again_and_then_given_up() {
     let triggers = [("a", handling(Concurrency::Allow), policy(2, 3600))];
     let mut world = World::new(&triggers);
@@ -421,5 +454,160 @@ proptest! {
             let spare = if retries < EXACT { 0 } else { lives_with_it.get(&name).copied().unwrap_or_default() };
             prop_assert!(calls <= retries + 1 + spare, "{} was made {} times", name, calls);
         }
+    }
+}
+
+/// What happens in [`no_turn_is_lost`]; a trigger is told by its number.
+#[derive(Clone, Debug)]
+enum Move {
+    Match(u8, u8),
+    /// The call that was made first is answered: well, not, or with a run that goes on.
+    Answer(u8),
+    RunOver,
+    Enable(u8, bool),
+    Drop(u8),
+    /// Only the triggers whose bits are set are declared.
+    Declare(u8),
+    Wait(u8),
+}
+
+const TRIGGERS: [&str; 5] = ["a", "b", "c", "d", "e"];
+
+fn moves() -> impl Strategy<Value = Vec<Move>> {
+    let trigger = || 0_u8..5;
+    let step = prop_oneof![
+        6 => (trigger(), 1_u8..4).prop_map(|(trigger, count)| Move::Match(trigger, count)),
+        8 => (0_u8..6).prop_map(Move::Answer),
+        2 => Just(Move::RunOver),
+        2 => (trigger(), any::<bool>()).prop_map(|(trigger, on)| Move::Enable(trigger, on)),
+        1 => trigger().prop_map(Move::Drop),
+        1 => (0_u8..32).prop_map(Move::Declare),
+        2 => (1_u8..5).prop_map(Move::Wait),
+    ];
+    proptest::collection::vec(step, 1..80)
+}
+
+/// Triggers that share a pool and such that do not, under every policy.
+fn declared(mask: u8) -> BTreeMap<Arc<TriggerId>, Definition> {
+    let policies = [
+        Concurrency::Allow,
+        Concurrency::Allow,
+        Concurrency::Queue,
+        Concurrency::Allow,
+        Concurrency::Replace,
+    ];
+    let pools = [Some("chat"), Some("chat"), Some("chat"), None, Some("mail")];
+    let of = |number: usize| {
+        let pool = pools[number].map(Arc::from);
+        let duty = Duty { retry: policy(3, 3600), parallel: 1 + number % 2, pool, repeatable: true };
+        let targets = BTreeMap::from([("t".to_owned(), duty)]);
+        let definition = Definition { enabled: true, handling: handling(policies[number]), targets };
+        (Arc::new(id(TRIGGERS[number])), definition)
+    };
+    (0..5).filter(|number| mask >> number & 1 == 1).map(of).collect()
+}
+
+impl Delivery {
+    /// A lane that could have a call made now, and has none made.
+    fn left_out(&self, now: Timestamp) -> Option<&LaneId> {
+        assert!(
+            self.timers.first().is_none_or(|(at, _)| *at > now),
+            "a pause has ended and nobody has seen it"
+        );
+        let could = |(id, lane): &(&LaneId, &Lane)| {
+            if lane.queue.is_empty() {
+                return false;
+            }
+            let Some(definition) = self.definitions.get(&id.0) else { return true };
+            let Some(duty) = definition.targets.get(&*id.1) else { return true };
+            let is_alone = definition.handling.concurrency != Concurrency::Allow;
+            let has_turn = if is_alone {
+                lane.flying == 0 && lane.running.is_none() && lane.waiting.is_empty()
+            } else {
+                lane.flying < duty.parallel
+            };
+            let has_room = duty
+                .pool
+                .as_ref()
+                .and_then(|pool| self.pools.get(pool))
+                .is_none_or(|pool| pool.flying < pool.limit);
+            definition.enabled && has_turn && has_room
+        };
+        self.lanes.iter().find(could).map(|(id, _)| id)
+    }
+}
+
+proptest! {
+    /// Whatever happened before: when the machine is asked what to do and is given room, no call whose time has come
+    /// and that nothing stands in the way of is left where it is. With little room, each has its turn after so many
+    /// others as there are.
+    #[test]
+    fn no_turn_is_lost(moves in moves(), room in prop_oneof![Just(1_usize), Just(2), Just(100)]) {
+        let mut world = World::new(&[]);
+        world.machine.define(declared(31));
+        let (mut now, mut event) = (0, 0);
+        let mut flying: Vec<Attempt> = Vec::new();
+        let mut runs: Vec<String> = Vec::new();
+        for step in moves {
+            match step {
+                Move::Match(trigger, count) => {
+                    let name = TRIGGERS[usize::from(trigger)];
+                    let matches: Vec<(&str, u64)> = (0..count).map(|_| { event += 1; (name, event) }).collect();
+                    world.matched(&matches, at(now));
+                }
+                Move::Answer(how) if !flying.is_empty() => {
+                    let attempt = flying.remove(0);
+                    let outcome = match how {
+                        0 => failed(),
+                        1 => {
+                            let run = format!("run-{}", call_name(&attempt));
+                            runs.push(run.clone());
+                            Outcome::Started { run }
+                        }
+                        _ => good(),
+                    };
+                    world.told(&attempt, outcome, at(now));
+                }
+                Move::Answer(_) => {}
+                Move::RunOver => {
+                    let over = runs.pop().and_then(|run| world.machine.run_over(&run, "Success", at(now)));
+                    world.keep(over.into_iter().collect());
+                }
+                Move::Enable(trigger, on) => world.machine.enable(&id(TRIGGERS[usize::from(trigger)]), on),
+                Move::Drop(trigger) => {
+                    for origin in world.machine.drop_waiting(&id(TRIGGERS[usize::from(trigger)])) {
+                        world.leave(&origin);
+                    }
+                }
+                Move::Declare(mask) => world.machine.define(declared(mask)),
+                Move::Wait(seconds) => now += i64::from(seconds),
+            }
+            let (attempts, over) = world.machine.ready(room, at(now));
+            let is_all = attempts.len() < room;
+            flying.extend(attempts);
+            let told = over.into_iter().map(|(handle, outcome)| (handle, world.name(handle), outcome)).collect();
+            let records = world.machine.settle(told, at(now), || 0.5);
+            world.keep(records);
+            prop_assert!(!is_all || world.machine.left_out(at(now)).is_none(), "{:?}", world.machine);
+        }
+        // Everything is on and everybody answers: then everything ends, one call for each turn at the latest.
+        world.machine.define(declared(31));
+        runs.into_iter().for_each(|run| drop(world.machine.run_over(&run, "Success", at(now))));
+        let open = world.machine.len();
+        now += 3600;
+        for _ in 0..=open {
+            for attempt in std::mem::take(&mut flying) {
+                world.told(&attempt, good(), at(now));
+            }
+            let (attempts, over) = world.machine.ready(room, at(now));
+            flying.extend(attempts);
+            let told = over.into_iter().map(|(handle, outcome)| (handle, world.name(handle), outcome)).collect();
+            world.machine.settle(told, at(now), || 0.5);
+        }
+        for attempt in flying {
+            world.told(&attempt, good(), at(now));
+        }
+        prop_assert!(world.machine.is_empty(), "{:?}", world.machine);
+        prop_assert!(world.machine.lanes.is_empty() && world.machine.round.is_empty(), "{:?}", world.machine);
     }
 }

@@ -313,7 +313,7 @@ impl Life {
         reason: Option<String>,
         by: &Actor,
     ) -> Result<bool, CommandError> {
-        let active = self.parts.catalogue.get(&id.workload);
+        let active = self.workloads.get(&id.workload);
         let declared = active.as_ref().and_then(|active| active.triggers.get(&id.trigger));
         let Some(declared) = declared else {
             return Err(CommandError::NotFound { what: "trigger", name: id.trigger.clone() });
@@ -350,7 +350,7 @@ impl Life {
 
     async fn replay(&mut self, replay: &Replay, by: &Actor) -> Result<Replayed, CommandError> {
         let id = &replay.trigger;
-        let active = self.parts.catalogue.get(&id.workload);
+        let active = self.workloads.get(&id.workload);
         let trigger = active.as_ref().and_then(|active| active.triggers.get(&id.trigger)).cloned();
         let Some(trigger) = trigger else {
             return Err(CommandError::NotFound { what: "trigger", name: id.trigger.clone() });

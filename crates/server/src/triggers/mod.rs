@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use mainstay_detect::TriggerError;
 use mainstay_detect::delivery::{
-    Attempt, Counts, Definition, Delivery, Duty, Letter, Match, Routed, Settled, Told, TriggerId, Window,
+    Attempt, Counts, Delivery, Letter, Match, Routed, Settled, Told, TriggerId, Window,
 };
-use mainstay_detect::{Destination, TriggerError};
 use mainstay_model::event::is_bookkeeping;
 use mainstay_model::{Actor, Event, EventDraft, EventId, RunId, Timestamp};
 use mainstay_store::{Follower, Journal, StoreError};
@@ -27,6 +27,7 @@ use crate::clock::Clock;
 use crate::runs::{self, Engine};
 use crate::secrets::Secrets;
 
+mod adopt;
 mod chain;
 mod commands;
 mod fold;
@@ -62,6 +63,9 @@ const KEPT_PAGES: usize = 8;
 /// So long windows that have ended are kept at most.
 const SWEEP: Duration = Duration::from_secs(60);
 
+/// How long a revision whose event is durable may take to come into the catalogue.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// How long to wait before writing to a journal again that refused, at first and at most.
 const RETRY_FIRST: Duration = Duration::from_millis(200);
 const RETRY_MOST: Duration = Duration::from_secs(10);
@@ -76,6 +80,8 @@ pub struct Triggers {
     outbound: Arc<dyn Outbound>,
     commands: mpsc::Sender<Command>,
     heard: Mutex<mpsc::Receiver<Command>>,
+    /// The journal's end when these began: the revisions up to there are in the catalogue.
+    born: u64,
 }
 
 impl Triggers {
@@ -90,7 +96,8 @@ impl Triggers {
     ) -> Arc<Self> {
         let (commands, heard) = mpsc::channel(64);
         let heard = Mutex::new(heard);
-        Arc::new(Self { journal, engine, clock, catalogue, secrets, outbound, commands, heard })
+        let born = journal.head().seq;
+        Arc::new(Self { journal, engine, clock, catalogue, secrets, outbound, commands, heard, born })
     }
 
     /// Handles events until stopped.
@@ -120,7 +127,12 @@ struct Life {
     parts: Arc<Triggers>,
     machine: Delivery,
     follower: Follower,
-    workloads: watch::Receiver<Workloads>,
+    /// The workloads as others change them.
+    changing: watch::Receiver<Workloads>,
+    /// The workloads that events are matched against: those of the place up to which events are routed.
+    workloads: Workloads,
+    /// The place of the last revision that was taken over.
+    adopted: u64,
     /// Everything up to this place is routed.
     routed: u64,
     /// And this much of it is known to be, in the journal.
@@ -153,7 +165,9 @@ impl Life {
         let mut life = Self {
             machine: Delivery::new(),
             follower: Follower::new(parts.journal.clone(), routed).page(PAGE),
-            workloads: parts.catalogue.watch(),
+            workloads: parts.catalogue.now(),
+            changing: parts.catalogue.watch(),
+            adopted: parts.born,
             routed,
             committed: routed,
             pages: VecDeque::new(),
@@ -218,6 +232,7 @@ impl Life {
         stop: &CancellationToken,
     ) -> Result<(), StoreError> {
         loop {
+            // Where nothing can be routed for a while, a change must not wait: it may be what ends that.
             self.fire().await?;
             self.perform().await?;
             let wake = [self.machine.next_wake(), self.next_firing()].into_iter().flatten().min();
@@ -234,50 +249,19 @@ impl Life {
                 Some(made) = self.calls.join_next(), if !self.calls.is_empty() => {
                     self.turn(Vec::new(), made.ok()).await?;
                 }
-                page = self.follower.next(), if may_route => self.turn(page?, None).await?,
+                page = self.follower.next(), if may_route => self.page(page?, stop).await?,
                 Some(command) = heard.recv() => self.command(command).await?,
-                changed = self.workloads.changed() => {
+                // Where nothing can be routed for a while, a change must not wait for its event: it may be what ends that.
+                changed = self.changing.changed(), if !may_route => {
                     if changed.is_err() {
                         return Ok(());
                     }
-                    // What came before the change was not for what is declared now.
-                    self.commit(1).await?;
-                    self.define();
-                    self.plan_schedules().await?;
+                    let workloads = self.changing.borrow_and_update().clone();
+                    self.adopt(workloads).await?;
                 }
                 () = timer => {}
             }
         }
-    }
-
-    /// Takes what the triggers are now from what is declared and from what persons turned off.
-    fn define(&mut self) {
-        let workloads = self.workloads.borrow_and_update().clone();
-        let mut definitions = BTreeMap::new();
-        for active in workloads.values() {
-            for trigger in active.triggers.values() {
-                let id = TriggerId { workload: active.name().to_owned(), trigger: trigger.name.clone() };
-                let enabled = trigger.enabled && !self.off.contains_key(&id);
-                let duties = trigger.targets.iter().map(|target| {
-                    let mut duty = Duty {
-                        retry: target.retry,
-                        parallel: 64,
-                        pool: None,
-                        repeatable: target.to.procedure().is_some(),
-                    };
-                    if let Destination::Webhook(name) = &target.to {
-                        let webhook = active.declared.workload.webhooks.get(name);
-                        duty.parallel = webhook.map_or(1, |webhook| webhook.parallel as usize);
-                        duty.pool = Some(format!("{}/{name}", active.name()).into());
-                    }
-                    (target.id.clone(), duty)
-                });
-                let targets = duties.collect();
-                let handling = trigger.handling.clone();
-                definitions.insert(Arc::new(id), Definition { enabled, handling, targets });
-            }
-        }
-        self.machine.define(definitions);
     }
 
     /// Routes a page of events and takes in what came of calls, in one append.
@@ -384,14 +368,14 @@ impl Life {
 
     /// Matches each event of a page once.
     fn find(&self, page: &[Arc<Event>]) -> Result<BTreeMap<String, Found>, StoreError> {
-        let workloads = self.workloads.borrow().clone();
+        let workloads = &self.workloads;
         let mut found: BTreeMap<String, Found> = BTreeMap::new();
         let active = || workloads.values().filter(|active| !active.patterns.is_empty());
         for event in page {
             if is_bookkeeping(&event.kind) {
                 continue;
             }
-            self.scheduled(&workloads, event, &mut found)?;
+            self.scheduled(event, &mut found)?;
             let mut value = None;
             let mut chain = None;
             for active in active() {
@@ -408,16 +392,11 @@ impl Life {
     }
 
     /// A firing is for the trigger whose schedule it is of, whatever patterns say.
-    fn scheduled(
-        &self,
-        workloads: &Workloads,
-        event: &Event,
-        found: &mut BTreeMap<String, Found>,
-    ) -> Result<(), StoreError> {
+    fn scheduled(&self, event: &Event, found: &mut BTreeMap<String, Found>) -> Result<(), StoreError> {
         if event.kind != "trigger.scheduled" || !event.is_authentic() {
             return Ok(());
         }
-        let active = event.workload.as_ref().and_then(|name| workloads.get(name));
+        let active = event.workload.as_ref().and_then(|name| self.workloads.get(name));
         let (Some(active), Some(name)) = (active, event.data["trigger"].as_str()) else { return Ok(()) };
         let Some(trigger) = active.triggers.get(name) else { return Ok(()) };
         let value = outbound::presented(trigger, event, None);
@@ -477,6 +456,13 @@ impl Life {
             .map(|(trigger, event, key)| Match { trigger, event: *event, key: key.clone() })
             .collect();
         let routing = self.machine.route(workload, &matches, replay, now);
+        if routing.unknown > 0 {
+            tracing::error!(
+                workload,
+                matches = routing.unknown,
+                "events matched triggers that nobody has declared"
+            );
+        }
         let mut data = routing.record;
         for letter in &mut data.full {
             if let Some(event) = in_page(page, letter.event) {
@@ -496,7 +482,7 @@ impl Life {
         page: &[Arc<Event>],
         replay: Option<&str>,
     ) -> Vec<EventDraft> {
-        let Some(active) = self.parts.catalogue.get(workload) else { return Vec::new() };
+        let Some(active) = self.workloads.get(workload) else { return Vec::new() };
         let mut drafts = Vec::new();
         let same = |a: &[u64], b: &[u64]| a[..2] == b[..2];
         let calls: Vec<&[u64]> = record.calls.chunks_exact(3).collect();
@@ -734,8 +720,7 @@ impl Life {
 
     fn counts(&self) -> BTreeMap<TriggerId, Counts> {
         let now = self.parts.clock.now();
-        let workloads = self.workloads.borrow().clone();
-        let ids = workloads.values().flat_map(|active| {
+        let ids = self.workloads.values().flat_map(|active| {
             active
                 .triggers
                 .keys()

@@ -52,7 +52,7 @@ impl Life {
     /// Takes what schedules there are now. One that is new or another than before comes in force now, which is said.
     pub(super) async fn plan_schedules(&mut self) -> Result<(), StoreError> {
         let now = self.parts.clock.now();
-        let workloads = self.workloads.borrow().clone();
+        let workloads = self.workloads.clone();
         let mut planned = BTreeMap::new();
         let mut drafts = Vec::new();
         for active in workloads.values() {

@@ -1,0 +1,41 @@
+// Which queries an event makes old. Pure, so that it can be tested; `main.tsx` feeds it from the stream.
+
+import type { Event } from "./types";
+
+/** Keys of queries, as prefixes. */
+export function touched(event: Event): (readonly string[])[] {
+  const [family] = event.type.split(".");
+  const data = typeof event.data === "object" && event.data !== null ? (event.data as Record<string, unknown>) : {};
+  const named = (key: string): string => {
+    const value = data[key];
+    if (typeof value === "string") return value;
+    return event.subject?.split("/").at(-1) ?? "";
+  };
+  switch (family) {
+    case "run":
+      return [["runs"], ["run", named("run")]];
+    case "incident":
+      return [["incidents"], ["incident", named("incident")], ["docs"]];
+    case "alarm":
+      return [["alarms"], ["incidents"], ["incident"]];
+    case "measure":
+    case "service":
+      return [["status"], ["incidents"]];
+    case "host":
+      return [["status"], ["alarms"]];
+    case "change":
+    case "revision":
+      return [["status"], ["changes"], ["change", named("change")], ["workloads"], ["docs"], ["alarms"], ["triggers"]];
+    case "trigger":
+      return [["triggers"], ["dead-letters"]];
+    default:
+      return [];
+  }
+}
+
+/** Keys of a batch, each once. */
+export function touchedBy(events: Event[]): (readonly string[])[] {
+  const found = new Map<string, readonly string[]>(events.length > 0 ? [["lately", ["lately"]]] : []);
+  for (const event of events) for (const key of touched(event)) found.set(key.join("\n"), key);
+  return [...found.values()];
+}

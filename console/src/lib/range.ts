@@ -1,0 +1,28 @@
+// A span of time as an address holds it: `now-1h` and `now`, or milliseconds since 1970.
+
+export interface Range { from: string; to: string }
+
+export const RANGES: [words: string, from: string][] = [
+  ["5 min", "now-5m"], ["15 min", "now-15m"], ["1 h", "now-1h"], ["3 h", "now-3h"], ["12 h", "now-12h"], ["1 d", "now-1d"], ["7 d", "now-7d"], ["30 d", "now-30d"],
+];
+
+const UNITS: Record<string, number> = { s: 1e3, m: 60e3, h: 3600e3, d: 86_400e3 };
+
+/** Milliseconds, or nothing where it is not understood. */
+export function instantOf(text: string, now: number): number | undefined {
+  if (text === "now") return now;
+  const match = /^now-(\d{1,6})([smhd])$/.exec(text);
+  if (match) return now - Number(match[1]) * (UNITS[match[2] ?? "s"] ?? 0);
+  if (/^\d{9,14}$/.test(text)) return Number(text);
+  const parsed = Date.parse(text);
+  return Number.isNaN(parsed) ? undefined : parsed;
+}
+
+/** Milliseconds from and to; the last hour where the address says nothing that makes sense. */
+export function resolve(range: Range, now: number): { from: number; to: number } {
+  const to = instantOf(range.to, now) ?? now;
+  const from = instantOf(range.from, now) ?? to - 3600e3;
+  return from < to ? { from, to } : { from: to - 3600e3, to };
+}
+
+export const isRelative = (range: Range): boolean => range.to === "now";

@@ -1,0 +1,56 @@
+import { MutationCache, QueryCache, QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { RouterProvider } from "@tanstack/react-router";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { ApiError, isUnreachable } from "./api/client";
+import { touchedBy } from "./api/invalidate";
+import { live } from "./api/live";
+import type { Event } from "./api/types";
+import { makeRouter } from "./router";
+import "./styles/tokens.css";
+import "./styles/base.css";
+import "./styles/ui.css";
+import "./styles/shell.css";
+import "./styles/pages.css";
+
+const client = new QueryClient({
+  queryCache: new QueryCache(),
+  mutationCache: new MutationCache(),
+  defaultOptions: {
+    queries: {
+      // What the stream tells makes queries old; what it does not tell is looked at again by its own interval.
+      staleTime: 10_000,
+      networkMode: "always",
+      retry: (tries, error) => tries < 2 && (isUnreachable(error) || (error instanceof ApiError && error.problem.status === 503)),
+      retryDelay: (tries) => 400 * 2 ** tries,
+    },
+    mutations: { networkMode: "always", retry: false },
+  },
+});
+
+/** Storms of events make queries old only so often. */
+const EVERY_MS = 250;
+let waiting: Event[] = [];
+let timer: ReturnType<typeof setTimeout> | undefined;
+live.read((events) => {
+  waiting.push(...events);
+  timer ??= setTimeout(() => {
+    timer = undefined;
+    const batch = waiting;
+    waiting = [];
+    for (const key of touchedBy(batch)) void client.invalidateQueries({ queryKey: key });
+  }, EVERY_MS);
+});
+live.onReconnect(() => void client.invalidateQueries());
+live.start();
+
+const root = document.getElementById("root");
+if (root) {
+  createRoot(root).render(
+    <StrictMode>
+      <QueryClientProvider client={client}>
+        <RouterProvider router={makeRouter(client)} />
+      </QueryClientProvider>
+    </StrictMode>,
+  );
+}

@@ -1,0 +1,143 @@
+// Every page, with what its address may say. Each is loaded when it is first opened.
+
+import type { QueryClient } from "@tanstack/react-query";
+import { createRootRouteWithContext, createRoute, createRouter, lazyRouteComponent, Link } from "@tanstack/react-router";
+import { clean, flag, list, oneOf, text } from "./lib/search";
+import { Shell } from "./shell/Shell";
+import { Empty, Failure, Loading } from "./ui/basic";
+
+type Raw = Record<string, unknown>;
+
+const root = createRootRouteWithContext<{ client: QueryClient }>()({ component: Shell, notFoundComponent: NoSuchPage });
+
+function NoSuchPage() {
+  return (
+    <Empty title="There is no such page">
+      <p>The address may be from a newer version. <Link to="/" className="link">Now</Link> says what is going on; Ctrl K goes anywhere.</p>
+    </Empty>
+  );
+}
+
+const page = (load: () => Promise<Record<string, unknown>>, name: string) => lazyRouteComponent(load as () => Promise<Record<string, React.ComponentType>>, name);
+
+export const nowRoute = createRoute({
+  getParentRoute: () => root,
+  path: "/",
+  validateSearch: (raw: Raw) => clean({ wall: flag(raw, "wall") }),
+  component: page(() => import("./pages/Now"), "Now"),
+});
+
+export const runsRoute = createRoute({
+  getParentRoute: () => root,
+  path: "/runs",
+  validateSearch: (raw: Raw) =>
+    clean({
+      show: oneOf(raw, "show", ["active", "failed"] as const),
+      procedure: text(raw, "procedure"),
+      workload: text(raw, "workload"),
+    }),
+  component: page(() => import("./pages/Runs"), "Runs"),
+});
+
+export const RUN_TABS = ["steps", "hosts", "record"] as const;
+export const runRoute = createRoute({
+  getParentRoute: () => root,
+  path: "/runs/$id",
+  validateSearch: (raw: Raw) => clean({ step: text(raw, "step"), tab: oneOf(raw, "tab", RUN_TABS), host: text(raw, "host"), show: oneOf(raw, "show", ["failed"] as const) }),
+  component: page(() => import("./pages/Run"), "Run"),
+});
+
+export const procedureRoute = createRoute({
+  getParentRoute: () => root,
+  path: "/procedures/$workload/$name",
+  validateSearch: (raw: Raw) => clean({ start: flag(raw, "start"), step: text(raw, "step") }),
+  component: page(() => import("./pages/Procedure"), "Procedure"),
+});
+
+export const incidentsRoute = createRoute({
+  getParentRoute: () => root,
+  path: "/incidents",
+  validateSearch: (raw: Raw) => clean({ show: oneOf(raw, "show", ["open", "resolved"] as const) }),
+  component: page(() => import("./pages/Incidents"), "Incidents"),
+});
+
+export const INCIDENT_TABS = ["timeline", "draft"] as const;
+export const incidentRoute = createRoute({
+  getParentRoute: () => root,
+  path: "/incidents/$id",
+  validateSearch: (raw: Raw) => clean({ tab: oneOf(raw, "tab", INCIDENT_TABS), all: flag(raw, "all") }),
+  component: page(() => import("./pages/Incident"), "Incident"),
+});
+
+export const alarmsRoute = createRoute({
+  getParentRoute: () => root,
+  path: "/alarms",
+  validateSearch: (raw: Raw) => clean({ state: text(raw, "state"), alarm: text(raw, "alarm"), q: text(raw, "q") }),
+  component: page(() => import("./pages/Alarms"), "Alarms"),
+});
+
+export const metricsRoute = createRoute({
+  getParentRoute: () => root,
+  path: "/metrics",
+  validateSearch: (raw: Raw) =>
+    clean({ q: list(raw, "q"), from: text(raw, "from"), to: text(raw, "to"), as: oneOf(raw, "as", ["table"] as const), off: list(raw, "off", 200) }),
+  component: page(() => import("./pages/Metrics"), "Metrics"),
+});
+
+export const workloadsRoute = createRoute({
+  getParentRoute: () => root,
+  path: "/workloads",
+  component: page(() => import("./pages/Workloads"), "Workloads"),
+});
+
+export const WORKLOAD_TABS = ["overview", "priorities", "procedures", "history"] as const;
+export const workloadRoute = createRoute({
+  getParentRoute: () => root,
+  path: "/workloads/$name",
+  validateSearch: (raw: Raw) =>
+    clean({ tab: oneOf(raw, "tab", WORKLOAD_TABS), component: text(raw, "component"), revision: text(raw, "revision"), change: text(raw, "change"), from: text(raw, "from"), to: text(raw, "to") }),
+  component: page(() => import("./pages/Workload"), "Workload"),
+});
+
+export const fleetRoute = createRoute({
+  getParentRoute: () => root,
+  path: "/fleet",
+  validateSearch: (raw: Raw) => clean({ q: text(raw, "q"), by: text(raw, "by"), host: text(raw, "host"), show: oneOf(raw, "show", ["services"] as const) }),
+  component: page(() => import("./pages/Fleet"), "Fleet"),
+});
+
+export const triggersRoute = createRoute({
+  getParentRoute: () => root,
+  path: "/triggers",
+  validateSearch: (raw: Raw) => clean({ trigger: text(raw, "trigger"), show: oneOf(raw, "show", ["dead"] as const) }),
+  component: page(() => import("./pages/Triggers"), "Triggers"),
+});
+
+export const journalRoute = createRoute({
+  getParentRoute: () => root,
+  path: "/journal",
+  validateSearch: (raw: Raw) => clean({ match: text(raw, "match"), workload: text(raw, "workload"), q: text(raw, "q"), seq: text(raw, "seq"), still: flag(raw, "still") }),
+  component: page(() => import("./pages/Journal"), "Journal"),
+});
+
+const tree = root.addChildren([
+  nowRoute, runsRoute, runRoute, procedureRoute, incidentsRoute, incidentRoute, alarmsRoute, metricsRoute,
+  workloadsRoute, workloadRoute, fleetRoute, triggersRoute, journalRoute,
+]);
+
+export function makeRouter(client: QueryClient) {
+  return createRouter({
+    routeTree: tree,
+    context: { client },
+    defaultPreload: "intent",
+    defaultPendingComponent: () => <Loading what="the page" />,
+    defaultErrorComponent: ({ error, reset }) => <Failure error={error} title="This page failed" again={reset} />,
+    scrollRestoration: false,
+  });
+}
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: ReturnType<typeof makeRouter>;
+  }
+}

@@ -1,0 +1,47 @@
+// How the line to the server stands, always in sight; and a strip across the page while it is cut.
+
+import { useSyncExternalStore } from "react";
+import { live } from "../api/live";
+import { session } from "../api/session";
+import { clock, count, length } from "../lib/format";
+import { Button, State, useNow } from "../ui/basic";
+
+export const useConnection = () => useSyncExternalStore(live.subscribe, () => live.connection);
+export const useSignInNeeded = () => useSyncExternalStore(session.subscribe, () => session.isNeeded);
+
+export function ConnectionState() {
+  const { phase, behind, since } = useConnection();
+  const isNeeded = useSignInNeeded();
+  const now = useNow();
+  if (isNeeded) return <State state="signed out" as="waiting" text="signed out" />;
+  switch (phase) {
+    case "live":
+      return <State state="live" as="good" text="live" />;
+    case "catching up":
+      return <State state="catching up" as="active" text={behind ? `catching up, ${count(behind, "event")}` : "catching up"} />;
+    case "cut":
+      return <State state="cut" as="bad" text={`cut since ${clock(since, now)}`} />;
+    case "paused":
+      return <State state="paused" as="idle" text="paused" />;
+    default:
+      return <State state="connecting" as="active" text="connecting" />;
+  }
+}
+
+export function CutStrip() {
+  const { phase, since, retryAt } = useConnection();
+  const isNeeded = useSignInNeeded();
+  const now = useNow();
+  // A restart takes less than this; nobody needs to be told.
+  if (isNeeded || phase !== "cut" || now - since < 1000) return null;
+  const wait = Math.max(0, (retryAt ?? now) - now);
+  return (
+    <div className="notice bad strip" role="status">
+      <span className="grow">
+        The server cannot be reached since {clock(since, now)}. What is shown is what was known then; what you typed stays.
+        {wait > 500 ? ` Next try in ${length(Math.ceil(wait / 1000) * 1000)}.` : " Trying …"}
+      </span>
+      <Button small onClick={() => live.now()}>Try now</Button>
+    </div>
+  );
+}

@@ -1,0 +1,185 @@
+// Small parts that every page uses.
+
+import { useEffect, useId, useSyncExternalStore, type ButtonHTMLAttributes, type ReactNode } from "react";
+import { ApiError, isUnreachable } from "../api/client";
+import { clock, exact, length, relative } from "../lib/format";
+import { tone, word, type Tone } from "../lib/state";
+import { Icon, ToneIcon, type IconName } from "./icons";
+
+type ButtonProps = ButtonHTMLAttributes<HTMLButtonElement> & {
+  look?: "primary" | "danger" | "quiet" | "plain";
+  small?: boolean;
+  icon?: IconName;
+  /** For a button that shows its icon alone. */
+  label?: string;
+};
+
+export function Button({ look = "plain", small, icon, label, className = "", children, ...rest }: ButtonProps) {
+  const only = icon !== undefined && children === undefined;
+  return (
+    <button
+      type="button"
+      {...rest}
+      aria-label={label ?? rest["aria-label"]}
+      title={rest.title ?? (only ? label : undefined)}
+      className={`button ${look} ${small ? "small" : ""} ${only ? "icon" : ""} ${className}`}
+    >
+      {icon && <Icon name={icon} />}
+      {children}
+    </button>
+  );
+}
+
+/** A state: its shape, its word, and only then its colour. */
+export function State({ state, text, as }: { state: string; text?: ReactNode; as?: Tone }) {
+  const look = as ?? tone(state);
+  return (
+    <span className={`state ${look}`}>
+      <ToneIcon tone={look} />
+      <span className="state-word cut">{text ?? word(state)}</span>
+    </span>
+  );
+}
+
+export function Badge({ children, title }: { children: ReactNode; title?: string }) {
+  return (
+    <span className="badge" title={title}>
+      <span>{children}</span>
+    </span>
+  );
+}
+
+export function Tags({ tags, most = 8 }: { tags: Record<string, string>; most?: number }) {
+  const all = Object.entries(tags);
+  return (
+    <span className="tags">
+      {all.slice(0, most).map(([key, value]) => (
+        <Badge key={key} title={`${key}=${value}`}>
+          <span className="tag-key">{key}=</span>
+          {value}
+        </Badge>
+      ))}
+      {all.length > most && <Badge title={all.slice(most).map((pair) => pair.join("=")).join("\n")}>and {all.length - most} more</Badge>}
+    </span>
+  );
+}
+
+// One clock for all that shows how long ago something was.
+const clockListeners = new Set<() => void>();
+let now = Date.now();
+setInterval(() => {
+  if (document.hidden) return;
+  now = Date.now();
+  for (const listener of clockListeners) listener();
+}, 1000);
+const subscribeClock = (listener: () => void): (() => void) => {
+  clockListeners.add(listener);
+  return () => clockListeners.delete(listener);
+};
+
+export function useNow(): number {
+  return useSyncExternalStore(subscribeClock, () => now);
+}
+
+/** How long ago, and the exact instant on hover; or the time of day. */
+export function Time({ at, as = "relative" }: { at: string | number | undefined; as?: "relative" | "clock" | "clock-ms" }) {
+  const current = useNow();
+  if (at === undefined) return <span className="faint">never</span>;
+  const ms = typeof at === "number" ? at : Date.parse(at);
+  if (Number.isNaN(ms)) return <span>{String(at)}</span>;
+  return (
+    <time dateTime={new Date(ms).toISOString()} title={exact(ms)} className="num">
+      {as === "relative" ? relative(ms, Math.max(current, ms > current && ms - current < 2000 ? ms : current)) : clock(ms, current, as === "clock-ms")}
+    </time>
+  );
+}
+
+/** How long something took, or has been going on. */
+export function Took({ from, to }: { from: string | undefined; to?: string | undefined }) {
+  const current = useNow();
+  if (from === undefined) return null;
+  const end = to === undefined ? current : Date.parse(to);
+  return <span className="num">{length(Math.max(0, end - Date.parse(from)))}</span>;
+}
+
+export function Panel({ title, aside, children, bare, id }: { title: ReactNode; aside?: ReactNode; children?: ReactNode; bare?: boolean; id?: string }) {
+  const own = useId();
+  return (
+    <section className={`panel ${bare ? "bare" : ""}`} aria-labelledby={id ?? own}>
+      <header>
+        <h2 id={id ?? own} className="cut">{title}</h2>
+        <div className="grow" />
+        {aside}
+      </header>
+      {children}
+    </section>
+  );
+}
+
+export function Empty({ title, children }: { title: string; children?: ReactNode }) {
+  return (
+    <div className="empty">
+      <h3>{title}</h3>
+      {children}
+    </div>
+  );
+}
+
+export function Loading({ what }: { what: string }) {
+  return (
+    <div className="loading" role="status">
+      <span className="state active"><ToneIcon tone="active" /></span>
+      Reading {what} …
+    </div>
+  );
+}
+
+/** What the server says of a failure: the sentence, what lies behind it, and what to do. */
+export function Failure({ error, again, title }: { error: unknown; again?: (() => void) | undefined; title?: string }) {
+  const problem = error instanceof ApiError ? error.problem : undefined;
+  const causes = (problem?.causes ?? []).filter((cause) => cause !== problem?.title);
+  return (
+    <div className="problem" role="alert">
+      <h3>
+        <ToneIcon tone={isUnreachable(error) ? "unknown" : "bad"} />
+        <span className="wrap">{title ? `${title}: ` : ""}{problem?.title ?? (error instanceof Error ? error.message : String(error))}</span>
+      </h3>
+      {causes.length > 0 && <ol>{causes.map((cause, at) => <li key={at}>{cause}</li>)}</ol>}
+      {problem?.diagnostics && problem.diagnostics.length > 0 && (
+        <ol>{problem.diagnostics.map((one, at) => <li key={at}><code>{one.path}:{one.line}:{one.column}</code> {one.message}{one.help ? ` (${one.help})` : ""}</li>)}</ol>
+      )}
+      {problem?.hint && <p className="hint">{problem.hint.charAt(0).toUpperCase() + problem.hint.slice(1)}</p>}
+      {again && <div><Button small icon="again" onClick={again}>Try again</Button></div>}
+    </div>
+  );
+}
+
+interface Asked<T> { data: T | undefined; error: unknown; isPending: boolean; isError: boolean; refetch: () => unknown }
+
+/** What a query has, or its loading or failure. What was known stays when a later look fails. */
+export function Loaded<T>({ of, what, children }: { of: Asked<T>; what: string; children: (data: T) => ReactNode }) {
+  if (of.data !== undefined) {
+    return (
+      <>
+        {of.isError && !isUnreachable(of.error) && <Failure error={of.error} again={() => void of.refetch()} title="This could not be read again" />}
+        {children(of.data)}
+      </>
+    );
+  }
+  if (of.isError) return <Failure error={of.error} again={() => void of.refetch()} />;
+  return <Loading what={what} />;
+}
+
+export function Kbd({ children }: { children: ReactNode }) {
+  return <kbd className="kbd">{children}</kbd>;
+}
+
+export function useTitle(title: string): void {
+  useEffect(() => {
+    document.title = `${title} · Mainstay`;
+  }, [title]);
+}
+
+export function Json({ value }: { value: unknown }) {
+  return <pre className="pre wrapping" tabIndex={0}>{typeof value === "string" ? value : JSON.stringify(value, null, 2)}</pre>;
+}

@@ -1,0 +1,184 @@
+// A table that stays quick with 50,000 rows: only those that are seen are drawn. The keyboard moves in it (arrows, j and
+// k, Home, End, Page Up and Down), and Enter opens a row.
+
+import { useVirtualizer } from "@tanstack/react-virtual";
+import { useCallback, useEffect, useId, useRef, useState, type ReactNode } from "react";
+
+export interface Column<T> {
+  key: string;
+  head: ReactNode;
+  /** A track of a CSS grid: `120px`, `minmax(0, 1fr)`. */
+  width: string;
+  cell: (row: T) => ReactNode;
+  right?: boolean;
+  /** Left out where there is little room. */
+  wide?: boolean;
+}
+
+interface TableProps<T> {
+  label: string;
+  columns: Column<T>[];
+  rows: T[];
+  rowKey: (row: T) => string;
+  onOpen?: ((row: T) => void) | undefined;
+  /** The row that is open now. */
+  current?: string | undefined;
+  /** j and k work without the focus being in the table. */
+  primary?: boolean;
+  /** The most it is high; without it all rows are shown and the page scrolls. */
+  height?: string;
+  /** Near the end more are asked for. */
+  onEnd?: (() => void) | undefined;
+  empty?: ReactNode;
+  rowHeight?: number;
+  foot?: ReactNode;
+  onMove?: ((row: T) => void) | undefined;
+}
+
+const NARROW = "(max-width: 720px)";
+
+export function useMedia(query: string): boolean {
+  const [matches, set] = useState(() => window.matchMedia(query).matches);
+  useEffect(() => {
+    const list = window.matchMedia(query);
+    const change = (): void => set(list.matches);
+    change();
+    list.addEventListener("change", change);
+    return () => list.removeEventListener("change", change);
+  }, [query]);
+  return matches;
+}
+
+/** Whether keys go to something that is typed into. */
+export function isTyping(event: KeyboardEvent): boolean {
+  const target = event.composedPath()[0];
+  if (!(target instanceof HTMLElement)) return false;
+  return target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) || target.closest("dialog, [role=menu]") !== null;
+}
+
+export function Table<T>({ label, columns, rows, rowKey, onOpen, current, primary, height, onEnd, empty, rowHeight = 32, foot, onMove }: TableProps<T>) {
+  const id = useId();
+  const scroll = useRef<HTMLDivElement>(null);
+  const narrow = useMedia(NARROW);
+  const shown = narrow ? columns.filter((column) => !column.wide) : columns;
+  const [at, setAt] = useState(-1);
+  const template = shown.map((column) => column.width).join(" ");
+  const virtual = height !== undefined;
+  const virtualizer = useVirtualizer({
+    count: virtual ? rows.length : 0,
+    getScrollElement: () => scroll.current,
+    estimateSize: () => rowHeight,
+    overscan: 12,
+  });
+  const items = virtual ? virtualizer.getVirtualItems() : [];
+  const lastSeen = items.at(-1)?.index ?? 0;
+  useEffect(() => {
+    if (virtual && rows.length > 0 && lastSeen >= rows.length - 30) onEnd?.();
+  }, [virtual, lastSeen, rows.length, onEnd]);
+
+  const go = useCallback(
+    (to: number) => {
+      const next = Math.max(0, Math.min(rows.length - 1, to));
+      setAt(next);
+      if (virtual) virtualizer.scrollToIndex(next);
+      else document.getElementById(`${id}-${next}`)?.scrollIntoView({ block: "nearest" });
+      const row = rows[next];
+      if (row !== undefined) onMove?.(row);
+    },
+    [rows, virtual, virtualizer, id, onMove],
+  );
+
+  const onKey = useCallback(
+    (key: string): boolean => {
+      const page = Math.max(1, Math.floor((scroll.current?.clientHeight ?? 320) / rowHeight) - 1);
+      const to: Record<string, number> = { ArrowDown: at + 1, j: at + 1, ArrowUp: at - 1, k: at - 1, Home: 0, End: rows.length - 1, PageDown: at + page, PageUp: at - page };
+      const where = to[key];
+      if (where !== undefined) {
+        if (rows.length > 0) go(where);
+        return true;
+      }
+      const row = rows[at];
+      if ((key === "Enter" || key === "o") && row !== undefined && onOpen) {
+        onOpen(row);
+        return true;
+      }
+      return false;
+    },
+    [at, go, onOpen, rowHeight, rows],
+  );
+
+  useEffect(() => {
+    if (!primary) return undefined;
+    const listen = (event: KeyboardEvent): void => {
+      if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isTyping(event)) return;
+      if (!["j", "k", "o", "Enter"].includes(event.key)) return;
+      // Enter belongs to what has the focus.
+      if (event.key === "Enter" && document.activeElement !== document.body && !scroll.current?.contains(document.activeElement)) return;
+      if (onKey(event.key)) event.preventDefault();
+    };
+    document.addEventListener("keydown", listen);
+    return () => document.removeEventListener("keydown", listen);
+  }, [primary, onKey]);
+
+  if (rows.length === 0 && empty) return <>{empty}</>;
+
+  const drawRow = (index: number, top?: number) => {
+    const row = rows[index];
+    if (row === undefined) return null;
+    const key = rowKey(row);
+    return (
+      <div
+        key={key}
+        id={`${id}-${index}`}
+        role="row"
+        aria-rowindex={index + 2}
+        aria-selected={current === undefined ? index === at : key === current}
+        className={`table-row ${onOpen ? "opens" : ""} ${key === current || (index === at && current === undefined) || index === at ? "current" : ""}`}
+        style={{ gridTemplateColumns: template, height: rowHeight, ...(top === undefined ? {} : { transform: `translateY(${top}px)` }) }}
+        onClick={(event) => {
+          setAt(index);
+          if ((event.target as HTMLElement).closest("a, button, input") === null && window.getSelection()?.toString() === "") onOpen?.(row);
+        }}
+      >
+        {shown.map((column) => (
+          <div key={column.key} role="gridcell" className={`table-cell ${column.right ? "right num" : ""}`}>
+            {column.cell(row)}
+          </div>
+        ))}
+      </div>
+    );
+  };
+
+  return (
+    <div className="table">
+      <div
+        ref={scroll}
+        className="table-scroll"
+        role="grid"
+        aria-label={label}
+        aria-rowcount={rows.length + 1}
+        aria-activedescendant={at >= 0 && at < rows.length ? `${id}-${at}` : undefined}
+        tabIndex={0}
+        style={virtual ? { height } : {}}
+        onKeyDown={(event) => {
+          if (event.target !== event.currentTarget || event.ctrlKey || event.metaKey || event.altKey) return;
+          if (onKey(event.key)) event.preventDefault();
+        }}
+      >
+        <div role="rowgroup">
+          <div role="row" aria-rowindex={1} className="table-head" style={{ gridTemplateColumns: template }}>
+            {shown.map((column) => (
+              <div key={column.key} role="columnheader" className={`cut ${column.right ? "right" : ""}`}>
+                {column.head}
+              </div>
+            ))}
+          </div>
+        </div>
+        <div role="rowgroup" className={`table-body ${virtual ? "virtual" : ""}`} style={virtual ? { height: virtualizer.getTotalSize() } : {}}>
+          {virtual ? items.map((item) => drawRow(item.index, item.start)) : rows.map((_, index) => drawRow(index))}
+        </div>
+      </div>
+      {foot && <div className="table-foot">{foot}</div>}
+    </div>
+  );
+}

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
+mod console;
 mod pictures;
 
 const USAGE: &str = "\
@@ -18,6 +19,7 @@ Commands:
   build-shop    build the example's services and put them into examples/shop/bin [--release]
   bench         build and run the benchmarks
   openapi       write the API's document, crates/api/openapi.json, anew from the code
+  console       build the web console into console/dist, from where the server embeds it (needs Node.js 20.19 or later)
   pictures      the example's documentation as Chromium shows it, into target/pictures [SITE] [--keep: and into docs/images]";
 
 /// The example's programs, as its workload file names them.
@@ -29,7 +31,7 @@ const TOOLS: [(&str, &str); 3] = [("python3", "python3"), ("curl", "curl"), ("gi
 /// Real servers that some tests compare with. Those tests say `skipped` where they are not.
 const PEERS: [(&str, &str); 1] = [("prometheus", "prometheus")];
 
-type Outcome = Result<(), String>;
+type Outcome<T = ()> = Result<T, String>;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         Some("build-shop") => build(&["shop"], rest.iter().any(|argument| argument == "--release")),
         Some("bench") => cargo(&["bench", "--package", "mainstay-bench"]),
         Some("openapi") => openapi(),
+        Some("console") => console::build(&root()),
         Some("pictures") => pictures(rest),
         Some("help" | "--help" | "-h") => {
             println!("{USAGE}");
@@ -120,6 +123,7 @@ fn build(packages: &[&str], release: bool) -> Outcome {
 
 fn demo(arguments: &[String]) -> Outcome {
     install_tools()?;
+    console::build_if_possible(&root())?;
     say("Build: mainstay and the example's services (release; the first time takes some minutes)");
     build(&["mainstay", "shop"], true)?;
     say("Demo");
@@ -135,10 +139,12 @@ fn test() -> Outcome {
     cargo(&["fmt", "--all", "--check"])?;
     say("Lints");
     cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])?;
+    let has_console = console::build_if_possible(&root())?;
     say("Build: the programs that end-to-end tests start");
     build(&["mainstay", "shop"], false)?;
     say("Tests: unit, scenario, end to end");
-    cargo(&["test", "--workspace", "--no-fail-fast"])
+    cargo(&["test", "--workspace", "--no-fail-fast"])?;
+    if has_console { console::test(&root(), &target_dir()?) } else { Ok(()) }
 }
 
 /// Pictures of a built site; of the example's, built now, where none is named.

@@ -1,1 +1,136 @@
-export function Alarms() { return null; }
+// Alarms: their states now, what each one is about, its course, and what happened to it.
+
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { getRouteApi, Link } from "@tanstack/react-router";
+import { useMemo } from "react";
+import * as ask from "../api/queries";
+import { stepFor } from "../api/prometheus";
+import type { Alarm } from "../api/types";
+import { eventTone, sentence } from "../lib/events";
+import { quantity } from "../lib/format";
+import { urgency, word } from "../lib/state";
+import { parseTarget } from "../lib/target";
+import { Button, Empty, Loaded, Panel, State, Tags, Time, useTitle } from "../ui/basic";
+import { Chart } from "../ui/chart";
+import { ToneIcon } from "../ui/icons";
+import { Markdown } from "../ui/markdown";
+import { Table, type Column } from "../ui/table";
+import { leftSide } from "./Incident";
+import { useMoments } from "./Metrics";
+
+const route = getRouteApi("/alarms");
+
+const keyOf = (alarm: Alarm): string => `${alarm.workload}/${alarm.alarm}`;
+const rowKey = (alarm: Alarm): string => `${keyOf(alarm)}${JSON.stringify(alarm.labels)}`;
+
+const COLUMNS: Column<Alarm>[] = [
+  { key: "state", head: "State", width: "120px", cell: (alarm) => <State state={alarm.state} /> },
+  { key: "alarm", head: "Alarm", width: "minmax(0, 1fr)", cell: (alarm) => <span title={alarm.alarm}>{alarm.alarm}</span> },
+  { key: "summary", head: "About", width: "minmax(0, 1.4fr)", wide: true, cell: (alarm) => <span className="muted" title={alarm.error ?? alarm.annotations["description"]}>{alarm.error ?? alarm.annotations["summary"] ?? ""}</span> },
+  { key: "labels", head: "Labels", width: "minmax(0, 1.2fr)", wide: true, cell: (alarm) => <Tags tags={alarm.labels} most={3} /> },
+  { key: "value", head: "Value", width: "80px", right: true, wide: true, cell: (alarm) => (alarm.value === undefined ? "" : quantity(alarm.value)) },
+  { key: "workload", head: "Workload", width: "minmax(0, .5fr)", wide: true, cell: (alarm) => alarm.workload },
+  { key: "since", head: "Since", width: "90px", right: true, cell: (alarm) => <Time at={alarm.since} /> },
+];
+
+export function Alarms() {
+  useTitle("Alarms");
+  const search = route.useSearch();
+  const navigate = route.useNavigate();
+  const asked = useQuery(ask.alarms);
+  const all = useMemo(() => [...(asked.data?.items ?? [])].sort((a, b) => urgency(a.state) - urgency(b.state) || a.alarm.localeCompare(b.alarm)), [asked.data]);
+  const counts = useMemo(() => {
+    const found = new Map<string, number>();
+    for (const alarm of all) found.set(alarm.state, (found.get(alarm.state) ?? 0) + 1);
+    return [...found];
+  }, [all]);
+  const q = (search.q ?? "").toLowerCase();
+  const rows = all.filter((alarm) => (search.state === undefined || alarm.state === search.state) && (q === "" || JSON.stringify(alarm).toLowerCase().includes(q)));
+  const set = (change: Partial<typeof search>) => void navigate({ search: (before) => ({ ...before, ...change }), replace: true });
+  const one = rows.find((alarm) => keyOf(alarm) === search.alarm);
+  return (
+    <>
+      <div className="page-head"><h1>Alarms</h1></div>
+      <div className="filters">
+        <div className="segments" role="group" aria-label="State">
+          <button type="button" aria-pressed={search.state === undefined} onClick={() => set({ state: undefined })}>All {all.length}</button>
+          {counts.map(([state, n]) => <button key={state} type="button" aria-pressed={search.state === state} onClick={() => set({ state })}>{word(state)} {n}</button>)}
+        </div>
+        <input className="input" data-search type="search" placeholder="Search" aria-label="Search alarms" value={search.q ?? ""} onChange={(event) => set({ q: event.target.value || undefined })} />
+        {Object.keys(search).length > 0 && <Button look="quiet" small onClick={() => void navigate({ search: {} })}>Clear</Button>}
+      </div>
+      <div className={search.alarm ? "split journal" : ""}>
+        <div className="panel">
+          <Loaded of={asked} what="alarms">
+            {() => (
+              <Table label="Alarms" primary columns={COLUMNS} rows={rows} rowKey={rowKey} current={one ? rowKey(one) : undefined} {...(rows.length > 20 ? { height: "calc(100dvh - 190px)" } : {})} onOpen={(alarm) => set({ alarm: keyOf(alarm) })}
+                empty={all.length === 0 ? <Empty title="No workload has an alarm"><p>Put a Prometheus rule file into the folder <code>alarms</code> of a workload and apply it.</p></Empty> : <Empty title="No alarm is like that" />} />
+            )}
+          </Loaded>
+        </div>
+        {search.alarm && <OneAlarm id={search.alarm} alarms={all.filter((alarm) => keyOf(alarm) === search.alarm)} onClose={() => set({ alarm: undefined })} />}
+      </div>
+    </>
+  );
+}
+
+function OneAlarm({ id, alarms, onClose }: { id: string; alarms: Alarm[]; onClose: () => void }) {
+  const [workload = "", ...rest] = id.split("/");
+  const name = rest.join("/");
+  const docs = useQuery(ask.docs(workload));
+  const about = docs.data?.alarms[name];
+  const history = useInfiniteQuery(ask.lately(JSON.stringify({ "detail-type": [{ prefix: "alarm." }], detail: { alarm: [name] } })));
+  const lines = history.data?.pages.flatMap((page) => page.items).filter((event) => event.workload === undefined || event.workload === workload) ?? [];
+  const summary = alarms.find((alarm) => alarm.annotations["summary"])?.annotations["summary"] ?? about?.summary;
+  return (
+    <div className="stack side-panel">
+      <Panel title={name} aside={<><State state={alarms[0]?.state ?? "not evaluated"} /><Button look="quiet" small icon="close" label="Close" onClick={onClose} /></>}>
+        <div className="body stack">
+          {summary && <strong className="wrap">{summary}</strong>}
+          {alarms.map((alarm) => (
+            <div key={rowKey(alarm)} className="stack said">
+              {alarm.error && <div className="notice unknown"><span className="wrap">It cannot be evaluated: {alarm.error}</span></div>}
+              {alarm.annotations["description"] && <p className="wrap">{alarm.annotations["description"]}</p>}
+              {Object.keys(alarm.labels).length > 0 && <Tags tags={alarm.labels} />}
+            </div>
+          ))}
+          {about && <div className="muted"><Markdown text={about.words} /></div>}
+          {about?.rules.map((rule, n) => <Course key={n} expr={rule.expr} name={name} />)}
+          <dl className="facts">
+            {about && about.leads_to.length > 0 && <><dt>Leads to</dt><dd>{[...new Map(about.leads_to.map((one) => [one.procedure, one])).values()].map((one) => <span key={one.procedure}><Link to="/procedures/$workload/$name" params={{ workload, name: one.procedure }} className="link">{one.procedure}</Link> </span>)}</dd></>}
+            {about?.rules.map((rule, n) => (
+              <div className="contents" key={n}>
+                <dt>Rule</dt><dd><code>{rule.expr}</code></dd>
+                <dt>Must hold for</dt><dd>{rule.for}</dd>
+                <dt>File</dt><dd className="mono">{rule.file}, group {rule.group}</dd>
+              </div>
+            ))}
+            <dt>Workload</dt><dd><Link to="/workloads/$name" params={{ name: workload }} className="link">{workload}</Link></dd>
+          </dl>
+        </div>
+      </Panel>
+      <Panel title="What happened to it">
+        <Loaded of={history} what="its history">
+          {() => lines.length === 0 ? <Empty title="Nothing yet"><p>Its state has not changed since the journal began.</p></Empty> : (
+            <ol className="feed">{lines.map((event) => <li key={event.seq}><span className="feed-at faint"><Time at={event.time} as="clock" /></span><span className={`state tone-${eventTone(event)}`}><ToneIcon tone={eventTone(event)} /></span><Link to="/journal" search={{ seq: String(event.seq) }} className="wrap">{sentence(event)}</Link></li>)}</ol>
+          )}
+        </Loaded>
+      </Panel>
+    </div>
+  );
+}
+
+function Course({ expr, name }: { expr: string; name: string }) {
+  const query = leftSide(expr);
+  const { from, to } = useMoments({ from: "now-1h", to: "now" });
+  const asked = useQuery(ask.span(query, from / 1000, to / 1000));
+  const names = useMemo(() => asked.data?.series.slice(0, 20).map((one) => Object.entries(one.labels).filter(([key]) => key !== "__name__").map((pair) => pair.join("=")).join(", ") || name) ?? [], [asked.data, name]);
+  const bound = parseTarget(/(<=|>=|<|>)\s*[-+0-9.eE]+\s*$/.exec(expr)?.[0] ?? "");
+  if (asked.isError) return <span className="muted">{asked.error.message}</span>;
+  return (
+    <figure>
+      <figcaption className="row"><span className="muted">last hour</span><span className="grow" /><Link to="/metrics" search={{ q: [query], from: "now-1h", to: "now" }} className="link">in Metrics</Link></figcaption>
+      {asked.data && asked.data.series.length === 0 ? <State state="no data" text="no data in the last hour" /> : <Chart series={asked.data?.series.slice(0, 20) ?? []} names={names} from={from} to={to} step={stepFor(3600)} height={120} label={`Course of ${name}`} target={bound} />}
+    </figure>
+  );
+}

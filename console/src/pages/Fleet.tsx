@@ -1,1 +1,119 @@
-export function Fleet() { return null; }
+// Fleet: hosts, grouped by a tag, with what runs on them; or the services themselves.
+
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi, Link } from "@tanstack/react-router";
+import { useMemo } from "react";
+import * as ask from "../api/queries";
+import type { Host, Service } from "../api/types";
+import { count } from "../lib/format";
+import { matches } from "../lib/selector";
+import { urgency, worst } from "../lib/state";
+import { Button, Empty, Loaded, Panel, State, Tags, Time, useTitle } from "../ui/basic";
+import { HostMap } from "../ui/hostmap";
+import { Table, type Column } from "../ui/table";
+
+const route = getRouteApi("/fleet");
+
+/** A host is as well as its agent's line and the worst of its services. */
+const stateOf = (host: Host): string => (host.connected ? (worst(host.services.map((service) => service.state).filter((state) => state !== "ready")) ?? "connected") : "gone");
+
+const HOSTS: Column<Host>[] = [
+  { key: "state", head: "State", width: "120px", cell: (host) => <State state={stateOf(host)} /> },
+  { key: "host", head: "Host", width: "minmax(0, 1fr)", cell: (host) => <span title={host.id}>{host.id}</span> },
+  { key: "tags", head: "Tags", width: "minmax(0, 1.8fr)", wide: true, cell: (host) => <Tags tags={host.tags} most={5} /> },
+  { key: "services", head: "Services", width: "90px", right: true, cell: (host) => `${host.services.filter((service) => service.state === "ready").length} of ${host.services.length}` },
+  { key: "version", head: "Agent", width: "80px", right: true, wide: true, cell: (host) => <span className="muted">{host.version}</span> },
+  { key: "seen", head: "Heard of", width: "90px", right: true, cell: (host) => <Time at={host.last_seen} /> },
+];
+
+const SERVICES: Column<Service>[] = [
+  { key: "state", head: "State", width: "120px", cell: (service) => <State state={service.state} /> },
+  { key: "name", head: "Service", width: "minmax(0, 1fr)", cell: (service) => <Link to="/workloads/$name" params={{ name: service.workload }} search={{ component: service.name }} tabIndex={-1}>{service.name}</Link> },
+  { key: "workload", head: "Workload", width: "minmax(0, .6fr)", wide: true, cell: (service) => service.workload },
+  { key: "host", head: "Host", width: "minmax(0, .8fr)", cell: (service) => service.host },
+  { key: "why", head: "Why", width: "minmax(0, 1.2fr)", wide: true, cell: (service) => <span className="muted" title={service.reason}>{service.reason}</span> },
+  { key: "restarts", head: "Restarts", width: "70px", right: true, wide: true, cell: (service) => service.restarts || "" },
+  { key: "since", head: "Since", width: "90px", right: true, cell: (service) => <Time at={service.since} /> },
+];
+
+export function Fleet() {
+  useTitle("Fleet");
+  const search = route.useSearch();
+  const navigate = route.useNavigate();
+  const asked = useQuery(ask.hosts);
+  const all = useMemo(() => [...(asked.data?.items ?? [])].sort((a, b) => urgency(stateOf(a)) - urgency(stateOf(b)) || a.id.localeCompare(b.id)), [asked.data]);
+  const keys = useMemo(() => [...new Set(all.flatMap((host) => Object.keys(host.tags)))].sort(), [all]);
+  const shown = useMemo(() => all.filter((host) => matches(search.q ?? "", host.id, host.tags)), [all, search.q]);
+  const services = useMemo(() => shown.flatMap((host) => host.services).sort((a, b) => urgency(a.state) - urgency(b.state) || a.name.localeCompare(b.name)), [shown]);
+  const groups = useMemo(() => {
+    if (!search.by) return [["", shown] as const];
+    const found = new Map<string, Host[]>();
+    for (const host of shown) {
+      const value = host.tags[search.by] ?? "";
+      found.set(value, [...(found.get(value) ?? []), host]);
+    }
+    return [...found].sort(([a], [b]) => a.localeCompare(b));
+  }, [shown, search.by]);
+  const set = (change: Partial<typeof search>) => void navigate({ search: (before) => ({ ...before, ...change }), replace: true });
+  const one = all.find((host) => host.id === search.host);
+  const lost = all.filter((host) => !host.connected).length;
+  return (
+    <>
+      <div className="page-head"><h1>Fleet</h1>{asked.data && <span className="muted">{count(all.length, "host")}, {count(all.flatMap((host) => host.services).length, "service")}</span>}{lost > 0 && <State state="gone" text={`${lost} gone`} />}</div>
+      <div className="filters">
+        <div className="segments" role="group" aria-label="What is listed">
+          <button type="button" aria-pressed={search.show === undefined} onClick={() => set({ show: undefined })}>Hosts</button>
+          <button type="button" aria-pressed={search.show === "services"} onClick={() => set({ show: "services" })}>Services</button>
+        </div>
+        <input className="input grow" data-search type="search" placeholder="Name, or selector: role=app,environment in (local,prod)" aria-label="Which hosts" value={search.q ?? ""} onChange={(event) => set({ q: event.target.value || undefined })} />
+        {search.show !== "services" && <select className="input" aria-label="Group by tag" value={search.by ?? ""} onChange={(event) => set({ by: event.target.value || undefined })}><option value="">Not grouped</option>{keys.map((key) => <option key={key} value={key}>by {key}</option>)}</select>}
+        {Object.keys(search).length > 0 && <Button look="quiet" small onClick={() => void navigate({ search: {} })}>Clear</Button>}
+      </div>
+      <Loaded of={asked} what="hosts">
+        {() => all.length === 0 ? <div className="panel"><Empty title="No host has connected yet"><p><code>mainstay up DIR</code> brings this machine's; <code>mainstay agent</code> joins one to a server.</p></Empty></div> : (
+          <div className={one ? "split journal" : "stack"}>
+            <div className="stack">
+              {search.show === "services" ? (
+                <div className="panel"><Table label="Services" primary columns={SERVICES} rows={services} rowKey={(service) => `${service.host}/${service.workload}/${service.name}`} {...(services.length > 20 ? { height: "calc(100dvh - 190px)" } : {})} onOpen={(service) => set({ host: service.host })} empty={<Empty title="No service is like that" />} /></div>
+              ) : groups.map(([value, hosts], n) => (
+                <Panel key={value} title={search.by ? (value === "" ? `without ${search.by}` : `${search.by}=${value}`) : "Hosts"} aside={<span className="muted num">{hosts.length}</span>}>
+                  {hosts.length > 24 && <div className="body"><HostMap hosts={hosts.map((host) => ({ host: host.id, state: stateOf(host) }))} selected={search.host} onSelect={(host) => set({ host })} label={`${count(hosts.length, "host")}, ${hosts.filter((host) => !host.connected).length} gone`} /></div>}
+                  <Table label={search.by ? `Hosts with ${search.by}=${value}` : "Hosts"} primary={n === 0} columns={HOSTS} rows={hosts} rowKey={(host) => host.id} current={search.host} {...(hosts.length > 20 ? { height: groups.length > 1 ? "360px" : "calc(100dvh - 230px)" } : {})} onOpen={(host) => set({ host: host.id })} empty={<Empty title="No host is like that"><p>A selector names tags: <code>role=app</code>, <code>stage in (prod,test)</code>, with commas between them. Other words are parts of a name.</p></Empty>} />
+                </Panel>
+              ))}
+            </div>
+            {one && <OneHost host={one} onClose={() => set({ host: undefined })} />}
+          </div>
+        )}
+      </Loaded>
+    </>
+  );
+}
+
+function OneHost({ host, onClose }: { host: Host; onClose: () => void }) {
+  return (
+    <Panel title={host.id} aside={<><State state={stateOf(host)} /><Button look="quiet" small icon="close" label="Close" onClick={onClose} /></>}>
+      <div className="body stack">
+        {!host.connected && <div className="notice unknown"><span>Its agent is not connected. What is said here was known <Time at={host.last_seen} />; its services may still run.</span></div>}
+        <dl className="facts">
+          <dt>Agent</dt><dd>{host.version}</dd>
+          <dt>Heard of</dt><dd><Time at={host.last_seen} /></dd>
+          <dt>Tags</dt><dd><Tags tags={host.tags} most={50} /></dd>
+        </dl>
+      </div>
+      <ul className="lines">
+        {host.services.map((service) => (
+          <li key={`${service.workload}/${service.name}`}>
+            <State state={service.state} />
+            <Link to="/workloads/$name" params={{ name: service.workload }} search={{ component: service.name }} className="cut">{service.name}</Link>
+            <span className="muted cut" title={service.reason}>{service.reason ?? service.workload}</span>
+            <span className="grow" />
+            {service.pid !== undefined && <span className="faint num">pid {service.pid}</span>}
+            <span className="muted"><Time at={service.since} /></span>
+          </li>
+        ))}
+        {host.services.length === 0 && <li className="muted">No service is placed here.</li>}
+      </ul>
+    </Panel>
+  );
+}

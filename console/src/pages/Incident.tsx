@@ -1,1 +1,204 @@
-export function Incident() { return null; }
+// One incident: its signals and everything that happened on one axis of time, and the draft of its analysis.
+
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
+import { useMemo, useState } from "react";
+import * as ask from "../api/queries";
+import { stepFor } from "../api/prometheus";
+import type { Documentation, IncidentDetail, TimelineEntry } from "../api/types";
+import { sentenceTone } from "../lib/events";
+import { length } from "../lib/format";
+import { parseTarget } from "../lib/target";
+import { Badge, Button, Empty, Loaded, Panel, State, Time, Took, useNow, useTitle } from "../ui/basic";
+import { Chart } from "../ui/chart";
+import { Menu } from "../ui/dialog";
+import { Icon, ToneIcon } from "../ui/icons";
+import { Markdown } from "../ui/markdown";
+import { toast } from "../ui/toast";
+
+const route = getRouteApi("/incidents/$id");
+
+export function Incident() {
+  const { id } = route.useParams();
+  const asked = useQuery(ask.incident(id));
+  useTitle(asked.data?.title ?? "Incident");
+  return <Loaded of={asked} what="the incident">{(incident) => <Shown incident={incident} />}</Loaded>;
+}
+
+function Shown({ incident }: { incident: IncidentDetail }) {
+  const search = route.useSearch();
+  const navigate = route.useNavigate();
+  const docs = useQuery(ask.docs(incident.workload));
+  const tab = search.tab ?? "timeline";
+  const isOpen = incident.status === "open";
+  return (
+    <>
+      <div className="page-head">
+        <div className="crumbs"><Link to="/incidents">Incidents</Link><span>/</span><h1>{incident.title}</h1></div>
+        <State state={incident.status} />
+        <span className="muted num">{isOpen ? "for " : "took "}<Took from={incident.opened_at} to={incident.resolved_at} /></span>
+        <span className="grow" />
+        <RunMenu incident={incident} docs={docs.data} />
+      </div>
+      <div className="row wrapping muted facts-line">
+        <span>Opened <Time at={incident.opened_at} /></span>
+        {incident.resolved_at && <span>resolved <Time at={incident.resolved_at} /></span>}
+        <span>in <Link to="/workloads/$name" params={{ name: incident.workload }} className="link">{incident.workload}</Link></span>
+        <span className="mono">{incident.id}</span>
+      </div>
+      {isOpen && incident.waiting_for && incident.waiting_for.length > 0 && <div className="notice bad"><span className="wrap">It stays open until: {incident.waiting_for.join("; ")}</span></div>}
+      <Times incident={incident} />
+      <div className="tabs" role="tablist" aria-label="Parts of the incident">
+        <button type="button" role="tab" aria-selected={tab === "timeline"} onClick={() => void navigate({ search: (before) => ({ ...before, tab: undefined }), replace: true })}>What happened</button>
+        <button type="button" role="tab" aria-selected={tab === "draft"} onClick={() => void navigate({ search: (before) => ({ ...before, tab: "draft" }), replace: true })}>Analysis draft</button>
+      </div>
+      {tab === "draft" ? <Draft incident={incident} /> : <Story incident={incident} docs={docs.data} />}
+    </>
+  );
+}
+
+function Times({ incident }: { incident: IncidentDetail }) {
+  const { to_detect_ms: detect, to_respond_ms: respond, to_recover_ms: recover } = incident.times;
+  const one = (name: string, ms: number | null | undefined, what: string) => (
+    <div className="figure" title={what}>
+      <span className="muted">{name}</span>
+      {ms === undefined || ms === null ? <State state="unknown" text={incident.status === "open" ? "not yet" : "not known"} /> : <strong className="num">{length(ms)}</strong>}
+    </div>
+  );
+  return (
+    <div className="figures">
+      {one("To detect", detect, "From the start of the disturbance to the first alarm that fires")}
+      {one("To respond", respond, "From the alarm to the first action")}
+      {one("To recover", recover, "From the start of the disturbance until the measures were back on target")}
+      <div className="figure"><span className="muted">Alarms</span><span className="row wrapping">{Object.entries(incident.alarms).map(([key, state]) => { const [name = key] = key.split("{"); return <Link key={key} to="/alarms" search={{ alarm: `${incident.workload}/${name}` }} title={key}><State state={state} text={`${name} ${state}`} /></Link>; })}</span></div>
+      <div className="figure"><span className="muted">Runs</span><span className="row wrapping">{incident.runs.length === 0 ? <span className="muted">none yet</span> : incident.runs.map((id) => <RunLink key={id} id={id} />)}</span></div>
+    </div>
+  );
+}
+
+function RunLink({ id }: { id: string }) {
+  const run = useQuery(ask.run(id));
+  return <Link to="/runs/$id" params={{ id }} title={id}>{run.data ? <State state={run.data.status} text={run.data.procedure} /> : <span className="mono">{id}</span>}</Link>;
+}
+
+/** Runs what the workload has for its alarms first, then everything else. */
+function RunMenu({ incident, docs }: { incident: IncidentDetail; docs: Documentation | undefined }) {
+  const navigate = useNavigate();
+  const names = useMemo(() => {
+    if (!docs) return [];
+    const alarms = new Set(Object.keys(incident.alarms).map((key) => key.split("{")[0]));
+    const fitting = new Set(Object.entries(docs.alarms).filter(([name]) => alarms.has(name)).flatMap(([, alarm]) => alarm.leads_to.map((one) => one.procedure)));
+    return Object.keys(docs.procedures).sort((a, b) => Number(fitting.has(b)) - Number(fitting.has(a)) || a.localeCompare(b)).map((name) => ({ name, fits: fitting.has(name) }));
+  }, [docs, incident.alarms]);
+  if (names.length === 0) return null;
+  return <Menu label="Run a procedure" button={() => <><Icon name="runs" /> Run a procedure …</>} items={names.map(({ name, fits }) => ({ label: <span className="row"><span className="cut">{name}</span>{fits && <span className="faint">for this alarm</span>}</span>, onSelect: () => void navigate({ to: "/procedures/$workload/$name", params: { workload: incident.workload, name }, search: { start: true } }) }))} />;
+}
+
+/** From a little before the trouble to a little after its end, or now. In steps of five seconds, so that it does not
+    ask anew each second. */
+function useSpan(incident: IncidentDetail): { from: number; to: number; trouble: number; end: number } {
+  const now = useNow();
+  const trouble = incident.timeline.find((entry) => entry.offset_ms >= 0)?.at ?? incident.opened_at;
+  const start = Math.min(Date.parse(trouble), Date.parse(incident.opened_at));
+  const end = incident.resolved_at ? Date.parse(incident.resolved_at) : Math.ceil(now / 5000) * 5000;
+  const room = Math.max(20_000, (end - start) * 0.25);
+  return { from: Math.floor((start - room) / 1000) * 1000, to: Math.ceil((incident.resolved_at ? end + room : end) / 1000) * 1000, trouble: start, end };
+}
+
+function Story({ incident, docs }: { incident: IncidentDetail; docs: Documentation | undefined }) {
+  const search = route.useSearch();
+  const navigate = route.useNavigate();
+  const { from, to, trouble } = useSpan(incident);
+  const [over, setOver] = useState<number>();
+  const before = incident.timeline.filter((entry) => Date.parse(entry.at) < from).length;
+  const entries = search.all ? incident.timeline : incident.timeline.filter((entry) => Date.parse(entry.at) >= from);
+  const marks = useMemo(
+    () => [
+      { at: trouble, color: "var(--bad)" },
+      ...(incident.resolved_at ? [{ at: Date.parse(incident.resolved_at), color: "var(--good)" }] : []),
+      ...(over === undefined ? [] : [{ at: over, color: "var(--text)", strong: true }]),
+    ],
+    [trouble, incident.resolved_at, over],
+  );
+  const priorities = docs?.priorities ?? [];
+  const rules = Object.entries(docs?.alarms ?? {}).filter(([name]) => Object.keys(incident.alarms).some((key) => key.split("{")[0] === name));
+  return (
+    <div className="split story">
+      <Panel title="Timeline" aside={before > 0 ? <Button small look="quiet" onClick={() => void navigate({ search: (was) => ({ ...was, all: search.all ? undefined : true }), replace: true })}>{search.all ? "Only the disturbance" : `${before} before it`}</Button> : undefined}>
+        <div className="body">
+          {entries.length === 0 ? <Empty title="Nothing has been written down yet" /> : <ol className="timeline">{entries.map((entry) => <Line key={entry.seq} entry={entry} onOver={setOver} />)}</ol>}
+        </div>
+      </Panel>
+      <div className="stack signals">
+        <Panel title="Signals" aside={<span className="muted num"><Time at={from} as="clock" /> to <Time at={to} as="clock" /></span>}>
+          <div className="body stack">
+            <Strip entries={entries} from={from} to={to} onOver={setOver} over={over} />
+            {priorities.map((one) => <Signal key={one.goal} name={one.goal} query={one.measure} target={one.target} from={from} to={to} marks={marks} />)}
+            {rules.flatMap(([name, alarm]) => alarm.rules.map((rule, n) => <Signal key={`${name}/${n}`} name={`Alarm ${name}`} query={leftSide(rule.expr)} note={rule.expr} from={from} to={to} marks={marks} />))}
+            {priorities.length + rules.length === 0 && <span className="muted">The workload declares no priorities to measure.</span>}
+          </div>
+        </Panel>
+      </div>
+    </div>
+  );
+}
+
+/** `a < 0.95` draws `a`: the comparison itself hides what is not over its bound. */
+export function leftSide(expr: string): string {
+  const match = /^([\s\S]*?)\s*(?:<=|>=|==|!=|<|>)\s*(?:bool\s+)?[-+]?[0-9.eE+]+\s*$/.exec(expr);
+  const left = match?.[1] ?? expr;
+  const balanced = [...left].reduce((depth, letter) => depth + (letter === "(" ? 1 : letter === ")" ? -1 : 0), 0) === 0;
+  return balanced && !/\b(and|or|unless)\b/.test(left) ? left : expr;
+}
+
+function Signal({ name, query, target, note, from, to, marks }: { name: string; query: string; target?: string; note?: string; from: number; to: number; marks: { at: number; color: string }[] }) {
+  const asked = useQuery(ask.span(query, Math.floor(from / 1000), Math.ceil(to / 1000)));
+  const bound = parseTarget(target ?? /(<=|>=|<|>)\s*[-+0-9.eE]+\s*$/.exec(note ?? "")?.[0] ?? "");
+  const names = useMemo(() => asked.data?.series.map((_, n) => `${name}${n > 0 ? ` ${n + 1}` : ""}`) ?? [], [asked.data, name]);
+  return (
+    <figure>
+      <figcaption className="row"><strong className="cut">{name}</strong><span className="muted cut mono" title={note ?? query}>{target ?? note ?? query}</span><span className="grow" /><Link to="/metrics" search={{ q: [query], from: String(from), to: String(to) }} className="link" aria-label={`${name} in Metrics`}><Icon name="external" /></Link></figcaption>
+      {asked.isError ? <span className="muted">{asked.error.message}</span> : asked.data && asked.data.series.length === 0 ? <State state="no data" text="no data in this time" /> : <Chart series={asked.data?.series ?? []} names={names} from={from} to={to} step={stepFor((to - from) / 1000)} height={110} label={name} target={bound} marks={marks} group="incident" />}
+    </figure>
+  );
+}
+
+/** The happenings as dots on the axis that the graphs have. */
+function Strip({ entries, from, to, over, onOver }: { entries: TimelineEntry[]; from: number; to: number; over: number | undefined; onOver: (at: number | undefined) => void }) {
+  return (
+    <div className="strip-axis" aria-hidden="true">
+      {entries.map((entry) => {
+        const at = Date.parse(entry.at);
+        if (at < from || at > to) return null;
+        return <span key={entry.seq} className={`strip-dot tone-${sentenceTone(entry.text)} ${over === at ? "over" : ""}`} style={{ left: `${(100 * (at - from)) / (to - from)}%` }} title={entry.text} onPointerEnter={() => onOver(at)} onPointerLeave={() => onOver(undefined)} />;
+      })}
+    </div>
+  );
+}
+
+function Line({ entry, onOver }: { entry: TimelineEntry; onOver: (at: number | undefined) => void }) {
+  const look = sentenceTone(entry.text);
+  const at = Date.parse(entry.at);
+  return (
+    <li onPointerEnter={() => onOver(at)} onPointerLeave={() => onOver(undefined)}>
+      <span className="at num"><time dateTime={entry.at} title={entry.at}>{entry.offset_ms === 0 ? "start" : `${entry.offset_ms < 0 ? "−" : "+"}${length(Math.abs(entry.offset_ms))}`}</time></span>
+      <span className="dot"><span className={`tone-${look}`}><ToneIcon tone={look === "active" ? "idle" : look} /></span></span>
+      <span className="wrap">{entry.text} <Link to="/journal" search={{ seq: String(entry.seq) }} className="who" title={`by ${entry.actor}; event ${entry.seq} of the journal`}>{entry.actor.startsWith("run:") ? "run" : entry.actor.replace(/^system:/, "")}</Link></span>
+    </li>
+  );
+}
+
+function Draft({ incident }: { incident: IncidentDetail }) {
+  const copy = useMutation({
+    mutationFn: (text: string) => navigator.clipboard.writeText(text),
+    onSuccess: () => toast("good", "The draft is in the clipboard"),
+    onError: () => toast("bad", "The browser does not allow it; mark the text and copy it"),
+  });
+  if (incident.draft === undefined) return <Empty title="There is no draft yet"><p>It is written from the journal when the incident is resolved.</p></Empty>;
+  const draft = incident.draft;
+  return (
+    <Panel title="Draft of the analysis" aside={<>{incident.draft_path && <Badge title="on the server's machine">{incident.draft_path}</Badge>}<Button small icon="copy" onClick={() => copy.mutate(draft)}>Copy</Button></>}>
+      <div className="body reading"><Markdown text={draft} /></div>
+    </Panel>
+  );
+}

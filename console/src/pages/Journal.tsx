@@ -1,1 +1,189 @@
-export function Journal() { return null; }
+// The journal: everything that happened, searched and followed. Each event names the hash of the one before; what is
+// loaded here is looked at for a break in that chain, and the page says how much of it that is.
+
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { getRouteApi, Link } from "@tanstack/react-router";
+import { useEffect, useMemo, useRef, useState } from "react";
+import { api, path } from "../api/client";
+import { live } from "../api/live";
+import * as ask from "../api/queries";
+import type { Event, Page } from "../api/types";
+import { checkChain } from "../lib/chain";
+import { eventLink, eventTone, sentence } from "../lib/events";
+import { count } from "../lib/format";
+import { Button, Empty, Failure, Json, Loaded, Panel, State, Time, useTitle } from "../ui/basic";
+import { ToneIcon } from "../ui/icons";
+import { Table, type Column } from "../ui/table";
+
+const route = getRouteApi("/journal");
+
+const COLUMNS: Column<Event>[] = [
+  { key: "seq", head: "Place", width: "64px", right: true, wide: true, cell: (event) => <span className="faint">{event.seq}</span> },
+  { key: "time", head: "Time", width: "92px", cell: (event) => <Time at={event.time} as="clock" /> },
+  { key: "type", head: "Kind", width: "minmax(150px, .6fr)", wide: true, cell: (event) => <span className="row"><span className={`tone-${eventTone(event)}`}><ToneIcon tone={eventTone(event) === "active" ? "idle" : eventTone(event)} /></span><span className="cut mono">{event.type}</span></span> },
+  { key: "text", head: "What happened", width: "minmax(0, 2fr)", cell: (event) => <span title={sentence(event)}>{sentence(event)}</span> },
+  { key: "actor", head: "By", width: "minmax(0, .6fr)", wide: true, cell: (event) => <span className="muted">{event.actor}</span> },
+  { key: "workload", head: "Workload", width: "minmax(0, .4fr)", wide: true, cell: (event) => <span className="muted">{event.workload}</span> },
+];
+
+const KINDS = ["alarm.*", "incident.*", "run.*", "change.*", "revision.*", "service.*", "measure.*", "host.*", "trigger.*"];
+
+/** Events that came in since the page was read, through the stream. */
+function useNewer(filter: ask.EventFilter, after: number | undefined, isFollowing: boolean): { newer: Event[]; more: number } {
+  const [newer, setNewer] = useState<Event[]>([]);
+  const [more, setMore] = useState(0);
+  const key = JSON.stringify(filter);
+  const place = useRef(after);
+  useEffect(() => {
+    place.current = after;
+    setNewer([]);
+    setMore(0);
+  }, [key, after === undefined]);
+  useEffect(() => {
+    if (after === undefined) return undefined;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let isWanted = true;
+    let isBusy = false;
+    const read = async (): Promise<void> => {
+      if (isBusy) return;
+      isBusy = true;
+      try {
+        const page = await api<Page<Event>>(path("/v1/events", { ...filter, after: place.current ?? after, limit: 1000 }));
+        if (!isWanted) return;
+        const last = Number(page.next ?? page.items.at(-1)?.seq ?? place.current);
+        place.current = Math.max(last, place.current ?? 0);
+        if (page.items.length > 0) setNewer((before) => [...page.items.reverse(), ...before].slice(0, 20_000));
+        setMore(0);
+      } catch {
+        // The strip above the page says that the line is cut; it is read again when it stands.
+      } finally {
+        isBusy = false;
+      }
+    };
+    const wait = (n: number): void => {
+      if (!isFollowing) return setMore((before) => before + n);
+      timer ??= setTimeout(() => {
+        timer = undefined;
+        void read();
+      }, 300);
+    };
+    const stop = [live.read((events) => wait(events.length)), live.onReconnect(() => wait(0))];
+    if (isFollowing) void read();
+    return () => {
+      isWanted = false;
+      clearTimeout(timer);
+      for (const one of stop) one();
+    };
+  }, [key, after, isFollowing]);
+  return { newer, more };
+}
+
+export function Journal() {
+  useTitle("Journal");
+  const search = route.useSearch();
+  const navigate = route.useNavigate();
+  const filter = { ...(search.match ? { match: search.match } : {}), ...(search.workload ? { workload: search.workload } : {}) };
+  const asked = useInfiniteQuery(ask.events(filter));
+  const status = useQuery(ask.status);
+  const workloads = useQuery(ask.workloads);
+  const isFollowing = search.still !== true;
+  const older = useMemo(() => asked.data?.pages.flatMap((page) => page.items) ?? [], [asked.data]);
+  // What was read first stands for ever; newer events come on top of it.
+  const head = asked.data ? (older[0]?.seq ?? 0) : undefined;
+  const { newer, more } = useNewer(filter, head, isFollowing);
+  const all = useMemo(() => {
+    const places = new Set(older.map((event) => event.seq));
+    return [...newer.filter((event) => !places.has(event.seq)), ...older];
+  }, [newer, older]);
+  const words = (search.q ?? "").toLowerCase().split(/\s+/).filter(Boolean);
+  const rows = useMemo(() => (words.length === 0 ? all : all.filter((event) => { const text = `${event.type} ${event.subject ?? ""} ${event.actor} ${sentence(event)} ${JSON.stringify(event.data)}`.toLowerCase(); return words.every((word) => text.includes(word)); })), [all, search.q]);
+  const chain = useMemo(() => checkChain(all), [all]);
+  const set = (change: Partial<typeof search>) => void navigate({ search: (before) => ({ ...before, ...change }), replace: true });
+  const isFiltered = search.match !== undefined || search.workload !== undefined;
+  return (
+    <>
+      <div className="page-head">
+        <h1>Journal</h1>
+        {status.data && <span className="muted num">{count(status.data.journal_seq, "event")}</span>}
+        {!isFiltered && chain.links > 0 && (
+          <span title="Each event names the hash of the one before it. Here it is seen that the links fit; the hashes themselves are proved on the stored bytes by `mainstay journal verify`.">
+            {chain.broken === undefined ? <State state="linked" as="good" text={`links of the ${count(chain.links + 1, "event")} shown fit`} /> : <State state="broken" as="bad" text={`the chain breaks at event ${chain.broken}`} />}
+          </span>
+        )}
+        <span className="grow" />
+        <Button small look="plain" className={isFollowing ? "pressed" : ""} aria-pressed={isFollowing} onClick={() => set({ still: isFollowing ? true : undefined })}>{isFollowing ? "Following" : more > 0 ? `Follow (${more} new)` : "Follow"}</Button>
+      </div>
+      <div className="filters">
+        <input className="input grow" data-search type="search" placeholder="Search what is loaded" aria-label="Search what is loaded" value={search.q ?? ""} onChange={(event) => set({ q: event.target.value || undefined })} />
+        <Match value={search.match} onChange={(match) => set({ match })} />
+        {(workloads.data?.items.length ?? 0) > 1 && <select className="input" aria-label="Workload" value={search.workload ?? ""} onChange={(event) => set({ workload: event.target.value || undefined })}><option value="">Every workload</option>{workloads.data?.items.map((one) => <option key={one.workload}>{one.workload}</option>)}</select>}
+        {Object.keys(search).length > 0 && <Button look="quiet" small onClick={() => void navigate({ search: {} })}>Clear</Button>}
+      </div>
+      <div className={search.seq ? "split journal" : ""}>
+        <div className="panel">
+          <Loaded of={asked} what="the journal">
+            {() => (
+              <Table
+                label="Events" primary columns={COLUMNS} rows={rows} rowKey={(event) => String(event.seq)} height="calc(100dvh - 190px)" rowHeight={29} current={search.seq}
+                onOpen={(event) => set({ seq: String(event.seq) })}
+                onEnd={() => { if (asked.hasNextPage && !asked.isFetchingNextPage) void asked.fetchNextPage(); }}
+                foot={<span>{rows.length.toLocaleString("en")} shown{words.length > 0 ? ` of ${all.length.toLocaleString("en")} loaded` : ""}{asked.isFetchingNextPage ? "; reading older ones …" : asked.hasNextPage ? "; older ones as you go down" : "; that is all"}</span>}
+                empty={<Empty title="No event is like that"><p>{words.length > 0 ? "Only what is loaded is searched. A kind such as alarm.* or an event pattern is matched by the server over the whole journal." : "A kind may hold a star (alarm.*); an event pattern is JSON as EventBridge knows it."}</p>{asked.hasNextPage && <Button onClick={() => void asked.fetchNextPage()}>Read older events</Button>}</Empty>}
+              />
+            )}
+          </Loaded>
+        </div>
+        {search.seq && <OneEvent seq={Number(search.seq)} known={all.find((event) => String(event.seq) === search.seq)} onClose={() => set({ seq: undefined })} />}
+      </div>
+    </>
+  );
+}
+
+function Match({ value, onChange }: { value: string | undefined; onChange: (match: string | undefined) => void }) {
+  const [text, setText] = useState(value ?? "");
+  useEffect(() => setText(value ?? ""), [value]);
+  return (
+    <form className="row" onSubmit={(event) => { event.preventDefault(); onChange(text.trim() || undefined); }}>
+      <input className="input mono" list="kinds" placeholder="Kind or pattern" aria-label="Kind or event pattern" value={text} spellCheck={false} onChange={(event) => { setText(event.target.value); if (KINDS.includes(event.target.value) || event.target.value === "") onChange(event.target.value || undefined); }} />
+      <datalist id="kinds">{KINDS.map((kind) => <option key={kind} value={kind} />)}</datalist>
+    </form>
+  );
+}
+
+function OneEvent({ seq, known, onClose }: { seq: number; known: Event | undefined; onClose: () => void }) {
+  const asked = useQuery({
+    queryKey: ["event", seq],
+    queryFn: () => api<Page<Event>>(path("/v1/events", { after: Math.max(0, seq - 1), limit: 1 })),
+    enabled: known === undefined && Number.isInteger(seq),
+    staleTime: Infinity,
+  });
+  const event = known ?? asked.data?.items.find((one) => one.seq === seq);
+  const to = event && eventLink(event);
+  return (
+    <Panel title={`Event ${seq}`} aside={<Button look="quiet" small icon="close" label="Close" onClick={onClose} />}>
+      <div className="body stack">
+        {asked.isError && <Failure error={asked.error} />}
+        {!event && asked.isSuccess && <Empty title="There is no such event" />}
+        {event && (
+          <>
+            <p className="row"><span className={`tone-${eventTone(event)}`}><ToneIcon tone={eventTone(event)} /></span><strong className="wrap">{sentence(event)}</strong></p>
+            {to && <Link to={to} className="link">Open what it is about</Link>}
+            <dl className="facts">
+              <dt>Kind</dt><dd className="mono">{event.type}</dd>
+              <dt>When</dt><dd><Time at={event.time} as="clock-ms" /> <span className="muted">(<Time at={event.time} />)</span></dd>
+              {event.subject && <><dt>About</dt><dd>{event.subject}</dd></>}
+              <dt>By</dt><dd>{event.actor}</dd>
+              <dt>Source</dt><dd>{event.source}</dd>
+              {event.workload && <><dt>Workload</dt><dd><Link to="/workloads/$name" params={{ name: event.workload }} className="link">{event.workload}</Link></dd></>}
+              {event.cause && <><dt>Because of</dt><dd className="mono">{event.cause}</dd></>}
+              <dt>Id</dt><dd className="mono">{event.id}</dd>
+              <dt>Hash</dt><dd className="mono">{event.hash}</dd>
+              <dt>Hash before</dt><dd className="mono">{event.prev_hash}</dd>
+            </dl>
+            <Json value={event.data} />
+          </>
+        )}
+      </div>
+    </Panel>
+  );
+}

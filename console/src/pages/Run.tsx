@@ -1,1 +1,321 @@
-export function Run() { return null; }
+// One run: its document lights up as it goes; what each step got, said and left; where; and what a person can do about it.
+
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { getRouteApi, Link } from "@tanstack/react-router";
+import { lazy, Suspense, useEffect, useMemo, useState } from "react";
+import { clientToken, post } from "../api/client";
+import * as ask from "../api/queries";
+import { follow } from "../api/sse";
+import type { Output, RunDetail, RunSummary, Step } from "../api/types";
+import { count } from "../lib/format";
+import { graphOf, graphOfRun } from "../lib/graph";
+import { hostLines, type HostLine } from "../lib/hosts";
+import { tone, urgency, word } from "../lib/state";
+import { Badge, Button, Empty, Failure, Json, Loaded, Loading, Panel, State, Time, Took, useTitle } from "../ui/basic";
+import { Dialog } from "../ui/dialog";
+import { HostMap } from "../ui/hostmap";
+import { Table, type Column } from "../ui/table";
+import { toast } from "../ui/toast";
+
+const Flow = lazy(() => import("../ui/flow"));
+const route = getRouteApi("/runs/$id");
+
+/** What running commands write, while the run goes on. */
+function useOutput(id: string, isOver: boolean): Output[] {
+  const [output, setOutput] = useState<Output[]>([]);
+  useEffect(() => {
+    if (isOver) return undefined;
+    const abort = new AbortController();
+    void (async () => {
+      while (!abort.signal.aborted) {
+        await follow<Output[]>(`/v1/runs/${encodeURIComponent(id)}/output`, abort.signal, setOutput).catch(() => undefined);
+        await new Promise((resolve) => setTimeout(resolve, 1000));
+      }
+    })();
+    return () => abort.abort();
+  }, [id, isOver]);
+  return output;
+}
+
+/** The step that is looked at first: the one that is at work, waits or failed. */
+function chosenStep(run: RunDetail, wanted: string | undefined): Step | undefined {
+  return run.steps.find((step) => step.name === wanted)
+    ?? run.steps.find((step) => ["InProgress", "Waiting", "OutcomeUnknown"].includes(step.status))
+    ?? run.steps.find((step) => tone(step.status) === "bad")
+    ?? run.steps.find((step) => step.name === run.current_step)
+    ?? run.steps[0];
+}
+
+export function Run() {
+  const { id } = route.useParams();
+  const asked = useQuery(ask.run(id));
+  useTitle(asked.data ? `${asked.data.procedure}: ${word(asked.data.status)}` : "Run");
+  return <Loaded of={asked} what="the run">{(run) => <Shown run={run} />}</Loaded>;
+}
+
+function Shown({ run }: { run: RunDetail }) {
+  const search = route.useSearch();
+  const navigate = route.useNavigate();
+  const docs = useQuery({ ...ask.docs(run.workload ?? ""), enabled: run.workload !== undefined });
+  const output = useOutput(run.id, run.finished);
+  const document = docs.data?.procedures[run.procedure];
+  // The document of today, where it still is what ran: every step that was reached is one of its steps.
+  const isSame = document !== undefined && run.steps.every((step) => document.steps.some((one) => one.name === step.name));
+  const graph = useMemo(() => (isSame && document ? graphOf(document, run.steps) : graphOfRun(run.steps)), [isSame, document, run.steps]);
+  const step = chosenStep(run, search.step);
+  const reached = run.steps.filter((one) => one.started_at !== undefined).length;
+  const nodes = useMemo(() => graph.nodes.map((node) => ({ id: node.id, label: node.label, detail: node.detail, state: node.state, small: node.kind === "end" })), [graph]);
+  const edges = useMemo(() => graph.edges.map((edge) => ({ id: edge.id, from: edge.from, to: edge.to, label: edge.label, dashed: edge.kind === "failure", strong: edge.taken === true })), [graph]);
+  const choose = (name: string) => void navigate({ search: (before) => ({ ...before, step: name, host: undefined }), replace: true });
+  return (
+    <>
+      <div className="page-head">
+        <div className="crumbs"><Link to="/runs">Runs</Link><span>/</span><h1>{run.workload ? <Link to="/procedures/$workload/$name" params={{ workload: run.workload, name: run.procedure }}>{run.procedure}</Link> : run.procedure}</h1></div>
+        <State state={run.status} />
+        <span className="muted num"><Took from={run.started_at} to={run.ended_at} /></span>
+        <span className="grow" />
+        <Verbs run={run} />
+      </div>
+      <div className="row wrapping muted facts-line">
+        <span>Started <Time at={run.started_at} /> by {run.started_by}</span>
+        {run.workload && <span>in <Link to="/workloads/$name" params={{ name: run.workload }} className="link">{run.workload}</Link></span>}
+        {run.parent && <span>part of <Link to="/runs/$id" params={{ id: run.parent }} className="link">{run.parent}</Link></span>}
+        {run.continues && <span>goes on with <Link to="/runs/$id" params={{ id: run.continues }} className="link">{run.continues}</Link></span>}
+        <span>{reached} of {count(run.steps.length, "step")} reached</span>
+        <span className="mono cut" title={`document ${run.digest}`}>{run.id}</span>
+      </div>
+      {run.waiting && <Waiting run={run} waiting={run.waiting} />}
+      {run.message && !run.waiting && <div className={`notice ${tone(run.status) === "bad" ? "bad" : ""}`}><span className="wrap">{run.message}</span></div>}
+      <div className="split run">
+        <Panel title="Document" aside={!isSame && document ? <Badge title="The document has changed since; the steps are those that were reached">changed since</Badge> : undefined}>
+          <Suspense fallback={<Loading what="the graph" />}>
+            <Flow label={`Steps of the run of ${run.procedure}`} height="min(640px, 68vh)" nodes={nodes} edges={edges} selected={step?.name} onSelect={choose} />
+          </Suspense>
+        </Panel>
+        <div className="stack">
+          <Panel title="Steps" aside={<span className="muted num">{run.steps.length}</span>}>
+            <Table label="Steps" primary columns={STEP_COLUMNS} rows={run.steps} rowKey={(one) => one.name} current={step?.name} onOpen={(one) => choose(one.name)} onMove={(one) => choose(one.name)} rowHeight={30} {...(run.steps.length > 12 ? { height: "360px" } : {})} />
+          </Panel>
+          {step && <StepPanel step={step} output={output} />}
+          <Panel title="Parameters and outputs">
+            <div className="body stack">
+              <Values title="Parameters" values={run.parameters} />
+              {run.variables && Object.keys(run.variables).length > 0 && <Values title="Variables" values={run.variables} />}
+              <Values title="Outputs" values={run.outputs} none={run.finished ? "none" : "known at the end"} />
+            </div>
+          </Panel>
+        </div>
+      </div>
+    </>
+  );
+}
+
+const STEP_COLUMNS: Column<Step>[] = [
+  { key: "state", head: "State", width: "130px", cell: (step) => <State state={step.status} /> },
+  { key: "name", head: "Step", width: "minmax(0, 1fr)", cell: (step) => <span title={step.name}>{step.parent && <span className="faint">{step.parent} / </span>}{step.name}{step.iteration ? <span className="faint"> #{step.iteration}</span> : null}</span> },
+  { key: "action", head: "Action", width: "minmax(0, 1fr)", wide: true, cell: (step) => <span className="muted">{step.action}</span> },
+  { key: "tries", head: "Tries", width: "44px", right: true, wide: true, cell: (step) => (step.attempts > 1 || step.earlier_attempts ? step.attempts + (step.earlier_attempts ?? 0) : "") },
+  { key: "took", head: "Took", width: "80px", right: true, cell: (step) => (step.taken_from ? <span className="muted" title={`taken over from ${step.taken_from}`}>taken over</span> : <Took from={step.started_at} to={step.ended_at} />) },
+];
+
+function Values({ title, values, none = "none" }: { title: string; values: Record<string, unknown>; none?: string }) {
+  const all = Object.entries(values);
+  return (
+    <div>
+      <h3>{title}</h3>
+      {all.length === 0 ? <span className="muted">{none}</span> : (
+        <dl className="facts">{all.map(([key, value]) => <div className="contents" key={key}><dt className="cut" title={key}>{key}</dt><dd className="mono">{typeof value === "string" ? value : JSON.stringify(value)}</dd></div>)}</dl>
+      )}
+    </div>
+  );
+}
+
+function StepPanel({ step, output }: { step: Step; output: Output[] }) {
+  const search = route.useSearch();
+  const navigate = route.useNavigate();
+  const tab = search.tab ?? "steps";
+  const lines = useMemo(() => hostLines(step, output), [step, output]);
+  const set = (change: Partial<typeof search>) => void navigate({ search: (before) => ({ ...before, ...change }), replace: true });
+  return (
+    <Panel title={step.name} aside={<><Badge>{step.action}</Badge><State state={step.status} /></>}>
+      <div className="tabs" role="tablist" aria-label={`Step ${step.name}`}>
+        {([["steps", "Output"], ["hosts", `Hosts ${lines.length || ""}`], ["record", "Attempts"]] as const).map(([key, name]) => (
+          <button key={key} type="button" role="tab" aria-selected={tab === key} onClick={() => set({ tab: key === "steps" ? undefined : key })}>{name}</button>
+        ))}
+      </div>
+      <div className="body stack" role="tabpanel" aria-label={tab}>
+        {step.message && <div className={`notice ${tone(step.status) === "bad" ? "bad" : tone(step.status) === "unknown" ? "unknown" : ""}`}><span className="wrap">{step.message}</span></div>}
+        {step.child && <p>It started <Link to="/runs/$id" params={{ id: step.child }} className="link">run {step.child}</Link>.</p>}
+        {step.taken_from && <p className="muted">Taken over from <Link to="/runs/$id" params={{ id: step.taken_from }} className="link">{step.taken_from}</Link>; nothing of it was done in this run.</p>}
+        {tab === "steps" && <OutputTab step={step} lines={lines} />}
+        {tab === "hosts" && <HostsTab lines={lines} host={search.host} failedOnly={search.show === "failed"} onHost={(host) => set({ host })} onFailed={(on) => set({ show: on ? "failed" : undefined })} />}
+        {tab === "record" && <Attempts step={step} />}
+      </div>
+    </Panel>
+  );
+}
+
+function Said({ line }: { line: HostLine }) {
+  const isRunning = tone(line.state) === "active";
+  return (
+    <div className="stack said">
+      <div className="row"><State state={line.state} /><strong className="cut">{line.host}</strong>{line.code !== undefined && <span className="muted num">exit code {line.code}</span>}</div>
+      {line.output !== "" && <Follow text={line.output} />}
+      {line.errors !== "" && <><h3>Standard error</h3><Follow text={line.errors} /></>}
+      {line.output === "" && line.errors === "" && <span className="muted">{isRunning ? "It has said nothing yet." : "It said nothing."}</span>}
+    </div>
+  );
+}
+
+/** Text that stays at its end while it grows, unless somebody has gone up in it. */
+function Follow({ text }: { text: string }) {
+  const [box, setBox] = useState<HTMLPreElement | null>(null);
+  const [isAtEnd, setAtEnd] = useState(true);
+  useEffect(() => {
+    if (box && isAtEnd) box.scrollTop = box.scrollHeight;
+  }, [text, box, isAtEnd]);
+  return <pre ref={setBox} className="pre wrapping" tabIndex={0} onScroll={(event) => setAtEnd(event.currentTarget.scrollHeight - event.currentTarget.scrollTop - event.currentTarget.clientHeight < 24)}>{text}</pre>;
+}
+
+function OutputTab({ step, lines }: { step: Step; lines: HostLine[] }) {
+  const sorted = [...lines].sort((a, b) => urgency(a.state) - urgency(b.state) || a.host.localeCompare(b.host));
+  const rest = Object.fromEntries(Object.entries(step.outputs).filter(([key]) => !["Hosts", "Outputs", "Output", "CommandId", "Status", "ResponseCode"].includes(key)));
+  if (step.started_at === undefined) return <span className="muted">It was not reached{step.status === "Pending" ? " yet" : ""}.</span>;
+  return (
+    <>
+      {sorted.slice(0, 5).map((line) => <Said key={line.host} line={line} />)}
+      {sorted.length > 5 && <p className="muted">{sorted.length - 5} more under Hosts.</p>}
+      {Object.keys(rest).length > 0 && <Values title="Left behind" values={rest} />}
+      {sorted.length === 0 && Object.keys(rest).length === 0 && <span className="muted">{step.next ? <>It went on to {step.next}.</> : "Nothing was said."}</span>}
+    </>
+  );
+}
+
+const HOST_COLUMNS: Column<HostLine>[] = [
+  { key: "state", head: "State", width: "120px", cell: (line) => <State state={line.state} /> },
+  { key: "host", head: "Host", width: "minmax(0, 1fr)", cell: (line) => line.host },
+  { key: "code", head: "Exit", width: "44px", right: true, cell: (line) => line.code ?? "" },
+  { key: "said", head: "Last words", width: "minmax(0, 1.6fr)", wide: true, cell: (line) => <span className="mono muted">{(line.errors || line.output).trimEnd().split("\n").at(-1)}</span> },
+];
+
+function HostsTab({ lines, host, failedOnly, onHost, onFailed }: { lines: HostLine[]; host: string | undefined; failedOnly: boolean; onHost: (host: string) => void; onFailed: (on: boolean) => void }) {
+  const sorted = useMemo(() => [...lines].sort((a, b) => urgency(a.state) - urgency(b.state) || a.host.localeCompare(b.host)), [lines]);
+  const counts = useMemo(() => {
+    const found = new Map<string, number>();
+    for (const line of lines) found.set(line.state, (found.get(line.state) ?? 0) + 1);
+    return [...found].sort((a, b) => urgency(a[0]) - urgency(b[0]));
+  }, [lines]);
+  const shown = failedOnly ? sorted.filter((line) => tone(line.state) !== "good") : sorted;
+  const one = lines.find((line) => line.host === host);
+  if (lines.length === 0) return <Empty title="No host took part in this step" />;
+  return (
+    <>
+      <div className="row wrapping">{counts.map(([state, n]) => <State key={state} state={state} text={`${n.toLocaleString("en")} ${word(state)}`} />)}<span className="grow" /><label className="check"><input type="checkbox" checked={failedOnly} onChange={(event) => onFailed(event.target.checked)} /> Only what is not good</label></div>
+      {lines.length > 1 && <HostMap hosts={sorted} selected={host} onSelect={onHost} label={`${count(lines.length, "host")}: ${counts.map(([state, n]) => `${n} ${word(state)}`).join(", ")}`} />}
+      <Table label="Hosts" columns={HOST_COLUMNS} rows={shown} rowKey={(line) => line.host} current={host} onOpen={(line) => onHost(line.host)} rowHeight={28} {...(shown.length > 8 ? { height: "260px" } : {})} empty={<span className="muted">Every host is good.</span>} />
+      {one && <Said line={one} />}
+    </>
+  );
+}
+
+function Attempts({ step }: { step: Step }) {
+  if (!step.tries || step.tries.length === 0) return <span className="muted">{step.started_at ? "It needs no attempt: it is decided by the server." : "It was not tried."}</span>;
+  return (
+    <>
+      {step.earlier_attempts ? <p className="muted">{count(step.earlier_attempts, "attempt")} in earlier iterations.</p> : null}
+      {[...step.tries].reverse().map((one, at) => (
+        <details key={one.id} open={at === 0}>
+          <summary className="row wrapping"><State state={one.result ?? "InProgress"} /> <span>attempt {(step.tries?.length ?? 0) - at}</span> <span className="muted num"><Took from={one.started_at} to={one.ended_at} />, <Time at={one.started_at} as="clock" /></span>{one.decided_by && <Badge>decided by {one.decided_by}</Badge>}</summary>
+          <div className="stack indented">
+            {one.message && <div className="notice"><span className="wrap">{one.message}</span></div>}
+            {one.hosts && one.hosts.length > 0 && <p className="muted wrap">on {one.hosts.slice(0, 20).join(", ")}{one.hosts.length > 20 ? ` and ${one.hosts.length - 20} more` : ""}</p>}
+            {one.inputs !== undefined && <><h3>Inputs</h3><Json value={one.inputs} /></>}
+            {one.outputs && Object.keys(one.outputs).length > 0 && <><h3>Outputs</h3><Json value={one.outputs} /></>}
+            <p className="faint mono wrap">{one.id}</p>
+          </div>
+        </details>
+      ))}
+    </>
+  );
+}
+
+/** What a run waits for a person to say. */
+function Waiting({ run, waiting }: { run: RunDetail; waiting: NonNullable<RunDetail["waiting"]> }) {
+  const client = useQueryClient();
+  const [failing, setFailing] = useState(false);
+  const [message, setMessage] = useState("");
+  const decide = useMutation({
+    mutationFn: (body: Record<string, unknown>) => post<RunSummary>(`/v1/runs/${encodeURIComponent(run.id)}/decide`, body),
+    onSuccess: () => {
+      setFailing(false);
+      void client.invalidateQueries({ queryKey: ["run", run.id] });
+    },
+  });
+  return (
+    <section className="notice waiting wrapping" aria-label="It waits for you">
+      <State state="Waiting" text={waiting.pause ? "It waits for you to go on" : "Nobody knows how this ended"} />
+      <span className="grow wrap">Step {waiting.step}: {waiting.reason}</span>
+      {waiting.pause ? (
+        <Button look="primary" disabled={decide.isPending} onClick={() => decide.mutate({ decision: "succeeded" })}>Go on</Button>
+      ) : (
+        <>
+          <Button disabled={decide.isPending} onClick={() => decide.mutate({ decision: "succeeded" })}>It worked</Button>
+          <Button disabled={decide.isPending} onClick={() => decide.mutate({ decision: "retry" })}>Do it again</Button>
+        </>
+      )}
+      <Button look="danger" disabled={decide.isPending} onClick={() => setFailing(true)}>{waiting.pause ? "Stop here …" : "It failed …"}</Button>
+      {decide.isError && <Failure error={decide.error} />}
+      {failing && (
+        <Dialog title={`Step ${waiting.step} failed`} onClose={() => setFailing(false)} onSubmit={() => decide.mutate({ decision: "failed", message })} foot={<><Button onClick={() => setFailing(false)}>Cancel</Button><Button type="submit" look="danger" disabled={message.trim() === "" || decide.isPending}>Say that it failed</Button></>}>
+          <div className="field"><label htmlFor="why">Why</label><textarea id="why" className="input" value={message} onChange={(event) => setMessage(event.target.value)} /><span className="help">It is part of the record; the run goes on as its document says for a failure.</span></div>
+        </Dialog>
+      )}
+    </section>
+  );
+}
+
+function Verbs({ run }: { run: RunDetail }) {
+  const client = useQueryClient();
+  const navigate = route.useNavigate();
+  const [asking, setAsking] = useState<"cancel" | "resume">();
+  const [reason, setReason] = useState("");
+  const [from, setFrom] = useState(() => chosenStep(run, undefined)?.name ?? "");
+  const [token] = useState(clientToken);
+  const cancel = useMutation({
+    mutationFn: () => post<RunSummary>(`/v1/runs/${encodeURIComponent(run.id)}/cancel`, reason.trim() === "" ? {} : { reason }),
+    onSuccess: () => {
+      setAsking(undefined);
+      toast("warn", "The run is being cancelled");
+      void client.invalidateQueries({ queryKey: ["run", run.id] });
+    },
+  });
+  const resume = useMutation({
+    mutationFn: () => post<RunSummary>(`/v1/runs/${encodeURIComponent(run.id)}/resume`, { from, client_token: `${token}${from}`.slice(0, 60) }),
+    onSuccess: (started) => {
+      setAsking(undefined);
+      toast("active", "A new run goes on with this one");
+      void navigate({ to: "/runs/$id", params: { id: started.id }, search: {} });
+    },
+  });
+  return (
+    <>
+      {run.workload && run.finished && <Link className="button" to="/procedures/$workload/$name" params={{ workload: run.workload, name: run.procedure }} search={{ start: true }}>Run again …</Link>}
+      {run.finished && run.steps.length > 0 && <Button icon="again" onClick={() => setAsking("resume")}>Resume …</Button>}
+      {!run.finished && <Button look="danger" icon="stop" onClick={() => setAsking("cancel")}>Cancel …</Button>}
+      {asking === "cancel" && (
+        <Dialog title={`Cancel the run of ${run.procedure}`} onClose={() => setAsking(undefined)} onSubmit={() => cancel.mutate()} foot={<><Button onClick={() => setAsking(undefined)}>Let it go on</Button><Button type="submit" look="danger" disabled={cancel.isPending}>Cancel the run</Button></>}>
+          <p>What is being performed is stopped; what was done stays done. The run stays cancelled.</p>
+          <div className="field"><label htmlFor="reason">Why</label><input id="reason" className="input" autoFocus value={reason} onChange={(event) => setReason(event.target.value)} /><span className="help">It is part of the record.</span></div>
+          {cancel.isError && <Failure error={cancel.error} />}
+        </Dialog>
+      )}
+      {asking === "resume" && (
+        <Dialog title={`Go on with the run of ${run.procedure}`} onClose={() => setAsking(undefined)} onSubmit={() => resume.mutate()} foot={<><Button onClick={() => setAsking(undefined)}>Cancel</Button><Button type="submit" look="primary" disabled={resume.isPending}>Resume</Button></>}>
+          <p>A new run takes over what the steps before left, and begins with the step you choose.</p>
+          <div className="field"><label htmlFor="from">Begin with</label><select id="from" className="input" value={from} onChange={(event) => setFrom(event.target.value)}>{run.steps.map((step) => <option key={step.name} value={step.name}>{step.name} ({word(step.status)})</option>)}</select></div>
+          {resume.isError && <Failure error={resume.error} />}
+        </Dialog>
+      )}
+    </>
+  );
+}

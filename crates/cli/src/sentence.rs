@@ -460,6 +460,7 @@ pub mod tests {
             prev_hash: String::new(),
             hash: String::new(),
             data,
+            text: None,
         }
     }
 

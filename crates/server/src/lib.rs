@@ -8,6 +8,7 @@ pub mod catalogue;
 pub mod changes;
 pub mod clock;
 pub mod config;
+pub mod console;
 pub mod documentation;
 pub mod hosts;
 pub mod http;

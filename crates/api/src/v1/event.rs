@@ -51,6 +51,9 @@ pub struct EventView {
     #[serde(default)]
     #[schema(required = true)]
     pub data: Value,
+    /// What happened, in one sentence for people; lists and the stream have it. It may be worded anew at any time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
 }
 
 impl From<&Event> for EventView {
@@ -73,6 +76,7 @@ impl From<&Event> for EventView {
             prev_hash: event.prev_hash.to_string(),
             hash: event.hash.to_string(),
             data: draft.data.clone(),
+            text: None,
         }
     }
 }

@@ -15,6 +15,7 @@ use mainstay_api::v1::ErrorKind;
 
 use super::docs;
 use super::error::Failure;
+use crate::console;
 
 /// The secret that clients show.
 #[derive(Clone)]
@@ -114,7 +115,8 @@ fn is_open(method: &Method, path: &str) -> bool {
         // What is shown there is a code that works once.
         path if path.starts_with("/enter/") => *method == Method::GET,
         "/v1/traces" | "/v1/metrics" | "/v1/logs" => *method == Method::POST,
-        _ => false,
+        // Pages of the console hold nothing but the program; what they show they ask the API for.
+        path => console::is_page(method, path),
     }
 }
 

@@ -89,6 +89,11 @@ fn pattern(text: &str) -> Result<Pattern, Failure> {
     })
 }
 
+/// An event with its sentence.
+fn told(event: &Event) -> EventView {
+    EventView { text: Some(mainstay_learn::sentence(&event.draft)), ..EventView::from(event) }
+}
+
 /// `GET /v1/events`
 pub async fn list(
     State(app): State<Arc<App>>,
@@ -112,7 +117,7 @@ pub async fn list(
             scanned += batch.len();
             for event in &batch {
                 if filter.takes(event) {
-                    items.push(EventView::from(event.as_ref()));
+                    items.push(told(event));
                     if items.len() == limit {
                         place = event.seq;
                         break;
@@ -148,7 +153,7 @@ pub async fn stream(
                 .iter()
                 .filter(|event| filter.takes(event))
                 .filter_map(|event| {
-                    let data = serde_json::to_string(&EventView::from(event.as_ref())).ok()?;
+                    let data = serde_json::to_string(&told(event)).ok()?;
                     Some(Ok(SseEvent::default().id(event.seq.to_string()).data(data)))
                 })
                 .collect();

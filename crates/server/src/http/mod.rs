@@ -23,12 +23,14 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
+use axum::response::{IntoResponse as _, Response};
 
 pub use auth::Token;
 pub use error::Failure;
 pub use table::document as openapi;
 
 use crate::app::App;
+use crate::console;
 
 /// The largest body of a request to the API: a workload's files, with room for JSON's quoting.
 const MAX_BODY: usize = 40 << 20;
@@ -41,10 +43,14 @@ pub fn router(app: Arc<App>, token: Token, telemetry: Router) -> Router {
         .merge(table::pages().router(documents))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .merge(telemetry)
-        .fallback(no_such_path)
+        .fallback(no_operation)
         .layer(middleware::from_fn_with_state(token, auth::require))
 }
 
-async fn no_such_path(request: axum::extract::Request) -> Failure {
-    Failure::not_found("path", request.uri().path())
+/// What is no operation is a page or a file of the console, or nothing.
+async fn no_operation(request: axum::extract::Request) -> Response {
+    match console::answer(request.method(), request.uri().path(), request.headers()) {
+        Some(answer) => answer,
+        None => Failure::not_found("path", request.uri().path()).into_response(),
+    }
 }

@@ -1,1 +1,247 @@
-export function Workload() { return null; }
+// One workload: its topology with health on it, its priorities over time, its procedures with their freshness, and its
+// history.
+
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { getRouteApi, Link } from "@tanstack/react-router";
+import { lazy, Suspense, useMemo } from "react";
+import { post } from "../api/client";
+import * as ask from "../api/queries";
+import { stepFor } from "../api/prometheus";
+import type { ComponentDoc, Documentation, Host, Measure, Service, WorkloadDetail } from "../api/types";
+import { bytes, quantity, short } from "../lib/format";
+import { urgency, word, worst } from "../lib/state";
+import { parseTarget } from "../lib/target";
+import { Badge, Button, Empty, Loaded, Loading, Panel, State, Tags, Time, Took, useTitle } from "../ui/basic";
+import { Chart } from "../ui/chart";
+import { Icon } from "../ui/icons";
+import { Markdown } from "../ui/markdown";
+import { Table, type Column } from "../ui/table";
+import { toast } from "../ui/toast";
+import { History } from "./History";
+import { RangeMenu, useMoments } from "./Metrics";
+
+const Flow = lazy(() => import("../ui/flow"));
+const route = getRouteApi("/workloads/$name");
+
+export function Workload() {
+  const { name } = route.useParams();
+  const search = route.useSearch();
+  const asked = useQuery(ask.workload(name));
+  const docs = useQuery(ask.docs(name));
+  const status = useQuery(ask.status);
+  useTitle(asked.data?.title ?? name);
+  const tab = search.tab ?? "overview";
+  return (
+    <Loaded of={asked} what="the workload">
+      {(about) => {
+        const now = status.data?.workloads.find((one) => one.workload === name);
+        return (
+          <>
+            <div className="page-head">
+              <div className="crumbs"><Link to="/workloads">Workloads</Link><span>/</span><h1>{about.title}</h1></div>
+              {now && now.measures.length > 0 && <State state={worst(now.measures.map((one) => one.state)) ?? "unknown"} />}
+              {now && <span className="muted">{now.services_ready} of {now.services_wanted} services ready</span>}
+              <span className="grow" />
+              <DocsLink name={name} />
+            </div>
+            <div className="row wrapping muted facts-line">
+              {about.owner && <span>owned by {about.owner}</span>}
+              <span>revision <Link to="/workloads/$name" params={{ name }} search={{ tab: "history" }} className="mono link">{short(about.revision)}</Link> applied <Time at={about.applied_at} /> by {about.applied_by.replace(/^person:/, "")}{about.message ? `: ${about.message}` : ""}</span>
+              {docs.data && <Tags tags={docs.data.workload.tags} />}
+            </div>
+            {(now?.unplaced ?? []).map((reason) => <div key={reason} className="notice unknown"><span className="wrap">No host: {reason}</span></div>)}
+            {(now?.drift ?? []).map((reason) => <div key={reason} className="notice"><span className="wrap">Drift: {reason}</span></div>)}
+            <nav className="tabs" aria-label={`Parts of ${about.title}`}>
+              {([["overview", "Overview"], ["priorities", "Priorities"], ["procedures", `Procedures ${about.procedures.length || ""}`], ["history", "History"]] as const).map(([key, label]) => (
+                <Link key={key} to="/workloads/$name" params={{ name }} search={key === "overview" ? {} : { tab: key }} aria-current={tab === key ? "page" : undefined} activeProps={{}}>{label}</Link>
+              ))}
+            </nav>
+            {tab === "overview" && <Loaded of={docs} what="what is declared">{(data) => <Overview name={name} docs={data} hosts={status.data?.hosts ?? []} measures={now?.measures ?? []} about={about} />}</Loaded>}
+            {tab === "priorities" && <Loaded of={docs} what="what is declared">{(data) => <Priorities docs={data} measures={now?.measures ?? []} />}</Loaded>}
+            {tab === "procedures" && <Loaded of={docs} what="what is declared">{(data) => <Procedures name={name} docs={data} />}</Loaded>}
+            {tab === "history" && <History name={name} current={about.revision} />}
+          </>
+        );
+      }}
+    </Loaded>
+  );
+}
+
+/** The generated documentation opens by a link that works once. */
+function DocsLink({ name }: { name: string }) {
+  const link = useMutation({
+    mutationFn: () => post<{ path?: string; link?: string; url?: string }>(`/v1/workloads/${encodeURIComponent(name)}/docs/link`),
+    onSuccess: (answer) => {
+      const to = answer.path ?? answer.url ?? answer.link;
+      if (to) window.open(new URL(to, window.location.href).href, "_blank", "noopener");
+    },
+    onError: (error) => toast("bad", error.message),
+  });
+  return <Button icon="external" disabled={link.isPending} onClick={() => link.mutate()}>Documentation</Button>;
+}
+
+function servicesOf(hosts: Host[], workload: string): Map<string, Service[]> {
+  const found = new Map<string, Service[]>();
+  for (const service of hosts.flatMap((host) => host.services.map((one) => (host.connected ? one : { ...one, state: "unknown", reason: `host ${host.id} is gone` })))) {
+    if (service.workload === workload) found.set(service.name, [...(found.get(service.name) ?? []), service]);
+  }
+  return found;
+}
+
+function Overview({ name, docs, hosts, measures, about }: { name: string; docs: Documentation; hosts: Host[]; measures: Measure[]; about: WorkloadDetail }) {
+  const search = route.useSearch();
+  const navigate = route.useNavigate();
+  const alarms = useQuery(ask.alarms);
+  const services = useMemo(() => servicesOf(hosts, name), [hosts, name]);
+  const nodes = useMemo(
+    () =>
+      Object.entries(docs.components).map(([id, component]) => {
+        const own = services.get(id) ?? [];
+        const ready = own.filter((one) => one.state === "ready").length;
+        const state = component.service ? (worst(own.map((one) => one.state)) ?? "unknown") : undefined;
+        return { id, label: id, state, detail: component.service ? (own.length === 0 ? "on no host" : own.length === 1 ? `${word(state ?? "unknown")} on ${own[0]?.host}` : `${ready} of ${own.length} ready`) : "not a service" };
+      }),
+    [docs, services],
+  );
+  const edges = useMemo(() => Object.entries(docs.components).flatMap(([id, component]) => component.depends_on.filter((to) => docs.components[to]).map((to) => ({ id: `${id}>${to}`, from: id, to }))), [docs]);
+  const chosen = search.component ? docs.components[search.component] : undefined;
+  const own = (alarms.data?.items ?? []).filter((alarm) => alarm.workload === name).sort((a, b) => urgency(a.state) - urgency(b.state));
+  const choose = (component: string | undefined) => void navigate({ search: (before) => ({ ...before, component }), replace: true });
+  return (
+    <div className="split overview">
+      <div className="stack">
+        <Panel title="Components" aside={<span className="muted">what each needs is to its right</span>}>
+          {nodes.length === 0 ? <Empty title="It declares no components" /> : (
+            <Suspense fallback={<Loading what="the topology" />}>
+              <Flow label={`Components of ${about.title}`} direction="RIGHT" height={nodes.length > 12 ? "min(620px, 70vh)" : 280} nodes={nodes} edges={edges} selected={search.component} onSelect={(id) => choose(id === search.component ? undefined : id)} />
+            </Suspense>
+          )}
+        </Panel>
+        <Panel title="Services">
+          <Table label="Services" primary columns={SERVICES} rows={[...services.values()].flat().sort((a, b) => urgency(a.state) - urgency(b.state) || a.name.localeCompare(b.name))} rowKey={(one) => `${one.host}/${one.name}`} current={undefined} {...([...services.values()].flat().length > 14 ? { height: "420px" } : {})} onOpen={(one) => choose(one.name)} empty={<Empty title="No service runs"><p>Nothing is placed on a host that is connected.</p></Empty>} />
+        </Panel>
+      </div>
+      <div className="stack">
+        {search.component && (chosen ? <Component name={search.component} workload={name} about={chosen} services={services.get(search.component) ?? []} onClose={() => choose(undefined)} /> : <Panel title={search.component}><Empty title="There is no such component" /></Panel>)}
+        <Panel title="Priorities" aside={<Link to="/workloads/$name" params={{ name }} search={{ tab: "priorities" }} className="link">over time</Link>}>
+          <ul className="lines">
+            {measures.map((measure, n) => <li key={measure.goal}><span className="faint num">{n + 1}</span><span className="cut" title={measure.goal}>{measure.goal}</span><span className="grow" /><span className="num">{measure.value === undefined ? "–" : quantity(measure.value)} <span className="muted">{measure.target}</span></span><State state={measure.state} /></li>)}
+            {measures.length === 0 && <li className="muted">None is declared.</li>}
+          </ul>
+        </Panel>
+        <Panel title="Alarms" aside={<Link to="/alarms" className="link">all</Link>}>
+          <ul className="lines">
+            {own.map((alarm, n) => <li key={n}><State state={alarm.state} /><Link to="/alarms" search={{ alarm: `${name}/${alarm.alarm}` }} className="cut">{alarm.alarm}</Link><span className="muted cut">{alarm.annotations["summary"] ?? docs.alarms[alarm.alarm]?.summary?.replace(/\{\{[^}]*\}\}/g, "…")}</span></li>)}
+            {own.length === 0 && <li className="muted">None is declared.</li>}
+          </ul>
+        </Panel>
+        <Panel title="Triggers" aside={<Link to="/triggers" className="link">all</Link>}>
+          <ul className="lines">
+            {Object.entries(docs.triggers).map(([id, trigger]) => <li key={id}><Link to="/triggers" search={{ trigger: `${name}/${id}` }} className="cut">{id}</Link><span className="muted cut" title={trigger.words}>{trigger.description ?? trigger.words.replaceAll("`", "")}</span></li>)}
+            {Object.keys(docs.triggers).length === 0 && <li className="muted">Nothing is started by itself.</li>}
+          </ul>
+        </Panel>
+      </div>
+    </div>
+  );
+}
+
+const SERVICES: Column<Service>[] = [
+  { key: "state", head: "State", width: "120px", cell: (one) => <State state={one.state} /> },
+  { key: "name", head: "Service", width: "minmax(0, 1fr)", cell: (one) => one.name },
+  { key: "host", head: "Host", width: "minmax(0, .7fr)", cell: (one) => <Link to="/fleet" search={{ host: one.host }} tabIndex={-1}>{one.host}</Link> },
+  { key: "why", head: "Why", width: "minmax(0, 1fr)", wide: true, cell: (one) => <span className="muted" title={one.reason}>{one.reason}</span> },
+  { key: "restarts", head: "Restarts", width: "64px", right: true, wide: true, cell: (one) => one.restarts || "" },
+  { key: "since", head: "Since", width: "90px", right: true, cell: (one) => <Time at={one.since} /> },
+];
+
+function Component({ name, workload, about, services, onClose }: { name: string; workload: string; about: ComponentDoc; services: Service[]; onClose: () => void }) {
+  const logs = useQuery({ ...ask.logs({ service: name, limit: 30 }), refetchInterval: 5000 });
+  const others = (names: string[], none: string) => names.length === 0 ? <span className="muted">{none}</span> : names.map((one) => <span key={one}><Link to="/workloads/$name" params={{ name: workload }} search={{ component: one }} className="link">{one}</Link> </span>);
+  return (
+    <Panel title={name} aside={<Button look="quiet" small icon="close" label="Close" onClick={onClose} />}>
+      <div className="body stack">
+        {about.description && <p className="wrap">{about.description}</p>}
+        {services.map((one) => <div key={one.host} className="row wrapping"><State state={one.state} text={`${word(one.state)} on ${one.host}`} />{one.reason && <span className="muted wrap">{one.reason}</span>}</div>)}
+        <dl className="facts">
+          <dt>Needs</dt><dd>{others(about.depends_on, "nothing")}</dd>
+          <dt>Needed by</dt><dd>{others(about.dependents, "nothing")}</dd>
+          <dt>Matters for</dt><dd>{about.priorities.length === 0 ? <span className="muted">no priority names it</span> : about.priorities.join("; ")}</dd>
+          <dt>Hosts</dt><dd><code>{about.hosts || "*"}</code></dd>
+          {about.service && <><dt>Runs</dt><dd className="mono">{about.service.run}</dd></>}
+          {about.endpoint && <><dt>Answers at</dt><dd className="mono">{about.endpoint}</dd></>}
+          {about.service?.health && <><dt>Healthy if</dt><dd><Markdown text={about.service.health} /></dd></>}
+          {about.service && <><dt>Restarted</dt><dd>{about.service.restart}</dd><dt>Stopped by</dt><dd>{about.service.stop}</dd></>}
+          {about.service?.memory_limit_bytes !== undefined && <><dt>Memory</dt><dd>at most {bytes(about.service.memory_limit_bytes)}</dd></>}
+        </dl>
+        <div>
+          <h3>Logs</h3>
+          {logs.data && logs.data.items.length > 0 ? <pre className="pre logs" tabIndex={0}>{logs.data.items.map((line) => `${line.time.slice(11, 23)} ${line.severity.padEnd(5)} ${line.body}`).join("\n")}</pre> : <span className="muted">{logs.isPending ? "Reading …" : "It has sent none over OTLP."}</span>}
+        </div>
+      </div>
+    </Panel>
+  );
+}
+
+function Priorities({ docs, measures }: { docs: Documentation; measures: Measure[] }) {
+  const search = route.useSearch();
+  const navigate = route.useNavigate();
+  const span = { from: search.from ?? "now-1h", to: search.to ?? "now" };
+  const { from, to } = useMoments(span);
+  if (docs.priorities.length === 0) return <div className="panel"><Empty title="It says nothing of what matters"><p>Declare <code>priorities</code> in its <code>mainstay.yaml</code>: a goal, a measure in PromQL, and a target.</p></Empty></div>;
+  return (
+    <>
+      <div className="filters"><RangeMenu value={span} onChange={(next) => void navigate({ search: (before) => ({ ...before, ...next }), replace: true })} />{search.to && search.to !== "now" && <Button small onClick={() => void navigate({ search: (before) => ({ ...before, from: undefined, to: undefined }), replace: true })}>To now</Button>}</div>
+      {docs.priorities.map((priority, n) => {
+        const now = measures.find((one) => one.goal === priority.goal);
+        return (
+          <Panel key={priority.goal} title={<>{n + 1}. {priority.goal}</>} aside={<><span className="num">{now?.value === undefined ? "–" : quantity(now.value)} <span className="muted">target {priority.target}</span></span>{now && <State state={now.state} />}<Link to="/metrics" search={{ q: [priority.measure], from: span.from, to: span.to }} aria-label={`${priority.goal} in Metrics`} className="link"><Icon name="external" /></Link></>}>
+            <div className="body stack">
+              <Course goal={priority.goal} query={priority.measure} target={priority.target} from={from} to={to} onZoom={(a, b) => void navigate({ search: (before) => ({ ...before, from: String(a), to: String(b) }), replace: true })} />
+              <span className="muted">Measured by <code className="wrap">{priority.measure}</code>{docs.recordings[priority.measure] ? <> = <code className="wrap">{docs.recordings[priority.measure]?.expr}</code></> : null}{priority.components.length > 0 && <>; needs {priority.components.join(", ")}</>}</span>
+            </div>
+          </Panel>
+        );
+      })}
+    </>
+  );
+}
+
+function Course({ goal, query, target, from, to, onZoom }: { goal: string; query: string; target: string; from: number; to: number; onZoom: (from: number, to: number) => void }) {
+  const asked = useQuery(ask.span(query, Math.floor(from / 1000), Math.ceil(to / 1000)));
+  const names = useMemo(() => asked.data?.series.map((_, n) => (n === 0 ? goal : `${goal} ${n + 1}`)) ?? [], [asked.data, goal]);
+  if (asked.isError) return <State state="error" text={asked.error.message} />;
+  if (asked.data && asked.data.series.length === 0) return <State state="no data" text="no data in this time" />;
+  return <Chart series={asked.data?.series ?? []} names={names} from={from} to={to} step={stepFor((to - from) / 1000)} height={150} label={goal} target={parseTarget(target)} group="priorities" onZoom={onZoom} />;
+}
+
+interface Fresh { name: string; good: string | undefined; last: { status: string; at: string; id: string; took: [string, string | undefined] } | undefined; description: string; triggers: string[]; steps: number }
+
+const FRESH: Column<Fresh>[] = [
+  { key: "fresh", head: "Last good", width: "140px", cell: (one) => (one.good ? <State state="Success" text={<Time at={one.good} />} /> : <State state="never" as="unknown" text={one.last ? "never, as known" : "never run"} />) },
+  { key: "name", head: "Procedure", width: "minmax(0, 1fr)", cell: (one) => one.name },
+  { key: "what", head: "What it does", width: "minmax(0, 1.6fr)", wide: true, cell: (one) => <span className="muted" title={one.description}>{one.description}</span> },
+  { key: "by", head: "Started by", width: "minmax(0, .8fr)", wide: true, cell: (one) => (one.triggers.length > 0 ? one.triggers.join(", ") : <span className="faint">people</span>) },
+  { key: "last", head: "Last run", width: "150px", cell: (one) => one.last && <Link to="/runs/$id" params={{ id: one.last.id }} tabIndex={-1}><State state={one.last.status} /></Link> },
+  { key: "took", head: "Took", width: "70px", right: true, wide: true, cell: (one) => one.last && <Took from={one.last.took[0]} to={one.last.took[1]} /> },
+  { key: "steps", head: "Steps", width: "50px", right: true, wide: true, cell: (one) => one.steps },
+];
+
+function Procedures({ name, docs }: { name: string; docs: Documentation }) {
+  const navigate = route.useNavigate();
+  const rows = useMemo(
+    () =>
+      Object.entries(docs.procedures).map(([id, procedure]) => {
+        const runs = (docs.history?.runs ?? []).filter((run) => run.procedure === id);
+        const last = runs[0];
+        const good = runs.find((run) => run.status === "Success");
+        return { name: id, good: good?.ended_at ?? good?.started_at, last: last && { status: last.status, at: last.started_at, id: last.id, took: [last.started_at, last.ended_at] as [string, string | undefined] }, description: procedure.description?.split("\n")[0]?.replaceAll("*", "").replaceAll("`", "") ?? "", triggers: procedure.started_by, steps: procedure.steps.length };
+      }),
+    [docs],
+  );
+  return (
+    <Panel title="Procedures" aside={<Badge title="Known from the last 20 runs of the workload">last 20 runs</Badge>}>
+      <Table label="Procedures" primary columns={FRESH} rows={rows} rowKey={(one) => one.name} {...(rows.length > 20 ? { height: "calc(100dvh - 260px)" } : {})} onOpen={(one) => void navigate({ to: "/procedures/$workload/$name", params: { workload: name, name: one.name }, search: {} })} empty={<Empty title="It declares no procedures"><p>Systems Manager documents in the folder <code>runbooks</code> become procedures.</p></Empty>} />
+    </Panel>
+  );
+}

@@ -149,7 +149,7 @@ describe("procedures", () => {
   test("a form gives values of the right kind, and leaves defaults alone", () => {
     const about = (type: string, more: Partial<ParameterDoc> = {}): ParameterDoc => ({ type, required: false, allowed_values: [], ...more });
     const parameters = { Name: about("String", { required: true, allowed_pattern: "^[a-z]+$" }), Hosts: about("StringList", { default: ["a", "b"] }), Count: about("Integer"), Deep: about("StringMap"), Dry: about("Boolean") };
-    const draft = { ...initial(parameters), Name: "x", Count: "12", Deep: '{"a":1}', Dry: "true" };
+    const draft: Record<string, string> = { ...initial(parameters), Name: "x", Count: "12", Deep: '{"a":1}', Dry: "true" };
     expect(draft.Hosts).toBe("a\nb");
     expect(check(parameters, draft)).toEqual({});
     expect(valueOf(parameters, draft)).toEqual({ Name: "x", Count: 12, Deep: { a: 1 }, Dry: true });

@@ -123,6 +123,19 @@ impl Trigger {
         Some(target.call(&self.name, event))
     }
 
+    /// The webhook of a target that is sent the whole event, with nothing else in the request that comes from it.
+    pub fn sends_all(&self, target: &str) -> Option<&str> {
+        let target = self.targets.iter().find(|known| known.id == target)?;
+        match &target.to {
+            Destination::Webhook(name)
+                if target.input == TargetInput::None && target.http == HttpParameters::default() =>
+            {
+                Some(name)
+            }
+            _ => None,
+        }
+    }
+
     /// What to start for an event that matched; fails when any target cannot be started.
     pub fn inputs(&self, event: &Value) -> Result<Vec<TargetCall>, TriggerError> {
         self.calls(event).into_iter().collect()

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::ser::SerializeMap as _;
 use serde_json::{Value, json};
 
 use crate::hash::EventHash;
@@ -206,6 +207,21 @@ impl EventDraft {
         reserved_to(&self.kind).is_none_or(|source| source == self.source)
     }
 
+    /// The text of [`EventDraft::as_eventbridge`], made without making the value: for every event that comes in.
+    pub fn eventbridge_json(&self) -> String {
+        serde_json::to_string(&Presented(self)).expect("names, texts and JSON are JSON")
+    }
+
+    /// The names of what it is about.
+    fn resources(&self) -> Option<Vec<Value>> {
+        // Only what comes from outside may have several.
+        self.received?;
+        match serde_json::from_str(self.tags.0.get(RESOURCES_TAG)?) {
+            Ok(Value::Array(several)) => Some(several),
+            _ => None,
+        }
+    }
+
     /// The event as EventBridge would present it, which is what trigger patterns are written against: `detail-type` is
     /// the kind, `detail` the data, `resources` the subject. `type`, `subject`, `workload`, `actor` and `tags` stand
     /// beside them, for patterns that want them.
@@ -228,13 +244,54 @@ impl EventDraft {
         });
         if let Some(received) = self.received {
             value["received"] = json!(received);
-            // Only what comes from outside may have several.
-            let several = self.tags.0.get(RESOURCES_TAG).and_then(|text| serde_json::from_str(text).ok());
-            if let Some(Value::Array(several)) = several {
-                value["resources"] = Value::Array(several);
-            }
+        }
+        if let Some(several) = self.resources() {
+            value["resources"] = Value::Array(several);
         }
         value
+    }
+}
+
+/// An event as EventBridge would present it, to be written: [`EventDraft::as_eventbridge`] with its keys in order.
+struct Presented<'a>(&'a EventDraft);
+
+/// A mapping, also where there is nothing.
+struct Detail<'a>(&'a Value);
+
+impl serde::Serialize for Detail<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Null => serializer.serialize_map(Some(0))?.end(),
+            value => value.serialize(serializer),
+        }
+    }
+}
+
+impl serde::Serialize for Presented<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let draft = self.0;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("account", "000000000000")?;
+        map.serialize_entry("actor", &format_args!("{}", draft.actor))?;
+        map.serialize_entry("detail", &Detail(&draft.data))?;
+        map.serialize_entry("detail-type", &draft.kind)?;
+        map.serialize_entry("id", draft.id.as_str())?;
+        if let Some(received) = &draft.received {
+            map.serialize_entry("received", received)?;
+        }
+        map.serialize_entry("region", "local")?;
+        match draft.resources() {
+            Some(several) => map.serialize_entry("resources", &several)?,
+            None => map.serialize_entry("resources", draft.subject.as_slice())?,
+        }
+        map.serialize_entry("source", &draft.source)?;
+        map.serialize_entry("subject", &draft.subject)?;
+        map.serialize_entry("tags", &draft.tags)?;
+        map.serialize_entry("time", &draft.time)?;
+        map.serialize_entry("type", &draft.kind)?;
+        map.serialize_entry("version", "0")?;
+        map.serialize_entry("workload", &draft.workload)?;
+        map.end()
     }
 }
 
@@ -261,6 +318,35 @@ mod tests {
         assert_eq!(outside["detail-type"], "alarm.firing");
         assert_eq!(outside["detail"]["alarm"], "CheckoutFailing");
         assert_eq!(outside["resources"], json!(["alarm/CheckoutFailing"]));
+    }
+
+    #[test]
+    fn the_text_of_an_event_is_that_of_its_value() {
+        let mut draft = EventDraft::new(
+            EventId::new("e1").expect("valid"),
+            "order \"placed\"",
+            Timestamp::from_millis(5),
+            Actor::External("web".to_owned()),
+            Value::Null,
+        );
+        let same = |draft: &EventDraft| {
+            let text = draft.eventbridge_json();
+            assert_eq!(text, draft.as_eventbridge().to_string());
+            text
+        };
+        assert!(same(&draft).contains("\"detail\":{}"));
+        draft.data = json!({"b": [1, 2.5, null], "a": {"x": "é\n"}});
+        draft = draft.subject("order/1").workload("shop");
+        same(&draft);
+        draft.received = Some(Timestamp::from_millis(7));
+        draft.tags.0.insert(RESOURCES_TAG.to_owned(), "[\"a\",\"b\"]".to_owned());
+        assert!(same(&draft).contains("\"resources\":[\"a\",\"b\"]"));
+        draft.tags.0.insert(RESOURCES_TAG.to_owned(), "no list".to_owned());
+        assert!(same(&draft).contains("\"resources\":[\"order/1\"]"));
+        // Only what comes from outside may have several.
+        draft.tags.0.insert(RESOURCES_TAG.to_owned(), "[\"a\",\"b\"]".to_owned());
+        draft.received = None;
+        assert!(same(&draft).contains("\"resources\":[\"order/1\"]"));
     }
 
     #[test]

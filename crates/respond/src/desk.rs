@@ -79,6 +79,17 @@ fn event_id(incident: &IncidentId, what: &str) -> EventId {
 }
 
 impl Desk {
+    /// Whether a desk of the event's workload has to take it in. Others change nothing but its time, and most events are
+    /// such.
+    pub fn concerns(event: &Event) -> bool {
+        const STAGES: [&str; 8] =
+            ["alarm", "fault", "incident", "measure", "revision", "run", "service", "trigger"];
+        let stage = event.kind.split('.').next().unwrap_or_default();
+        event.is_authentic()
+            && STAGES.contains(&stage)
+            && (stage != "trigger" || event.kind == "trigger.matched")
+    }
+
     /// Takes in an event. Events of other workloads and of none change nothing; so does an event that is not
     /// understood.
     pub fn apply(&mut self, event: &Event) {

@@ -31,8 +31,13 @@ impl Fold for DesksFold {
         DESKS_TABLE
     }
 
+    /// 2: events that are no concern of a desk no longer move its time.
+    fn version(&self) -> u32 {
+        2
+    }
+
     fn apply(&self, event: &Event, rows: &mut dyn Rows) {
-        let Some(workload) = event.workload.as_deref() else { return };
+        let Some(workload) = event.workload.as_deref().filter(|_| Desk::concerns(event)) else { return };
         let mut desk: Desk =
             rows.get(workload).and_then(|row| serde_json::from_value(row).ok()).unwrap_or_default();
         desk.apply(event);

@@ -5,14 +5,15 @@
 //! knows is in the journal, so a new life goes on where the last one stopped. How far events have been routed is a row
 //! that is written with the record, so no event is routed twice.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mainstay_detect::TriggerError;
+use bytes::Bytes;
 use mainstay_detect::delivery::{
     Attempt, Counts, Delivery, Letter, Match, Routed, Settled, Told, TriggerId, Window,
 };
+use mainstay_detect::{Scratch, TriggerError};
 use mainstay_model::event::is_bookkeeping;
 use mainstay_model::{Actor, Event, EventDraft, EventId, RunId, Timestamp};
 use mainstay_store::{Follower, Journal, StoreError};
@@ -31,6 +32,7 @@ mod adopt;
 mod chain;
 mod commands;
 mod fold;
+mod known;
 mod outbound;
 mod perform;
 mod schedules;
@@ -43,6 +45,7 @@ pub use fold::{
 pub use outbound::{Network, NoReply, Outbound, Reply, Request, standard_signature};
 
 use fold::{Batch, Handled, RoutedData};
+use known::{Known, KnownEvents};
 use perform::{About, Made};
 
 /// The name of the durable subscription.
@@ -56,9 +59,6 @@ const MAX_IN_FLIGHT: usize = 512;
 
 /// With so many calls open, no further event is routed until some are over. Events are safe in the journal meanwhile.
 const MAX_OPEN: usize = 1_000_000;
-
-/// Events of pages that were read last are kept, so that calls that follow soon need not read them again.
-const KEPT_PAGES: usize = 8;
 
 /// So long windows that have ended are kept at most.
 const SWEEP: Duration = Duration::from_secs(60);
@@ -137,7 +137,9 @@ struct Life {
     routed: u64,
     /// And this much of it is known to be, in the journal.
     committed: u64,
-    pages: VecDeque<Vec<Arc<Event>>>,
+    known: KnownEvents,
+    /// What matching needs for an event, used again for the next.
+    scratch: Scratch,
     /// The calls that are being made. They end with this life; the next one tries them again under their policies.
     calls: JoinSet<Made>,
     schedules: BTreeMap<TriggerId, schedules::Planned>,
@@ -170,7 +172,8 @@ impl Life {
             adopted: parts.born,
             routed,
             committed: routed,
-            pages: VecDeque::new(),
+            known: KnownEvents::default(),
+            scratch: Scratch::new(),
             calls: JoinSet::new(),
             schedules: BTreeMap::new(),
             off: BTreeMap::new(),
@@ -291,10 +294,6 @@ impl Life {
                 }
             }
             self.routed = upto;
-            self.pages.push_back(page);
-            if self.pages.len() > KEPT_PAGES {
-                self.pages.pop_front();
-            }
         }
         let events = self.append(drafts).await?;
         for (place, workload, record, cancel) in routings {
@@ -367,27 +366,44 @@ impl Life {
     }
 
     /// Matches each event of a page once.
-    fn find(&self, page: &[Arc<Event>]) -> Result<BTreeMap<String, Found>, StoreError> {
-        let workloads = &self.workloads;
+    fn find(&mut self, page: &[Arc<Event>]) -> Result<BTreeMap<String, Found>, StoreError> {
+        let workloads = self.workloads.clone();
+        let mut scratch = std::mem::take(&mut self.scratch);
         let mut found: BTreeMap<String, Found> = BTreeMap::new();
-        let active = || workloads.values().filter(|active| !active.patterns.is_empty());
+        let mut known = Vec::with_capacity(page.len());
         for event in page {
-            if is_bookkeeping(&event.kind) {
-                continue;
-            }
-            self.scheduled(event, &mut found)?;
-            let mut value = None;
-            let mut chain = None;
-            for active in active() {
-                if event.workload.as_deref().is_some_and(|name| name != active.name()) {
-                    continue;
+            let mut text = Bytes::new();
+            let before = found.values().map(|found| found.matches.len()).sum::<usize>();
+            if !is_bookkeeping(&event.kind) {
+                self.scheduled(event, &mut found)?;
+                let mut chain = None;
+                for active in workloads.values().filter(|active| !active.patterns.is_empty()) {
+                    if event.workload.as_deref().is_some_and(|name| name != active.name()) {
+                        continue;
+                    }
+                    if text.is_empty() {
+                        text = event.eventbridge_json().into();
+                    }
+                    let names = match active.patterns.matches_json(&text, &mut scratch) {
+                        Ok(names) => names,
+                        Err(error) => {
+                            tracing::error!(seq = event.seq, %error, "an event's own text cannot be read");
+                            active.patterns.matches(&event.as_eventbridge())
+                        }
+                    };
+                    for name in names {
+                        let value = &|| event.as_eventbridge();
+                        self.found(active, name, event, value, &mut chain, &mut found)?;
+                    }
                 }
-                let value = value.get_or_insert_with(|| event.as_eventbridge());
-                for name in active.patterns.matches(value) {
-                    self.found(active, name, event, value, &mut chain, &mut found)?;
-                }
             }
+            let after = found.values().map(|found| found.matches.len()).sum::<usize>();
+            known.push((after > before).then(|| Known { event: event.clone(), text }));
         }
+        if let Some(first) = page.first() {
+            self.known.push(first.seq, known);
+        }
+        self.scratch = scratch;
         Ok(found)
     }
 
@@ -399,8 +415,8 @@ impl Life {
         let active = event.workload.as_ref().and_then(|name| self.workloads.get(name));
         let (Some(active), Some(name)) = (active, event.data["trigger"].as_str()) else { return Ok(()) };
         let Some(trigger) = active.triggers.get(name) else { return Ok(()) };
-        let value = outbound::presented(trigger, event, None);
-        self.found(active, name, event, &value, &mut None, found)
+        let value = &|| outbound::presented(trigger, event, None);
+        self.found(active, name, event, value, &mut None, found)
     }
 
     fn found(
@@ -408,7 +424,7 @@ impl Life {
         active: &Active,
         name: &str,
         event: &Event,
-        value: &Value,
+        value: &dyn Fn() -> Value,
         chain: &mut Option<chain::Chain>,
         found: &mut BTreeMap<String, Found>,
     ) -> Result<(), StoreError> {
@@ -428,7 +444,7 @@ impl Life {
                 return Ok(());
             }
         }
-        let key = trigger.handling.throttle.as_ref().map(|throttle| throttle.key_of(value));
+        let key = trigger.handling.throttle.as_ref().map(|throttle| throttle.key_of(&value()));
         let of_workload = found.entry(active.name().to_owned()).or_default();
         of_workload.matches.push((name.to_owned(), event.seq, key));
         Ok(())
@@ -651,7 +667,7 @@ impl Life {
         let mut ready = Vec::with_capacity(attempts.len());
         let mut exact = Vec::new();
         for attempt in attempts {
-            let Some(event) = self.event(attempt.event)? else {
+            let Some(known) = self.known.get(self.parts.journal.as_ref(), attempt.event)? else {
                 return Err(StoreError::BadRecord {
                     seq: attempt.event,
                     reason: "a call is open for it and it is not there".to_owned(),
@@ -660,10 +676,10 @@ impl Life {
             if attempt.exact {
                 let TriggerId { workload, trigger } = &*attempt.trigger;
                 let replay = attempt.replay.as_deref();
-                let id = chain::call_id(workload, trigger, &attempt.target, &event, replay);
+                let id = chain::call_id(workload, trigger, &attempt.target, &known.event, replay);
                 exact.push((attempt.handle, id.to_string()));
             }
-            ready.push((attempt, event));
+            ready.push((attempt, known));
         }
         let records = self.machine.begun(&exact);
         let mut drafts = Vec::new();
@@ -671,31 +687,20 @@ impl Life {
             drafts.push(self.settled_draft("trigger.begun", &workload, &record, now));
         }
         self.append(drafts).await?;
-        for (attempt, event) in ready {
-            self.calls.spawn(self.parts.clone().make(attempt, event));
+        for (attempt, known) in ready {
+            self.calls.spawn(self.parts.clone().make(attempt, known));
         }
         Ok(())
     }
 
     /// The id of a call.
-    fn id_of(&self, handle: u64) -> Result<String, StoreError> {
+    fn id_of(&mut self, handle: u64) -> Result<String, StoreError> {
         let Some(call) = self.machine.describe(handle) else { return Ok(String::new()) };
         let TriggerId { workload, trigger } = &*call.trigger;
-        let event = self.event(call.event)?;
-        Ok(event.map_or_else(String::new, |event| {
-            chain::call_id(workload, trigger, &call.target, &event, call.replay.as_deref()).to_string()
+        let known = self.known.get(self.parts.journal.as_ref(), call.event)?;
+        Ok(known.map_or_else(String::new, |known| {
+            chain::call_id(workload, trigger, &call.target, &known.event, call.replay.as_deref()).to_string()
         }))
-    }
-
-    /// An event of the journal, most likely one that was read just before.
-    fn event(&self, place: u64) -> Result<Option<Arc<Event>>, StoreError> {
-        for page in self.pages.iter().rev() {
-            if let Some(event) = in_page(page, place) {
-                return Ok(Some(event.clone()));
-            }
-        }
-        let found = self.parts.journal.read(place.saturating_sub(1), 1)?.pop();
-        Ok(found.filter(|event| event.seq == place))
     }
 
     /// Appends what was decided. A disk that is full for a while does not make what was done be forgotten.

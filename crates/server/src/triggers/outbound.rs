@@ -13,8 +13,8 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use mainstay_declare::Webhook;
+use mainstay_detect::Trigger;
 use mainstay_detect::delivery::Outcome;
-use mainstay_detect::{TargetCall, Trigger};
 use mainstay_model::{Event, Timestamp};
 use serde_json::Value;
 
@@ -165,6 +165,17 @@ fn clean(body: &[u8]) -> String {
         .collect()
 }
 
+/// What a target adds to the requests of its webhook.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Extra {
+    /// Texts for the `*` in the path of the URL.
+    pub path: Vec<String>,
+    /// Headers, by their names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// Parameters of the query.
+    pub query: Vec<(String, String)>,
+}
+
 /// What is sent for a call.
 pub struct Sent<'a> {
     /// The call's id.
@@ -173,8 +184,10 @@ pub struct Sent<'a> {
     pub trigger: &'a str,
     /// Which try it is.
     pub attempt: u32,
-    /// What is called, and with what.
-    pub call: &'a TargetCall,
+    /// What the target adds to the request.
+    pub extra: &'a Extra,
+    /// The body.
+    pub body: Bytes,
     /// Now.
     pub now: Timestamp,
 }
@@ -183,7 +196,7 @@ impl Sent<'_> {
     /// The request that calls a webhook. A secret that cannot be read may be there at another try.
     pub fn request(&self, webhook: &Webhook, secrets: &Secrets) -> Result<Request, Outcome> {
         let unreadable = |reason| Outcome::Failed { code: "NO_PERMISSIONS", reason, after: None };
-        let body = Bytes::from(self.call.input.to_string());
+        let body = self.body.clone();
         let mut headers: Vec<(String, String)> = vec![
             ("content-type".to_owned(), "application/json".to_owned()),
             ("user-agent".to_owned(), "Mainstay".to_owned()),
@@ -192,7 +205,7 @@ impl Sent<'_> {
             ("mainstay-attempt".to_owned(), self.attempt.to_string()),
         ];
         let given = webhook.headers.iter().map(|(name, value)| (name.clone(), value.clone()));
-        for (name, value) in given.chain(self.call.headers.iter().cloned()) {
+        for (name, value) in given.chain(self.extra.headers.iter().cloned()) {
             headers.retain(|(known, _)| *known != name);
             headers.push((name, value));
         }
@@ -220,7 +233,7 @@ impl Sent<'_> {
         };
         let mut parts = address.split('*');
         let mut url = parts.next().unwrap_or_default().to_owned();
-        let mut given = self.call.path.iter();
+        let mut given = self.extra.path.iter();
         for part in parts {
             let Some(text) = given.next() else {
                 return Err("its URL has more `*` than the target gives values for".to_owned());
@@ -234,7 +247,7 @@ impl Sent<'_> {
             url.push_str(query);
             separator = '&';
         }
-        for (name, value) in &self.call.query {
+        for (name, value) in &self.extra.query {
             url.push(separator);
             url.push_str(&format!("{}={}", escape(name), escape(value)));
             separator = '&';
@@ -297,8 +310,7 @@ pub fn outcome(answer: Result<Reply, NoReply>, timeout: Duration) -> Outcome {
 /// The event as the targets of a trigger see it: a firing of its own schedule in the service's shape, and one that is
 /// replayed with the name of the replay, as the service has it.
 pub fn presented(trigger: &Trigger, event: &Event, replay: Option<&str>) -> Value {
-    let is_firing = event.kind == "trigger.scheduled" && event.is_authentic();
-    let mut value = if is_firing && event.data["trigger"] == trigger.name.as_str() {
+    let mut value = if is_firing_of(trigger, event) {
         trigger.scheduled_event(event.time)
     } else {
         event.as_eventbridge()
@@ -307,6 +319,17 @@ pub fn presented(trigger: &Trigger, event: &Event, replay: Option<&str>) -> Valu
         value["replay-name"] = replay.into();
     }
     value
+}
+
+fn is_firing_of(trigger: &Trigger, event: &Event) -> bool {
+    event.kind == "trigger.scheduled"
+        && event.is_authentic()
+        && event.data["trigger"] == trigger.name.as_str()
+}
+
+/// Whether [`presented`] is another thing than the event itself.
+pub fn is_presented_otherwise(trigger: &Trigger, event: &Event, replay: Option<&str>) -> bool {
+    replay.is_some() || is_firing_of(trigger, event)
 }
 
 #[cfg(test)]
@@ -351,21 +374,17 @@ mod tests {
             timeout: Duration::from_secs(5),
             parallel: 1,
         };
-        let mut call = TargetCall {
-            target_id: "t".to_owned(),
-            to: mainstay_detect::Destination::Webhook("x".to_owned()),
-            input: Value::Null,
-            undefined: Vec::new(),
+        let mut extra = Extra {
             path: vec!["../?a/é".to_owned()],
             headers: Vec::new(),
             query: vec![("q".to_owned(), "a&b=c".to_owned())],
         };
-        let sent = |call: &TargetCall| {
+        let sent = |extra: &Extra| {
             let now = Timestamp::from_millis(0);
-            Sent { id: "i", trigger: "t", attempt: 1, call, now }.url(&webhook)
+            Sent { id: "i", trigger: "t", attempt: 1, extra, body: Bytes::new(), now }.url(&webhook)
         };
-        assert_eq!(sent(&call).as_deref(), Ok("https://a.example/..%2F%3Fa%2F%C3%A9/x?k=1&q=a%26b%3Dc"));
-        call.path.clear();
-        assert!(sent(&call).is_err());
+        assert_eq!(sent(&extra).as_deref(), Ok("https://a.example/..%2F%3Fa%2F%C3%A9/x?k=1&q=a%26b%3Dc"));
+        extra.path.clear();
+        assert!(sent(&extra).is_err());
     }
 }

@@ -3,6 +3,7 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::FutureExt as _;
 
 use mainstay_detect::delivery::{Attempt, Outcome};
@@ -13,7 +14,8 @@ use serde_json::json;
 
 use super::Triggers;
 use super::chain::call_id;
-use super::outbound::{Sent, outcome, presented};
+use super::known::Known;
+use super::outbound::{Extra, Sent, is_presented_otherwise, outcome, presented};
 use crate::catalogue::Active;
 use crate::runs::{RunError, derived_run_id};
 
@@ -93,20 +95,21 @@ impl About<'_> {
 
 impl Triggers {
     /// Makes a call and says what came of it.
-    pub(super) async fn make(self: Arc<Self>, attempt: Attempt, event: Arc<Event>) -> Made {
+    pub(super) async fn make(self: Arc<Self>, attempt: Attempt, known: Known) -> Made {
         let (workload, trigger, target) =
             (&attempt.trigger.workload, &attempt.trigger.trigger, &*attempt.target);
         let replay = attempt.replay.as_deref();
-        let id = call_id(workload, trigger, target, &event, replay);
+        let event = &*known.event;
+        let id = call_id(workload, trigger, target, event, replay);
         // What panics is a fault of ours, and no reason to forget the call.
-        let tried = AssertUnwindSafe(self.try_call(&attempt, &event, &id)).catch_unwind().await;
+        let tried = AssertUnwindSafe(self.try_call(&attempt, &known, &id)).catch_unwind().await;
         let (outcome, is_procedure) = tried.unwrap_or_else(|_| {
             let reason = "the server failed to make the call; its log says why".to_owned();
             (Outcome::Failed { code: "INTERNAL", reason, after: None }, false)
         });
         let said = match &outcome {
             Outcome::Refused { reason, .. } if is_procedure => {
-                let about = About { workload, trigger, target, event: &event, replay };
+                let about = About { workload, trigger, target, event, replay };
                 Some(about.failed(self.clock.now(), reason))
             }
             _ => None,
@@ -114,7 +117,7 @@ impl Triggers {
         Made { handle: attempt.handle, id: id.to_string(), outcome, said }
     }
 
-    async fn try_call(&self, attempt: &Attempt, event: &Event, id: &EventId) -> (Outcome, bool) {
+    async fn try_call(&self, attempt: &Attempt, known: &Known, id: &EventId) -> (Outcome, bool) {
         let gone = |what: &str| Outcome::Refused {
             code: "NO_RESOURCE",
             reason: format!("{what} is no longer declared"),
@@ -125,7 +128,15 @@ impl Triggers {
         let Some(trigger) = active.triggers.get(&attempt.trigger.trigger) else {
             return (gone("the trigger"), false);
         };
+        let event = &*known.event;
         let replay = attempt.replay.as_deref();
+        if let Some(name) = trigger.sends_all(&attempt.target)
+            && !is_presented_otherwise(trigger, event, replay)
+        {
+            let text =
+                if known.text.is_empty() { event.eventbridge_json().into() } else { known.text.clone() };
+            return (self.send(&active, trigger, attempt, id, name, &Extra::default(), text).await, false);
+        }
         let call = match trigger.call(&attempt.target, &presented(trigger, event, replay)) {
             None => return (gone("the target"), false),
             Some(Ok(call)) => call,
@@ -139,22 +150,41 @@ impl Triggers {
                 (self.start(&active, trigger, attempt, event, &name, &call).await, true)
             }
             Destination::Webhook(name) => {
-                let Some(webhook) = active.declared.workload.webhooks.get(&name) else {
-                    return (gone("the webhook"), false);
-                };
-                let sent = Sent {
-                    id: id.as_str(),
-                    trigger: &trigger.name,
-                    attempt: attempt.number,
-                    call: &call,
-                    now: self.clock.now(),
-                };
-                let request = match sent.request(webhook, &self.secrets) {
-                    Ok(request) => request,
-                    Err(outcome) => return (outcome, false),
-                };
-                (outcome(self.outbound.post(request).await, webhook.timeout), false)
+                let body = Bytes::from(call.input.to_string());
+                let extra = Extra { path: call.path, headers: call.headers, query: call.query };
+                (self.send(&active, trigger, attempt, id, &name, &extra, body).await, false)
             }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what a request is made of, from two places")]
+    async fn send(
+        &self,
+        active: &Active,
+        trigger: &Trigger,
+        attempt: &Attempt,
+        id: &EventId,
+        name: &str,
+        extra: &Extra,
+        body: Bytes,
+    ) -> Outcome {
+        let Some(webhook) = active.declared.workload.webhooks.get(name) else {
+            return Outcome::Refused {
+                code: "NO_RESOURCE",
+                reason: "the webhook is no longer declared".to_owned(),
+            };
+        };
+        let sent = Sent {
+            id: id.as_str(),
+            trigger: &trigger.name,
+            attempt: attempt.number,
+            extra,
+            body,
+            now: self.clock.now(),
+        };
+        match sent.request(webhook, &self.secrets) {
+            Ok(request) => outcome(self.outbound.post(request).await, webhook.timeout),
+            Err(outcome) => outcome,
         }
     }
 

@@ -7,6 +7,7 @@ mod checkpoint;
 mod look;
 mod open;
 mod readers;
+mod recent;
 mod schema;
 mod writer;
 
@@ -24,6 +25,7 @@ use crate::lock::DirLock;
 use crate::record::{MAX_BATCH_BYTES, Tip, seal_batch};
 use crate::{Fold, Head, Journal, RowQuery, StoreError};
 use readers::Readers;
+use recent::Recent;
 use writer::{Request, Work};
 
 pub use look::LookJournal;
@@ -74,6 +76,7 @@ pub struct SqliteJournal {
     tip: Arc<Mutex<Tip>>,
     head: watch::Receiver<u64>,
     readers: Readers,
+    recent: Arc<Recent>,
     writer: Option<JoinHandle<()>>,
     /// Let go after the writer has ended.
     _lock: DirLock,
@@ -131,7 +134,10 @@ impl Journal for SqliteJournal {
     }
 
     fn read(&self, after: u64, limit: usize) -> Result<Vec<Arc<Event>>, StoreError> {
-        self.readers.with(|reader| reader.after(after, limit))
+        match self.recent.after(after, limit) {
+            Some(events) => Ok(events),
+            None => self.readers.with(|reader| reader.after(after, limit)),
+        }
     }
 
     fn read_before(&self, before: u64, limit: usize) -> Result<Vec<Arc<Event>>, StoreError> {

@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::checkpoint::{BACKSTOP, Checkpointer};
 use super::readers::Readers;
+use super::recent::Recent;
 use super::schema::{self, Tables};
 use super::writer::Writer;
 use super::{Options, ROOM_KIB, SqliteJournal, TUNING, file_in};
@@ -72,6 +73,7 @@ pub(super) fn open(dir: &Path, options: Options) -> Result<SqliteJournal, StoreE
     let tables = Tables::of(&folds);
     let (head_sender, head) = watch::channel(tip.seq);
     let shared = Arc::new(Mutex::new(tip));
+    let recent = Arc::new(Recent::default());
     let (requests, queue) = mpsc::unbounded_channel();
     let writer = Writer {
         conn,
@@ -81,6 +83,7 @@ pub(super) fn open(dir: &Path, options: Options) -> Result<SqliteJournal, StoreE
         min_free_bytes,
         tip,
         shared: shared.clone(),
+        recent: recent.clone(),
         head: head_sender,
         company: 0,
         checkpointer,
@@ -97,6 +100,7 @@ pub(super) fn open(dir: &Path, options: Options) -> Result<SqliteJournal, StoreE
         tip: shared,
         head,
         readers: Readers::new(dir, path),
+        recent,
         writer: Some(thread),
         _lock: lock,
     })

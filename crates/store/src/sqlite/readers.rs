@@ -15,7 +15,7 @@ use crate::{RowQuery, StoreError, fold, record};
 const KEPT: usize = 4;
 
 /// A read stops after so many bytes of events, however many were asked for.
-const PAGE_BYTES: usize = 16 << 20;
+pub(super) const PAGE_BYTES: usize = 16 << 20;
 
 pub(super) struct Readers {
     dir: PathBuf,

@@ -103,3 +103,34 @@ async fn the_log_is_folded_in_beside_the_writer() {
     drop(journal);
     assert_eq!(verify(dir.path()).expect("whole").events, batches * 100);
 }
+
+#[tokio::test]
+async fn what_was_just_appended_reads_as_it_reads_from_disk() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let journal = open(dir.path());
+    // More than is kept in memory, in batches of different sizes, with ids that are there already.
+    let mut written = 0_u64;
+    for size in (1..).map(|n: u64| n * 37 % 200 + 1) {
+        append(&journal, written.saturating_sub(3)..written + size).await.expect("appends");
+        written += size;
+        if written > 20_000 {
+            break;
+        }
+    }
+    let disk = LookJournal::open(dir.path(), folds()).expect("opens");
+    for after in
+        [0, 1, written / 2, written - 9000, written - 8193, written - 100, written - 1, written, written + 5]
+    {
+        for limit in [0, 1, 7, 5000] {
+            let read = journal.read(after, limit).expect("reads");
+            assert_eq!(read, disk.read(after, limit).expect("reads"), "{limit} after {after}");
+        }
+    }
+    // A new life has nothing in memory yet.
+    drop(journal);
+    let journal = open(dir.path());
+    assert_eq!(journal.read(written - 2, 10).expect("reads").len(), 2);
+    append(&journal, written..written + 2).await.expect("appends");
+    assert_eq!(journal.read(written - 2, 10).expect("reads").len(), 4);
+    assert_eq!(journal.read(written, 10).expect("reads").len(), 2);
+}

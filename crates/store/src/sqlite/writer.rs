@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
 use super::checkpoint::Checkpointer;
 use super::open::{BUSY, check_space, classify};
+use super::recent::Recent;
 use super::schema::{SqlBacking, Tables, place};
 use crate::fold::{self, Overlay};
 use crate::record::{self, Hash, Sealed, Tip};
@@ -54,10 +55,11 @@ pub(super) enum Work {
 }
 
 /// What was appended, and the bytes it was written from. These go back to the caller to be freed by the thread that made
-/// them; freed here, they cost the writer more than storing them does.
+/// them; freed here, they cost the writer more than storing them does. So do older events that are not kept any more.
 pub(super) struct Appended {
     pub events: Vec<Arc<Event>>,
     pub spent: Vec<String>,
+    pub old: Vec<Arc<Event>>,
 }
 
 /// An answer that is given once the transaction is durable, or replaced by the reason why it is not.
@@ -72,6 +74,13 @@ impl Pending {
         match self {
             Self::Append(answer, result) => drop(answer.send(result)),
             Self::Done(answer, result) => drop(answer.send(result)),
+        }
+    }
+
+    fn appended(&mut self) -> Option<&mut Appended> {
+        match self {
+            Self::Append(_, Ok(appended)) => Some(appended),
+            Self::Append(..) | Self::Done(..) => None,
         }
     }
 
@@ -93,6 +102,8 @@ pub(super) struct Writer {
     pub tip: Tip,
     /// The same, for everyone.
     pub shared: Arc<Mutex<Tip>>,
+    /// The last events, for everyone.
+    pub recent: Arc<Recent>,
     pub head: watch::Sender<u64>,
     /// How many are asking, as far as is known: those in the last transaction and those who waited behind it.
     pub company: usize,
@@ -106,6 +117,8 @@ type Insert<'c> = Option<CachedStatement<'c>>;
 struct Group {
     tip: Tip,
     changes: Overlay,
+    /// New events, with the bytes of each.
+    fresh: Vec<(Arc<Event>, usize)>,
     bytes: usize,
     pending: Vec<Pending>,
     rooms: Vec<OwnedSemaphorePermit>,
@@ -144,6 +157,7 @@ impl Writer {
         let mut group = Group {
             tip: self.tip,
             changes: Overlay::new(self.folds.len()),
+            fresh: Vec::new(),
             bytes: 0,
             pending: Vec::new(),
             rooms: Vec::new(),
@@ -154,6 +168,11 @@ impl Writer {
             Ok(()) => {
                 self.tip = group.tip;
                 *self.shared.lock().unwrap_or_else(PoisonError::into_inner) = group.tip;
+                // Before anybody is told that they are there.
+                let mut old = self.recent.push(group.fresh);
+                if let Some(answer) = group.pending.iter_mut().find_map(Pending::appended) {
+                    answer.old.append(&mut old);
+                }
                 self.head.send_if_modified(|head| std::mem::replace(head, group.tip.seq) != group.tip.seq);
                 group.pending.into_iter().for_each(Pending::give);
                 self.checkpointer.committed(&self.conn, group.bytes + group.changes.bytes);
@@ -261,10 +280,13 @@ impl Writer {
         insert: &mut Insert<'c>,
         batch: Vec<Sealed>,
     ) -> Result<Done<Appended>, StoreError> {
-        let before = group.tip;
+        let before = (group.tip, group.fresh.len());
         let mut changes = Overlay::new(self.folds.len());
-        let mut answer =
-            Appended { events: Vec::with_capacity(batch.len()), spent: Vec::with_capacity(batch.len()) };
+        let mut answer = Appended {
+            events: Vec::with_capacity(batch.len()),
+            spent: Vec::with_capacity(batch.len()),
+            old: Vec::new(),
+        };
         for Sealed { draft, body, digest } in batch {
             let inserted = self.insert(group, insert, &mut changes, draft, &body, &digest);
             answer.spent.push(body);
@@ -276,8 +298,10 @@ impl Writer {
                         .conn
                         .prepare_cached("DELETE FROM events WHERE seq > ?")
                         .map_err(|e| self.classify(e))?;
-                    statement.execute([place(before.seq)]).map_err(|e| self.classify(e))?;
-                    group.tip = before;
+                    let (tip, events) = before;
+                    statement.execute([place(tip.seq)]).map_err(|e| self.classify(e))?;
+                    group.tip = tip;
+                    group.fresh.truncate(events);
                     return Ok(Err(error));
                 }
                 Err(error) => return Err(error),
@@ -321,6 +345,7 @@ impl Writer {
         fold::apply(&self.folds, &event, &backing, &group.changes, changes)?;
         group.tip = next;
         group.bytes += body.len();
+        group.fresh.push((event.clone(), body.len()));
         Ok(event)
     }
 

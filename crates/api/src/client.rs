@@ -52,6 +52,7 @@ pub enum ClientError {
 pub struct Client {
     base: String,
     token: Option<String>,
+    session: Option<String>,
     http: reqwest::Client,
 }
 
@@ -73,7 +74,7 @@ impl Client {
             .no_proxy()
             .build()
             .map_err(|source| ClientError::Unreachable { address: base.clone(), source })?;
-        Ok(Self { base, token, http })
+        Ok(Self { base, token, session: None, http })
     }
 
     /// The base URL.
@@ -83,9 +84,10 @@ impl Client {
 
     fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base));
-        match &self.token {
-            Some(token) => request.bearer_auth(token),
-            None => request,
+        match (&self.session, &self.token) {
+            (Some(session), _) => request.header("cookie", session).header("x-mainstay-request", "client"),
+            (None, Some(token)) => request.bearer_auth(token),
+            (None, None) => request,
         }
     }
 
@@ -146,6 +148,110 @@ impl Client {
         body: &impl Serialize,
     ) -> Result<T, ClientError> {
         self.answer(self.request(reqwest::Method::POST, path).json(body)).await
+    }
+
+    /// Asks for something that is answered without a body.
+    async fn done(&self, request: reqwest::RequestBuilder) -> Result<(), ClientError> {
+        let response = request.timeout(REQUEST_TIMEOUT).send().await.map_err(|error| self.network(error))?;
+        if response.status().is_success() { Ok(()) } else { Err(self.refused(response).await) }
+    }
+
+    /// Begins a session with a name and a password: the cookie that shows it.
+    pub async fn sign_in(&self, user: &str, password: &str) -> Result<String, ClientError> {
+        let who = v1::SignIn { user: user.to_owned(), password: password.to_owned() };
+        let request = self.request(reqwest::Method::POST, "/v1/sign-in").json(&who);
+        let response = request.timeout(REQUEST_TIMEOUT).send().await.map_err(|error| self.network(error))?;
+        if !response.status().is_success() {
+            return Err(self.refused(response).await);
+        }
+        let cookie = response.headers().get("set-cookie").and_then(|value| value.to_str().ok());
+        let cookie = cookie.and_then(|cookie| cookie.split(';').next()).map(str::to_owned);
+        cookie.ok_or_else(|| ClientError::NotUnderstood {
+            address: self.base.clone(),
+            reason: "it began no session".to_owned(),
+        })
+    }
+
+    /// The same client, in a session.
+    #[must_use]
+    pub fn with_session(&self, cookie: &str) -> Self {
+        Self { session: Some(cookie.to_owned()), ..self.clone() }
+    }
+
+    /// Ends the session.
+    pub async fn sign_out(&self) -> Result<(), ClientError> {
+        self.done(self.request(reqwest::Method::POST, "/v1/sign-out")).await
+    }
+
+    /// Who one is, as the server knows it.
+    pub async fn me(&self) -> Result<v1::Me, ClientError> {
+        self.get("/v1/me", &[]).await
+    }
+
+    /// A link that signs a browser in, once; as this user, or as whoever has the data directory.
+    pub async fn sign_in_link(&self, user: Option<&str>) -> Result<v1::SignInLink, ClientError> {
+        let body = user.map_or_else(|| serde_json::json!({}), |user| serde_json::json!({ "user": user }));
+        self.post("/v1/sign-in/link", &body).await
+    }
+
+    /// The users.
+    pub async fn users(&self) -> Result<Page<v1::UserView>, ClientError> {
+        self.get("/v1/users", &[]).await
+    }
+
+    /// One user.
+    pub async fn user(&self, name: &str) -> Result<v1::UserView, ClientError> {
+        self.get(&format!("/v1/users/{}", escape(name)), &[]).await
+    }
+
+    /// Adds a user.
+    pub async fn add_user(&self, new: &v1::NewUser) -> Result<v1::UserView, ClientError> {
+        self.post("/v1/users", new).await
+    }
+
+    /// Lets a user sign in no more, or again.
+    pub async fn switch_user(
+        &self,
+        name: &str,
+        enabled: bool,
+        reason: Option<String>,
+    ) -> Result<v1::UserView, ClientError> {
+        let verb = if enabled { "enable" } else { "disable" };
+        self.post(&format!("/v1/users/{}/{verb}", escape(name)), &v1::Reason { reason }).await
+    }
+
+    /// Sets a user's password.
+    pub async fn set_password(&self, name: &str, password: &str) -> Result<(), ClientError> {
+        let body = v1::ChangePassword { current: None, new: password.to_owned() };
+        let path = format!("/v1/users/{}/password", escape(name));
+        self.done(self.request(reqwest::Method::POST, &path).json(&body)).await
+    }
+
+    /// Grants a role.
+    pub async fn grant(&self, name: &str, grant: &v1::NewGrant) -> Result<v1::UserView, ClientError> {
+        self.post(&format!("/v1/users/{}/grants", escape(name)), grant).await
+    }
+
+    /// Takes a granted role back.
+    pub async fn revoke_grant(&self, name: &str, id: &str) -> Result<v1::UserView, ClientError> {
+        let path = format!("/v1/users/{}/grants/{}", escape(name), escape(id));
+        self.answer(self.request(reqwest::Method::DELETE, &path)).await
+    }
+
+    /// One's tokens, or those of everybody.
+    pub async fn tokens(&self, all: bool) -> Result<Page<v1::TokenView>, ClientError> {
+        let query = if all { vec![("all", "true".to_owned())] } else { Vec::new() };
+        self.get("/v1/tokens", &query).await
+    }
+
+    /// Makes a token.
+    pub async fn make_token(&self, new: &v1::NewToken) -> Result<v1::MadeToken, ClientError> {
+        self.post("/v1/tokens", new).await
+    }
+
+    /// Takes a token back.
+    pub async fn revoke_token(&self, id: &str) -> Result<(), ClientError> {
+        self.done(self.request(reqwest::Method::DELETE, &format!("/v1/tokens/{}", escape(id)))).await
     }
 
     /// The server's state.

@@ -1,5 +1,6 @@
 //! What can be typed. One place, so that the words stay those of the project's vocabulary.
 
+mod access;
 mod changes;
 mod docs;
 mod signals;
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use access::{Granted, Login, LoginLink, Tokens, TokensVerb, Users, UsersVerb};
 pub use changes::{Apply, Approve, Carry, History, PlanVerb, Refuse, Rollback, Show};
 pub use docs::{DocsBuild, DocsGet, DocsVerb};
 pub use signals::{Logs, Metrics, Severity, Traces, TracesVerb};
@@ -35,7 +37,8 @@ pub struct Global {
     pub data: Option<PathBuf>,
     /// Where the server is (http://127.0.0.1:7600); otherwise the one of the data directory
     ///
-    /// The token is taken from MAINSTAY_TOKEN, or for a server on this machine from the data directory.
+    /// The token is taken from MAINSTAY_TOKEN, from `mainstay login`, or for a server on this machine from the data
+    /// directory.
     #[arg(long, global = true, env = "MAINSTAY_SERVER", value_name = "URL")]
     pub server: Option<String>,
     /// How data is printed
@@ -162,6 +165,14 @@ pub enum Verb {
     Procedures,
     /// List or show triggers; see to the calls that were given up
     Triggers(Triggers),
+    /// List, add or disable users, and say what they may
+    Users(Users),
+    /// List, make or take back tokens for programs
+    Tokens(Tokens),
+    /// Sign in at a server and keep a token of it
+    Login(Login),
+    /// Print a link that signs a browser in, once
+    LoginLink(LoginLink),
     /// Print the version
     Version,
     /// Explain a verb, or the exit codes
@@ -330,12 +341,25 @@ pub struct Server {
     /// Where OTLP over gRPC is taken in, or `off`
     #[arg(long, default_value = "127.0.0.1:4317", value_name = "ADDR|off")]
     pub otlp_grpc: Listen,
+    /// Under which URL people reach it, where a proxy stands before it (https://ops.example.org)
+    #[arg(long, value_name = "URL", value_parser = public_url)]
+    pub public_url: Option<String>,
     /// How it logs.
     #[command(flatten)]
     pub log: Logging,
     /// What the process that started it wants.
     #[command(flatten)]
     pub parent: ParentArgs,
+}
+
+/// The URL that people reach a server under: a scheme, a host and perhaps a port.
+fn public_url(text: &str) -> Result<String, String> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let host = rest.map(|rest| rest.trim_end_matches('/')).filter(|host| !host.is_empty());
+    match host {
+        Some(host) if !host.contains(['/', '?', '#', '@', ' ']) => Ok(text.trim_end_matches('/').to_owned()),
+        _ => Err("expected https:// and a host, without a path".to_owned()),
+    }
 }
 
 /// `agent`

@@ -1,6 +1,7 @@
 //! Which server is meant, and what opens its door.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use mainstay_api::client::Client;
 use serde::Deserialize;
@@ -27,7 +28,11 @@ pub fn client(global: &Global) -> Result<Client, Failure> {
             let server = url(server)?;
             // The data directory's secret is for this machine only: no other server gets to see it.
             let local = token.is_none() && is_loopback(&server);
-            let token = if local { read_token(data)? } else { token };
+            let token = match token {
+                Some(token) => Some(token),
+                None => remembered(&server)?,
+            };
+            let token = if local && token.is_none() { read_token(data)? } else { token };
             (server, token)
         }
         None => (address_of(data)?, token.map_or_else(|| read_token(data), |token| Ok(Some(token)))?),
@@ -40,7 +45,8 @@ pub fn local_client(data: &Path) -> Result<Client, Failure> {
     Ok(Client::new(address_of(data)?, read_token(data)?)?)
 }
 
-fn url(text: &str) -> Result<String, Failure> {
+/// The address of a server, as it was typed.
+pub fn url(text: &str) -> Result<String, Failure> {
     let bad = |why: &str| {
         Failure::new(Exit::Usage, format!("`{text}` is not the address of a server: {why}"))
             .hint("give it as http://127.0.0.1:7600")
@@ -58,11 +64,61 @@ fn url(text: &str) -> Result<String, Failure> {
     Ok(format!("http://{host}"))
 }
 
-fn is_loopback(url: &str) -> bool {
+/// Whether an address is one of this machine.
+pub fn is_loopback(url: &str) -> bool {
     let host = url.strip_prefix("http://").unwrap_or(url);
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
     let bare = name.trim_start_matches('[').trim_end_matches(']');
     bare == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Where tokens of servers are kept that one signed in at.
+fn remembered_file() -> Option<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let folder = set("XDG_CONFIG_HOME").or_else(|| set("HOME").map(|home| home.join(".config")))?;
+    Some(folder.join("mainstay").join("tokens.json"))
+}
+
+type Remembered = BTreeMap<String, String>;
+
+fn read_remembered(path: &Path) -> Result<Remembered, Failure> {
+    let Some(text) = read_small(path)? else { return Ok(Remembered::new()) };
+    serde_json::from_str(&text).map_err(|error| {
+        Failure::local(format!("{} cannot be understood", path.display()), &error)
+            .hint("remove it and sign in again with `mainstay login`")
+    })
+}
+
+fn remembered(server: &str) -> Result<Option<String>, Failure> {
+    let Some(path) = remembered_file() else { return Ok(None) };
+    Ok(read_remembered(&path)?.remove(server))
+}
+
+/// Keeps the token of a server, readable by this user only.
+pub fn remember(server: &str, token: &str) -> Result<PathBuf, Failure> {
+    let path = remembered_file().ok_or_else(|| {
+        Failure::new(
+            Exit::Local,
+            "There is no place to keep the token: neither HOME nor XDG_CONFIG_HOME is set",
+        )
+    })?;
+    let mut tokens = read_remembered(&path)?;
+    tokens.insert(server.to_owned(), token.to_owned());
+    let write = || -> std::io::Result<()> {
+        use std::io::Write as _;
+        use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+        if let Some(folder) = path.parent() {
+            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        }
+        let beside = path.with_extension("new");
+        let _ = std::fs::remove_file(&beside);
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+        file.write_all(serde_json::to_string_pretty(&tokens)?.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&beside, &path)
+    };
+    write().map_err(|error| Failure::local(format!("{} cannot be written", path.display()), &error))?;
+    Ok(path)
 }
 
 /// The address of the server that runs on a data directory.

@@ -136,6 +136,7 @@ async fn talk(screen: Screen, cli: &Cli, verb: &Verb) -> Result<(), Failure> {
         Verb::Up(up) => return up::run(screen, global, up).await,
         Verb::Demo(demo) => return demo::run(screen, global, demo).await,
         Verb::Run(run) => verbs::run::must_be_named(run)?,
+        Verb::Login(login) => return verbs::access::login(screen, login).await,
         _ => {}
     }
     let client = connect::client(global).map_err(|failure| match verb {
@@ -179,6 +180,9 @@ async fn talk(screen: Screen, cli: &Cli, verb: &Verb) -> Result<(), Failure> {
         Verb::Incidents(incidents) => verbs::incidents::run(screen, &client, incidents.verb.as_ref()).await,
         Verb::Procedures => verbs::apply::procedures(screen, &client).await,
         Verb::Triggers(triggers) => verbs::triggers::run(screen, &client, triggers.verb.as_ref()).await,
+        Verb::Users(users) => verbs::access::users(screen, &client, users.verb.as_ref()).await,
+        Verb::Tokens(tokens) => verbs::access::tokens(screen, &client, tokens.verb.as_ref()).await,
+        Verb::LoginLink(link) => verbs::access::login_link(screen, &client, link).await,
         Verb::Check(_)
         | Verb::Docs(_)
         | Verb::Init(_)
@@ -194,6 +198,7 @@ async fn talk(screen: Screen, cli: &Cli, verb: &Verb) -> Result<(), Failure> {
         | Verb::Perform { .. }
         | Verb::Service(_)
         | Verb::Journal(_)
+        | Verb::Login(_)
         | Verb::Version
         | Verb::Help { .. } => Err(Failure::new(Exit::Usage, "This verb does not talk to a server")),
     }

@@ -20,6 +20,8 @@ pub fn of(event: &EventView) -> String {
         "incident" => say.incident(),
         "measure" => say.measure(),
         "change" => say.change(),
+        // The server has the words.
+        "access" => event.text.clone(),
         _ => say.other(),
     };
     clean(&text.unwrap_or_else(|| say.unknown()))
@@ -444,6 +446,7 @@ pub mod tests {
     /// An event for tests: `at` in milliseconds.
     pub fn event(seq: u64, at: i64, kind: &str, subject: &str, data: Value) -> EventView {
         EventView {
+            privileged: false,
             specversion: "1.0".to_owned(),
             id: format!("e{seq}"),
             source: "mainstay".to_owned(),

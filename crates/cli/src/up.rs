@@ -109,6 +109,12 @@ async fn live(
             say(apply::render(&applied, crate::screen::Style::default()).trim_end());
         }
         say(&format!("Look with `mainstay status {data}`; Ctrl-C stops everything"));
+        let link = client.sign_in_link(None).await?;
+        say(&format!(
+            "Sign in with {}{} (once, within ten minutes; `mainstay login-link {data}` makes another)",
+            client.base(),
+            link.path
+        ));
         let mut feed = Feed::after(client.clone(), head);
         let mut waiting = true;
         loop {

@@ -624,6 +624,11 @@ fn every_kind_of_event_is_listed() {
             "started held approved refused cancelled wave.started action.lost action.returned action.finished \
              rolling_back finished",
         ),
+        (
+            "access",
+            "user.added user.disabled user.enabled password.set granted revoked session.started session.used \
+             session.ended token.created token.revoked link.made refused",
+        ),
         ("fault", "injected"),
     ] {
         kinds.extend(states.split(' ').map(|state| format!("{stage}.{state}")));

@@ -44,12 +44,43 @@ pub fn sentence(event: &EventDraft) -> String {
             "trigger.enabled" => Some(format!("Trigger {} was enabled", part(data, "trigger"))),
             _ => None,
         },
+        "access" => access(event),
         _ => other(event),
     };
     plain(&said.unwrap_or_else(|| {
         let about = event.subject.as_deref().map(|subject| format!(" about {subject}")).unwrap_or_default();
         format!("Event {}{about}", event.kind)
     }))
+}
+
+/// What is done to whom; who did it stands beside it.
+fn access(event: &EventDraft) -> Option<String> {
+    let data = &event.data;
+    let user = || part(data, "user");
+    let role = || format!("{} on {}", part(&data["grant"], "role"), part(&data["grant"], "on"));
+    Some(match event.kind.as_str() {
+        "access.user.added" => format!("User {} was added", user()),
+        "access.user.disabled" => format!("User {} was disabled{}", user(), why(data, "reason")),
+        "access.user.enabled" => format!("User {} was enabled again{}", user(), why(data, "reason")),
+        "access.user.linked" => format!("User {} is known at {}", user(), part(data, "issuer")),
+        "access.password.set" => format!("The password of {} was set", user()),
+        "access.granted" => format!("{} was granted {}", user(), role()),
+        "access.revoked" => format!("{} is no longer {}", user(), role()),
+        "access.session.started" => format!("{} signed in with a {}", user(), part(data, "method")),
+        "access.session.used" => format!("{} is still at work", user()),
+        "access.session.ended" => format!("A session of {} ended{}", user(), why(data, "reason")),
+        "access.token.created" => format!("{} made the token {}", user(), part(data, "name")),
+        "access.token.revoked" => format!("The token {} of {} was taken back", part(data, "name"), user()),
+        "access.link.made" => format!("A link was made that signs {} in", user()),
+        "access.refused" if !data["operation"].is_null() => {
+            format!("{} was refused {}", user(), part(data, "operation"))
+        }
+        "access.refused" if data["user"].is_null() => {
+            format!("Somebody at {} tried to sign in", part(data, "address"))
+        }
+        "access.refused" => format!("Somebody at {} failed to sign in as {}", part(data, "address"), user()),
+        _ => return None,
+    })
 }
 
 /// One line: control characters and line breaks become spaces, and so do the characters that turn the direction of

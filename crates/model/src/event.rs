@@ -1,5 +1,6 @@
 //! The event envelope: one record of the journal, with CloudEvents 1.0 attributes and a few of ours.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::ser::SerializeMap as _;
@@ -170,8 +171,8 @@ impl std::ops::Deref for Event {
 }
 
 /// Families of kinds that only the control plane itself may say.
-const KINDS_OF_SERVER: [&str; 9] =
-    ["server", "revision", "change", "host", "alarm", "measure", "trigger", "run", "incident"];
+const KINDS_OF_SERVER: [&str; 10] =
+    ["server", "revision", "change", "host", "alarm", "measure", "trigger", "run", "incident", "access"];
 
 /// Kinds of events that the trigger loop says of its own work. Patterns do not see them: one that did would feed on
 /// itself.
@@ -222,6 +223,17 @@ impl EventDraft {
         }
     }
 
+    /// What is known about it, as it is shown and handed on. Of what is said of people the hashes of their secrets are
+    /// left out: nobody needs them but who checks a secret.
+    pub fn shown_data(&self) -> Cow<'_, Value> {
+        if !self.kind.starts_with("access.") {
+            return Cow::Borrowed(&self.data);
+        }
+        let mut data = self.data.clone();
+        data.as_object_mut().map(|map| map.remove("hash"));
+        Cow::Owned(data)
+    }
+
     /// The event as EventBridge would present it, which is what trigger patterns are written against: `detail-type` is
     /// the kind, `detail` the data, `resources` the subject. `type`, `subject`, `workload`, `actor` and `tags` stand
     /// beside them, for patterns that want them.
@@ -235,7 +247,7 @@ impl EventDraft {
             "region": "local",
             "time": self.time,
             "resources": self.subject.iter().collect::<Vec<_>>(),
-            "detail": if self.data.is_null() { json!({}) } else { self.data.clone() },
+            "detail": if self.data.is_null() { json!({}) } else { self.shown_data().into_owned() },
             "type": self.kind,
             "subject": self.subject,
             "workload": self.workload,
@@ -273,7 +285,7 @@ impl serde::Serialize for Presented<'_> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("account", "000000000000")?;
         map.serialize_entry("actor", &format_args!("{}", draft.actor))?;
-        map.serialize_entry("detail", &Detail(&draft.data))?;
+        map.serialize_entry("detail", &Detail(&draft.shown_data()))?;
         map.serialize_entry("detail-type", &draft.kind)?;
         map.serialize_entry("id", draft.id.as_str())?;
         if let Some(received) = &draft.received {
@@ -367,6 +379,26 @@ mod tests {
             draft.kind = kind.to_owned();
             assert_eq!(draft.is_authentic(), authentic, "{kind}");
         }
+    }
+
+    #[test]
+    fn hashes_of_secrets_are_not_handed_on() {
+        let draft = |kind: &str| {
+            let data = json!({ "user": "maria", "hash": "$argon2id$" });
+            let at = Timestamp::from_millis(5);
+            EventDraft::new(
+                EventId::new("e1").expect("valid"),
+                kind,
+                at,
+                Actor::System("access".to_owned()),
+                data,
+            )
+        };
+        let set = draft("access.password.set");
+        assert_eq!(*set.shown_data(), json!({ "user": "maria" }));
+        assert!(!set.eventbridge_json().contains("argon2"));
+        assert_eq!(set.as_eventbridge()["detail"], json!({ "user": "maria" }));
+        assert_eq!(draft("build.finished").shown_data()["hash"], "$argon2id$");
     }
 
     #[test]

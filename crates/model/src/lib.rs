@@ -4,6 +4,7 @@
 //! This crate is pure (no clock, no IO) and stays small. Nothing here is a wire or disk format by
 //! itself: `mainstay-api` owns the wire and `mainstay-store` owns the disk.
 
+pub mod access;
 pub mod event;
 pub mod hash;
 pub mod header;

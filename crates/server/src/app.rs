@@ -1,13 +1,15 @@
 //! The parts of a running server, wired together. Handlers and loops see this and nothing global.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use mainstay_model::{Actor, Timestamp};
+use mainstay_model::Timestamp;
 use mainstay_observe::Telemetry;
 use mainstay_store::Journal;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::Access;
 use crate::alarms::Evaluator;
 use crate::apply::Applier;
 use crate::catalogue::Catalogue;
@@ -52,6 +54,12 @@ pub struct App {
     pub evaluator: Arc<Evaluator>,
     /// The priorities' measures.
     pub measures: Arc<Measures>,
+    /// The people.
+    pub access: Arc<Access>,
+    /// What opens the documentation to a browser.
+    pub docs_key: String,
+    /// The API's address.
+    pub http: SocketAddr,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// When the server started.
@@ -60,13 +68,6 @@ pub struct App {
     pub health: Health,
     /// Cancelled when the server is to stop.
     pub stop: CancellationToken,
-}
-
-impl App {
-    /// Who a request with the data directory's token comes from. Persons get names of their own with sign-in.
-    pub fn operator(&self) -> Actor {
-        Actor::Person("operator".to_owned())
-    }
 }
 
 /// What does not work now, by part. Shared by all loops.

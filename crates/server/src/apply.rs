@@ -6,7 +6,7 @@ use std::sync::Arc;
 use mainstay_api::v1::{
     Applied, ChangeView, DiagnosticView, ErrorBody, ErrorKind, Expect, NewRevision, PlanView,
 };
-use mainstay_declare::{Declared, SourceFile, declare};
+use mainstay_declare::{Declared, SourceFile, Workload, declare};
 use mainstay_model::{Actor, HostId, RevisionId, Severity};
 use mainstay_plan::{
     ChangeLimits, Commit, Placement, Plan, PlanError, Request, Verb, Version, holds, spec_digest,
@@ -24,6 +24,9 @@ use crate::views;
 
 /// The largest plan that is recorded, in bytes of its JSON: it has to fit into one event, beside what the event says.
 const MAX_PLAN_BYTES: usize = 900 << 10;
+
+/// Whether who asks may do this to the workload that the files declare.
+pub type May<'a> = &'a (dyn Fn(&Workload) -> Result<(), Failure> + Sync);
 
 /// Makes plans and changes.
 #[derive(Clone)]
@@ -77,8 +80,9 @@ impl Applier {
     }
 
     /// What applying the files would do.
-    pub async fn plan(&self, new: NewRevision) -> Result<PlanView, Failure> {
+    pub async fn plan(&self, new: NewRevision, may: May<'_>) -> Result<PlanView, Failure> {
         let clean = check(new.files, new.directory).await?;
+        may(&clean.declared.workload)?;
         let proposal = self.propose(&clean);
         let Proposal { current, plan, .. } = &proposal;
         Ok(PlanView {
@@ -98,9 +102,10 @@ impl Applier {
     }
 
     /// Begins to carry the files out. When this returns, that is durable.
-    pub async fn apply(&self, new: NewRevision, by: Actor) -> Result<Applied, Failure> {
+    pub async fn apply(&self, new: NewRevision, by: Actor, may: May<'_>) -> Result<Applied, Failure> {
         let NewRevision { files, directory, message, git, keep, restores, expect } = new;
         let clean = check(files, directory).await?;
+        may(&clean.declared.workload)?;
         let name = clean.declared.workload.name.clone();
         // Two people who apply at once do so one after the other, and the second sees what the first has begun.
         let _turn = self.changes.turn().await;

@@ -14,6 +14,8 @@ pub struct Config {
     pub otlp_http: Option<SocketAddr>,
     /// OTLP over gRPC, 4317; `None` leaves it out.
     pub otlp_grpc: Option<SocketAddr>,
+    /// Under which URL people reach the server, where a proxy stands before it (`https://ops.example.org`).
+    pub public_url: Option<String>,
     /// The version that the server says it has.
     pub version: String,
 }
@@ -27,8 +29,26 @@ impl Config {
             http: loopback(7600),
             otlp_http: Some(loopback(4318)),
             otlp_grpc: Some(loopback(4317)),
+            public_url: None,
             version: version.into(),
         }
+    }
+
+    /// Host and port of the URL that people reach the server under, where a proxy stands before it.
+    pub fn public_host(&self) -> Option<&str> {
+        let url = self.public_url.as_deref()?;
+        let (_, rest) = url.split_once("://")?;
+        rest.split('/').next().filter(|host| !host.is_empty())
+    }
+
+    /// Whether people reach it over TLS.
+    pub fn is_https(&self) -> bool {
+        self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
+    }
+
+    /// The secret that hashes of passwords are keyed by.
+    pub fn access_key_file(&self) -> PathBuf {
+        self.data.join("access.key")
     }
 
     /// The directory of the journal.

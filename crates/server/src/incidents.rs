@@ -131,12 +131,30 @@ pub fn get(journal: &dyn Journal, id: &str) -> Result<Option<IncidentRow>, Store
 /// Incidents, the one that opened last first.
 pub fn newest(
     journal: &dyn Journal,
+    wanted: impl Fn(&Incident) -> bool,
     after: Option<String>,
     limit: usize,
 ) -> Result<Vec<IncidentRow>, StoreError> {
-    let query = RowQuery { newest_first: true, after_id: after, limit };
-    let rows = journal.rows(INCIDENTS_TABLE, &query)?;
-    rows.into_iter().map(|(id, row)| fresh(journal, read_row(&id, row)?)).collect()
+    let size = limit.clamp(50, 512);
+    let mut found = Vec::new();
+    let mut query = RowQuery { newest_first: true, after_id: after, limit: size };
+    loop {
+        let page = journal.rows(INCIDENTS_TABLE, &query)?;
+        let full = page.len() == size;
+        query.after_id = page.last().map(|(id, _)| id.clone()).or(query.after_id);
+        for (id, row) in page {
+            let row = fresh(journal, read_row(&id, row)?)?;
+            if wanted(&row.incident) {
+                found.push(row);
+                if found.len() == limit {
+                    return Ok(found);
+                }
+            }
+        }
+        if !full {
+            return Ok(found);
+        }
+    }
 }
 
 fn fresh(journal: &dyn Journal, mut row: IncidentRow) -> Result<IncidentRow, StoreError> {

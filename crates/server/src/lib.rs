@@ -1,5 +1,6 @@
 //! The loops of the control plane: they load, call the pure crates, store what those decide, and perform it.
 
+pub mod access;
 pub mod alarms;
 pub mod analysis;
 pub mod app;

@@ -34,6 +34,11 @@ impl Loops {
         Self { tasks: TaskTracker::new(), stop, clock, health }
     }
 
+    /// The clock they go by.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        self.clock.clone()
+    }
+
     /// Runs a loop that ends by itself when stopped and does not fail.
     pub fn run(&self, future: impl Future<Output = ()> + Send + 'static) {
         self.tasks.spawn(future);

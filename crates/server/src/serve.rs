@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::{Access, SessionsFold, TokensFold, UsersFold};
 use crate::alarms::{AlarmsFold, Evaluator};
 use crate::app::{App, Health};
 use crate::apply::Applier;
@@ -139,6 +140,9 @@ pub fn folds() -> Vec<Arc<dyn Fold>> {
         Arc::new(Authentic(DeadFold)),
         Arc::new(Authentic(WindowsFold)),
         Arc::new(Authentic(ProgressFold)),
+        Arc::new(Authentic(UsersFold)),
+        Arc::new(Authentic(SessionsFold)),
+        Arc::new(Authentic(TokensFold)),
     ]
 }
 
@@ -215,12 +219,22 @@ pub async fn serve(
     let telemetry = Telemetry::open(config.telemetry_dir(), TelemetryOptions::default())
         .map_err(ServeError::Telemetry)?;
     let token = Token::load_or_create(&config.token_file()).map_err(data_error)?;
+    let key = Token::load_or_create(&config.access_key_file()).map_err(data_error)?;
+    let access = Access::new(journal.clone(), clock.clone(), key.reveal());
     let listeners = Listeners::bind(&config).await?;
     let reached = listeners.ready(&config).map_err(data_error)?;
 
     let health = Health::default();
     let loops = Loops::new(clock.clone(), health.clone(), stop.child_token());
-    let app = wire(&config, reached.http, journal.clone(), telemetry.clone(), clock.clone(), health, &loops)?;
+    let app = wire(
+        &config,
+        reached.http,
+        (access, token.docs_key()),
+        telemetry.clone(),
+        journal.clone(),
+        health,
+        &loops,
+    )?;
     let serving = start_listeners(&app, listeners, token, telemetry, &loops);
     let started = app.engine.recover().map_err(ServeError::Runs)?;
     say(
@@ -293,12 +307,13 @@ fn wanted(journal: &dyn Journal, health: &Health) -> Result<Arc<Catalogue>, Serv
 fn wire(
     config: &Config,
     address: SocketAddr,
-    journal: Arc<dyn Journal>,
+    (access, docs_key): (Arc<Access>, String),
     telemetry: Arc<Telemetry>,
-    clock: Arc<dyn Clock>,
+    journal: Arc<dyn Journal>,
     health: Health,
     loops: &Loops,
 ) -> Result<Arc<App>, ServeError> {
+    let clock = loops.clock();
     let catalogue = wanted(journal.as_ref(), &health)?;
     let hub = Hub::new(journal.clone(), clock.clone(), config.version.clone());
     hosts::remember(journal.as_ref(), &hub).map_err(ServeError::Journal)?;
@@ -362,6 +377,9 @@ fn wire(
         secrets,
         evaluator,
         measures,
+        access,
+        docs_key,
+        http: address,
         started_at: clock.now(),
         clock,
         health,
@@ -455,7 +473,11 @@ fn serve_http(
     stop: CancellationToken,
 ) -> futures::future::BoxFuture<'static, Result<(), BoxError>> {
     Box::pin(async move {
-        axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await.map_err(Into::into)
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        axum::serve(listener, service)
+            .with_graceful_shutdown(stop.cancelled_owned())
+            .await
+            .map_err(Into::into)
     })
 }
 

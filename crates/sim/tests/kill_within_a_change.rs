@@ -95,9 +95,9 @@ impl World {
         let work = async {
             self.over().await;
             // What was asked for is in the journal; who got no answer asks again.
-            let asked = newest(self.journal.as_ref(), None, None, 100).expect("readable").len();
+            let asked = newest(self.journal.as_ref(), |_| true, None, 100).expect("readable").len();
             for ask in asks.iter().skip(asked) {
-                let begun = applier.apply(ask.clone(), Actor::Person("test".to_owned())).await;
+                let begun = applier.apply(ask.clone(), Actor::Person("test".to_owned()), &|_| Ok(())).await;
                 begun.expect("it is taken");
                 self.over().await;
             }
@@ -129,7 +129,7 @@ impl World {
         // A life that has nothing to do but to look.
         let (finished, writes) = self.live(&[], CrashPoint::Never).await;
         assert!(finished && writes == 0, "nothing is left to do");
-        let records = newest(self.journal.as_ref(), None, None, 100).expect("readable");
+        let records = newest(self.journal.as_ref(), |_| true, None, 100).expect("readable");
         let wanted = revisions::all(self.journal.as_ref()).expect("readable");
         Outcome {
             runs: self.fleet.runs(),

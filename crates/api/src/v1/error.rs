@@ -14,6 +14,10 @@ pub enum ErrorKind {
     Forbidden,
     /// There is no such thing (404).
     NotFound,
+    /// The path has no such method (405).
+    WrongMethod,
+    /// It is no longer what was seen (412).
+    Changed,
     /// It clashes with the present state (409).
     Conflict,
     /// The content was understood and has problems (422); `diagnostics` lists them.
@@ -42,6 +46,8 @@ impl ErrorKind {
             Self::Unauthenticated => 401,
             Self::Forbidden => 403,
             Self::NotFound => 404,
+            Self::WrongMethod => 405,
+            Self::Changed => 412,
             Self::Conflict => 409,
             Self::Invalid => 422,
             Self::NotBuilt => 501,
@@ -73,6 +79,9 @@ pub struct ErrorBody {
     /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// When to try again, in milliseconds from now, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
     /// Problems in files, for [`ErrorKind::Invalid`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub diagnostics: Vec<DiagnosticView>,
@@ -90,6 +99,7 @@ impl ErrorBody {
             status: kind.status(),
             causes: Vec::new(),
             hint: None,
+            retry_after_ms: None,
             diagnostics: Vec::new(),
         }
     }

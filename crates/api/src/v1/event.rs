@@ -1,5 +1,6 @@
 //! Journal events on the wire: CloudEvents 1.0 in structured JSON, with our extension attributes.
 
+use mainstay_model::access::is_privileged;
 use mainstay_model::{Actor, Event, Tags, Timestamp};
 use serde_json::Value;
 
@@ -28,6 +29,9 @@ pub struct EventView {
     /// Who did it.
     #[schema(value_type = String, example = "person:operator")]
     pub actor: Actor,
+    /// Whether a person did what only few may: an auditor looks at it first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub privileged: bool,
     /// The workload it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workload: Option<String>,
@@ -75,7 +79,8 @@ impl From<&Event> for EventView {
             seq: event.seq,
             prev_hash: event.prev_hash.to_string(),
             hash: event.hash.to_string(),
-            data: draft.data.clone(),
+            data: draft.shown_data().into_owned(),
+            privileged: is_privileged(&draft.kind) && matches!(draft.actor, Actor::Person(_)),
             text: None,
         }
     }

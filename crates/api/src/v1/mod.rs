@@ -1,6 +1,7 @@
 //! The JSON of the HTTP API, version 1. Field names are snake_case, times RFC 3339 in UTC, durations milliseconds with
 //! the unit in the name. Fields are only ever added; a reader ignores what it does not know.
 
+mod access;
 mod change;
 mod error;
 mod event;
@@ -12,6 +13,10 @@ mod telemetry;
 mod trigger;
 mod workload;
 
+pub use access::{
+    ChangePassword, GrantView, MadeToken, Me, NewGrant, NewToken, NewUser, ProviderView, Reason, SessionView,
+    SignIn, SignInLink, SignInWays, TokenView, UserView,
+};
 pub use change::{
     ActionView, ChangeDetail, ChangeSummary, Decide, DecisionView, GitView, PlanView, RevisionDetail,
 };

@@ -1,5 +1,6 @@
 //! The verbs, thin: each asks, and hands what it got to functions that turn values into text.
 
+pub mod access;
 pub mod alarms;
 pub mod apply;
 pub mod check;

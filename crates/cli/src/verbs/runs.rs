@@ -147,6 +147,7 @@ fn shown(dir: &Path) -> String {
 
 fn list_here(screen: Screen, places: &Places, list: &RunsList) -> Result<(), Failure> {
     let wanted = runs::Wanted {
+        seen: None,
         status: list.status.clone(),
         active: list.active,
         procedure: list.procedure.clone(),

@@ -76,6 +76,7 @@ pub fn server(data: &Path, args: &Server) -> Result<(), Failure> {
     config.http = args.http;
     config.otlp_http = args.otlp_http.0;
     config.otlp_grpc = args.otlp_grpc.0;
+    config.public_url.clone_from(&args.public_url);
     loopback_only(&config)?;
     let announce = args.parent.exit_with_parent.is_some();
     runtime()?.block_on(async {
@@ -88,6 +89,9 @@ pub fn server(data: &Path, args: &Server) -> Result<(), Failure> {
         let watching = async {
             if let Ok(ready) = ready.await {
                 tell(&ready, data, announce);
+                if !announce {
+                    invite(data).await;
+                }
             }
             tokio::select! {
                 _ = terminate.recv() => {}
@@ -134,6 +138,24 @@ fn tell(ready: &Ready, data: &Path, announce: bool) {
     } else {
         say(&format!("Mainstay listens on http://{}; its data is in {}", ready.http, data.display()));
         say(&format!("See how it is with `mainstay status --data {}`", data.display()));
+    }
+}
+
+/// Prints a link to sign in with, to a terminal only: elsewhere it would end up in a log.
+async fn invite(data: &Path) {
+    use std::io::IsTerminal as _;
+    let again = format!("`mainstay login-link --data {}`", data.display());
+    if !std::io::stderr().is_terminal() {
+        return say(&format!("Sign in a browser with a link of {again}"));
+    }
+    let link = match crate::connect::local_client(data) {
+        Ok(client) => {
+            client.sign_in_link(None).await.ok().map(|link| format!("{}{}", client.base(), link.path))
+        }
+        Err(_) => None,
+    };
+    if let Some(link) = link {
+        say(&format!("Sign in with {link} (once, within ten minutes; {again} makes another)"));
     }
 }
 

@@ -195,7 +195,8 @@ fn only_who_has_the_token_and_calls_by_the_address_gets_in() {
     }
     let get = |path: &str, headers: &[&str]| request(world.http, "GET", path, headers, "");
     assert_eq!(get("/v1/health", &[]).0, 200);
-    for path in ["/v1/status", "/v1/events", "/v1/runs", "/v1/logs", "/api/v1/query?query=up", "/nowhere"] {
+    for path in ["/v1/status", "/v1/events", "/v1/runs", "/v1/logs", "/api/v1/query?query=up", "/v1/nowhere"]
+    {
         let (status, body) = get(path, &[]);
         assert_eq!(status, 401, "{path}: {body}");
         assert!(body.contains("token"), "{body}");
@@ -203,7 +204,7 @@ fn only_who_has_the_token_and_calls_by_the_address_gets_in() {
     }
     let good = format!("Authorization: Bearer {}", world.token());
     assert_eq!(get("/v1/status", &[&good]).0, 200);
-    assert_eq!(get("/nowhere", &[&good]).0, 404);
+    assert_eq!(get("/v1/nowhere", &[&good]).0, 404);
     let (status, body) = get("/v1/status", &[&good, "Host: evil.example"]);
     assert_eq!(status, 403, "{body}");
     assert_eq!(get("/v1/health", &["Host: evil.example:7600"]).0, 403);

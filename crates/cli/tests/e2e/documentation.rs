@@ -1,13 +1,11 @@
 //! The documentation of a running server, as scripts and browsers get it, and of files on loopback.
 
 use std::collections::BTreeMap;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 
 use serde_json::{Value, json};
 
-use crate::processes::{PATIENCE, Process};
-use crate::world::{World, idle, request};
+use crate::processes::Process;
+use crate::world::{World, exchange, header, idle, request};
 
 #[path = "../../../learn/src/docs/links.rs"]
 mod links;
@@ -21,21 +19,7 @@ fn declared(seconds: u32) -> String {
 /// The head and the body of an answer.
 #[track_caller]
 fn ask(port: u16, path: &str, headers: &[&str]) -> (String, String) {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
-    stream.set_read_timeout(Some(PATIENCE)).expect("set");
-    let more: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
-    let head = format!("GET {path} HTTP/1.1\r\nConnection: close\r\nHost: 127.0.0.1:{port}\r\n{more}\r\n");
-    stream.write_all(head.as_bytes()).expect("sent");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("answered");
-    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
-    (head.to_owned(), body.to_owned())
-}
-
-/// The value of a header.
-fn header<'h>(head: &'h str, name: &str) -> Option<&'h str> {
-    let mut lines = head.lines().filter_map(|line| line.split_once(':'));
-    lines.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+    exchange(port, "GET", path, headers, "")
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 #![allow(clippy::panic, reason = "a test that cannot go on says why and ends")]
 
+mod access;
 mod bad_input;
 mod beginning;
 mod changes;

@@ -120,13 +120,23 @@ fn gather(from: impl Read + Send + 'static) -> Receiver<String> {
 
 /// Runs a command to its end.
 #[track_caller]
-pub fn run(mut command: Command) -> Said {
+pub fn run(command: Command) -> Said {
+    run_with(command, "")
+}
+
+/// The same, which reads this on standard input.
+#[track_caller]
+pub fn run_with(mut command: Command, input: &str) -> Said {
     let mut child = command
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
+    let mut stdin = child.stdin.take().expect("piped");
+    let input = input.to_owned();
+    // Whoever reads nothing ends the pipe.
+    std::thread::spawn(move || std::io::Write::write_all(&mut stdin, input.as_bytes()));
     let stdout = gather(child.stdout.take().expect("piped"));
     let stderr = gather(child.stderr.take().expect("piped"));
     let pid = child.id();

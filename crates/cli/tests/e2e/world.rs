@@ -399,6 +399,19 @@ pub fn idle(name: &str, seconds: u32) -> String {
 /// One HTTP request over a connection of its own: status and body.
 #[track_caller]
 pub fn request(port: u16, method: &str, path: &str, headers: &[&str], body: &str) -> (u16, String) {
+    let (head, body) = exchange(port, method, path, headers, body);
+    (head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0), body)
+}
+
+/// The value of a header of an answer.
+pub fn header<'h>(head: &'h str, name: &str) -> Option<&'h str> {
+    let mut lines = head.lines().filter_map(|line| line.split_once(':'));
+    lines.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+}
+
+/// The same: head and body.
+#[track_caller]
+pub fn exchange(port: u16, method: &str, path: &str, headers: &[&str], body: &str) -> (String, String) {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("set");
     let own_host = headers.iter().any(|header| header.starts_with("Host:"));
@@ -417,7 +430,7 @@ pub fn request(port: u16, method: &str, path: &str, headers: &[&str], body: &str
     stream.write_all(format!("{head}\r\n{body}").as_bytes()).expect("sent");
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).expect("answered");
-    let answer = String::from_utf8_lossy(&answer).into_owned();
-    let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
-    (status, answer.split_once("\r\n\r\n").map_or_else(String::new, |(_, body)| body.to_owned()))
+    let answer = String::from_utf8_lossy(&answer);
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    (head.to_owned(), body.to_owned())
 }

@@ -177,7 +177,7 @@ pub fn open(journal: &dyn Journal) -> Result<Vec<Record>, StoreError> {
 /// Changes, the one that was asked for last first; of one workload or of all.
 pub fn newest(
     journal: &dyn Journal,
-    workload: Option<&str>,
+    wanted: impl Fn(&str) -> bool,
     after: Option<String>,
     limit: usize,
 ) -> Result<Vec<Record>, StoreError> {
@@ -190,7 +190,7 @@ pub fn newest(
         let full = page.len() == PAGE;
         for (id, row) in page {
             let record = read(&id, row)?;
-            if workload.is_none_or(|name| name == record.about.workload) {
+            if wanted(&record.about.workload) {
                 out.push(record);
             }
             if out.len() == limit {

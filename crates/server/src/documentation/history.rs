@@ -48,7 +48,7 @@ pub fn history(journal: &dyn Journal, current: &Revision) -> Result<History, Sto
         })
         .collect();
     let mut told = Vec::new();
-    let rows = incidents::newest(journal, None, MAX_ROWS)?;
+    let rows = incidents::newest(journal, |_| true, None, MAX_ROWS)?;
     for row in rows.iter().filter(|row| row.incident.workload == *workload).take(RECENT) {
         let incident = &row.incident;
         let lessons =

@@ -1,21 +1,28 @@
-//! Who may call. Until people can sign in, one secret does: it lies in the data directory, readable by its owner only,
-//! so whoever may read that directory may operate the server. Telemetry comes in without it, because that is how
-//! OTLP's senders are made; it is bound to loopback.
+//! Who may call: the one place where it is decided. Everybody is looked up by what they show (the data directory's secret,
+//! a session's cookie, a token), and the table of operations says what each operation needs. What is not in the table is
+//! refused.
 
 use std::io::Write as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use axum::extract::{Request, State};
-use axum::http::{Method, header};
+use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use mainstay_api::v1::ErrorKind;
+use mainstay_model::access::{Permission, Resource, Verdict};
 
 use super::docs;
 use super::error::Failure;
-use crate::console;
+use super::routes::{Needs, On, Rights};
+use crate::access::{Caller, Limiter, Via, tags_of};
+use crate::app::App;
+use crate::{changes, incidents, revisions, runs};
 
 /// The secret that clients show.
 #[derive(Clone)]
@@ -40,8 +47,13 @@ impl Token {
         Ok(Self(secret.into()))
     }
 
+    /// The secret itself, for what is derived from it.
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+
     /// What opens the documentation to a browser and nothing else: derived from the secret, which it does not tell.
-    pub(super) fn docs_key(&self) -> String {
+    pub(crate) fn docs_key(&self) -> String {
         let key = blake3::derive_key("mainstay documentation cookie v1", self.0.as_bytes());
         blake3::Hash::from_bytes(key).to_hex().to_string()
     }
@@ -68,56 +80,356 @@ pub(super) fn is_local_name(host: &str) -> bool {
     bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok()
 }
 
-/// Lets a request through, or answers it.
-pub async fn require(State(token): State<Token>, request: Request, next: Next) -> Response {
-    // What sources of workloads send is checked by their own secrets, and may come through a proxy under another name.
-    if *request.method() == Method::POST && request.uri().path().starts_with("/v1/hooks/") {
-        return next.run(request).await;
-    }
-    if let Some(host) = request.headers().get(header::HOST) {
-        let local = host.to_str().is_ok_and(is_local_name);
-        if !local {
-            return Failure::new(ErrorKind::Forbidden, "This server answers to its address only")
-                .hint("call it as http://127.0.0.1:7600 or http://localhost:7600")
-                .into_response();
-        }
-    }
-    if is_open(request.method(), request.uri().path()) {
-        return next.run(request).await;
-    }
-    let shown = request
-        .headers()
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.strip_prefix("Bearer "));
-    let is_docs = *request.method() == Method::GET && request.uri().path().starts_with("/docs/");
-    if is_docs && shown.is_none() {
-        return match docs::shown(request.headers()) {
-            Some(cookie) if token.opens_docs(cookie) => next.run(request).await,
-            _ => docs::closed("This browser may not read the documentation yet."),
-        };
-    }
-    match shown {
-        Some(shown) if token.is(shown.trim()) => next.run(request).await,
-        Some(_) => Failure::new(ErrorKind::Unauthenticated, "The token is not the one of this server")
-            .hint("it is in the file `token` of the server's data directory")
-            .into_response(),
-        None => Failure::new(ErrorKind::Unauthenticated, "A token is needed")
-            .hint("send `Authorization: Bearer …` with the content of the file `token` of the server's data directory")
-            .into_response(),
+/// What is needed to let somebody in.
+pub struct Guard {
+    app: Arc<App>,
+    token: Token,
+    rights: Rights,
+    /// How often a refusal of somebody is put on record.
+    refusals: Mutex<Limiter>,
+}
+
+/// How the cookie of a session is called. Cookies know no ports, so the name goes on with the server's.
+const COOKIE: &str = "mainstay_session";
+
+/// The header that a page of another site cannot send without being asked about it.
+const OWN_PAGE: &str = "x-mainstay-request";
+
+/// The longest session cookie that is looked at.
+const MAX_SECRET: usize = 200;
+
+impl FromRequestParts<Arc<App>> for Caller {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, Failure> {
+        let known = parts.extensions.get::<Self>().cloned();
+        known.ok_or_else(|| Failure::new(ErrorKind::Unauthenticated, "It is not known who asks"))
     }
 }
 
-/// What needs no token: being seen to be alive, telemetry coming in, and opening a link that is a secret itself.
-fn is_open(method: &Method, path: &str) -> bool {
-    match path {
-        "/v1/health" => *method == Method::GET,
-        // What is shown there is a code that works once.
-        path if path.starts_with("/enter/") => *method == Method::GET,
-        "/v1/traces" | "/v1/metrics" | "/v1/logs" => *method == Method::POST,
-        // Pages of the console hold nothing but the program; what they show they ask the API for.
-        path => console::is_page(method, path),
+/// Lets a request through, or answers it.
+pub async fn require(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    match guard.admit(&mut parts).await {
+        Ok(()) => next.run(Request::from_parts(parts, body)).await,
+        Err(answer) => *answer,
     }
+}
+
+/// The headers that every answer has. Pages load what comes from here, and nobody frames them; what has a stricter policy
+/// of its own keeps it.
+pub async fn protect(mut response: Response) -> Response {
+    const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+        connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+    let always = [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    for (name, value) in always {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}
+
+impl Guard {
+    /// With the table.
+    pub fn new(app: Arc<App>, token: Token, rights: Rights) -> Arc<Self> {
+        let refusals = Mutex::new(Limiter::new(20, Duration::from_secs(30)));
+        Arc::new(Self { app, token, rights, refusals })
+    }
+
+    async fn admit(&self, request: &mut Parts) -> Result<(), Box<Response>> {
+        let path = request.extensions.get::<MatchedPath>().map(|path| path.as_str().to_owned());
+        let (name, needs) = match &path {
+            Some(path) => self.rights.of(path, &request.method).map_err(|methods| wrong_method(&methods))?,
+            None if is_api(request.uri.path()) => ("", Needs::SignedIn),
+            // Nothing of ours, or a page of the console.
+            None => ("", Needs::Nothing),
+        };
+        // What sources of workloads send is checked by their own secrets, and may come through a proxy under another name.
+        if name != "receiveHook" {
+            self.check_host(&request.headers)?;
+        }
+        if needs == Needs::Nothing {
+            return Ok(());
+        }
+        let template = path.unwrap_or_default();
+        let is_docs = template.starts_with("/docs/");
+        if is_docs && docs::shown(&request.headers).is_some_and(|cookie| self.token.opens_docs(cookie)) {
+            return Ok(());
+        }
+        let caller = match self.who(&request.headers).await {
+            Ok(caller) => caller,
+            Err(_) if is_docs => {
+                let why = "This browser may not read the documentation yet.";
+                return Err(Box::new(docs::closed(why)));
+            }
+            Err(failure) => return Err(Box::new(failure.into_response())),
+        };
+        check_origin(&caller, request)?;
+        let refused = |failure: Failure| Box::new(failure.into_response());
+        let allowed = match needs {
+            Needs::Nothing | Needs::SignedIn => Ok(()),
+            Needs::May(permission, on) => self.check(&caller, permission, on, &template, request),
+            Needs::Either(one, other, on) => self
+                .check(&caller, one, on, &template, request)
+                .or_else(|_| self.check(&caller, other, on, &template, request)),
+        };
+        if let Err(failure) = allowed {
+            self.record(&caller, name, request).await;
+            return Err(refused(failure));
+        }
+        request.extensions.insert(caller);
+        Ok(())
+    }
+
+    /// A page in a browser that was led here by a name of its own (DNS rebinding) shows another name.
+    fn check_host(&self, headers: &HeaderMap) -> Result<(), Box<Response>> {
+        let Some(host) = headers.get(header::HOST) else { return Ok(()) };
+        let known = self.app.config.public_host();
+        let is_ours =
+            |host: &str| is_local_name(host) || known.is_some_and(|known| known.eq_ignore_ascii_case(host));
+        if host.to_str().is_ok_and(is_ours) {
+            return Ok(());
+        }
+        let failure = Failure::new(ErrorKind::Forbidden, "This server answers to its address only").hint(
+            "call it as http://127.0.0.1:7600 or http://localhost:7600, or start it with `--public-url`",
+        );
+        Err(Box::new(failure.into_response()))
+    }
+
+    /// Who asks.
+    async fn who(&self, headers: &HeaderMap) -> Result<Caller, Failure> {
+        let unknown = |title: &str| Failure::new(ErrorKind::Unauthenticated, title);
+        let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        if let Some(shown) = shown {
+            let token = shown.strip_prefix("Bearer ").map(str::trim).unwrap_or_default();
+            if self.token.is(token) {
+                return Ok(Caller::machine());
+            }
+            return self.app.access.by_token(token)?.ok_or_else(|| {
+                unknown("The token is not one of this server, or holds no longer")
+                    .hint("that of the machine is in the file `token` of the server's data directory")
+            });
+        }
+        let mut showed_one = false;
+        for secret in session_cookies(headers) {
+            showed_one = true;
+            if let Some(caller) = self.app.access.by_session(secret).await? {
+                return Ok(caller);
+            }
+        }
+        if showed_one {
+            return Err(unknown("The session is over").hint("sign in again"));
+        }
+        Err(unknown("A token is needed, or a session")
+            .hint("send `Authorization: Bearer …` with the content of the file `token` of the server's data directory, or sign in"))
+    }
+
+    /// Whether they may, by the tags of what it is about.
+    fn check(
+        &self,
+        caller: &Caller,
+        permission: Permission,
+        on: On,
+        template: &str,
+        request: &Parts,
+    ) -> Result<(), Failure> {
+        let workload = match self.workload(on, template, request.uri.path())? {
+            Subject::Everything => None,
+            Subject::Workload(name) => Some(name),
+            Subject::Each if caller.may_somewhere(permission) => return Ok(()),
+            Subject::Each => return Err(forbidden(permission, None)),
+            // It is the handler that says so; whoever may nowhere learns nothing.
+            Subject::Missing if caller.may_somewhere(permission) => return Ok(()),
+            Subject::Missing => return Err(forbidden(permission, None)),
+        };
+        let tags = workload.as_deref().map(|name| tags_of(&self.app.catalogue, name));
+        let on = tags.as_ref().map_or(Resource::Everything, Resource::Tagged);
+        match caller.may(permission, on) {
+            Verdict::Allowed => Ok(()),
+            Verdict::Refused { .. } => Err(forbidden(permission, workload.as_deref())),
+        }
+    }
+
+    fn workload(&self, on: On, template: &str, path: &str) -> Result<Subject, Failure> {
+        let journal = self.app.journal.as_ref();
+        let id = |name| parameter(template, path, name).unwrap_or_default();
+        let found = match on {
+            On::All => return Ok(Subject::Everything),
+            On::Each => return Ok(Subject::Each),
+            On::Workload(name) => return Ok(Subject::Workload(id(name))),
+            On::Run(name) => match runs::workload_of(journal, &id(name))? {
+                Some(None) => return Ok(Subject::Everything),
+                found => found.flatten(),
+            },
+            On::Change(name) => changes::change(journal, &id(name))?.map(|record| record.about.workload),
+            On::Revision(name) => revisions::revision(journal, &id(name))?.map(|revision| revision.workload),
+            On::Incident(name) => incidents::get(journal, &id(name))?.map(|row| row.incident.workload),
+        };
+        Ok(found.map_or(Subject::Missing, Subject::Workload))
+    }
+
+    /// That somebody was refused something that changes: an auditor looks for it.
+    async fn record(&self, caller: &Caller, name: &str, request: &Parts) {
+        if is_safe(&request.method) {
+            return;
+        }
+        let now = self.app.clock.now();
+        let is_much =
+            self.refusals.lock().is_ok_and(|mut refusals| refusals.take(&caller.user, now).is_err());
+        if !is_much {
+            self.app.access.record_refusal(caller, name, request.uri.path()).await;
+        }
+    }
+}
+
+/// What a request is about.
+enum Subject {
+    Everything,
+    Workload(String),
+    Each,
+    Missing,
+}
+
+/// Why somebody may not.
+pub fn forbidden(permission: Permission, workload: Option<&str>) -> Failure {
+    let on = workload.map(|name| format!(" of workload `{name}`")).unwrap_or_default();
+    let title = match workload {
+        None => format!("You may not {}", permission.words()),
+        Some(_) => format!("You may not {}: it is{on}", permission.words()),
+    };
+    Failure::new(ErrorKind::Forbidden, title)
+        .hint("`GET /v1/me` says what you may; who administers users grants more with `mainstay users grant`")
+}
+
+fn is_safe(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// What a browser sends by itself is believed to be wanted only if a page of ours sends it.
+fn check_origin(caller: &Caller, request: &Parts) -> Result<(), Box<Response>> {
+    if is_safe(&request.method) || !matches!(caller.via, Via::Session(_)) {
+        return Ok(());
+    }
+    own_page(&request.headers).map_err(|failure| Box::new(failure.into_response()))?;
+    if request.headers.contains_key(OWN_PAGE) {
+        return Ok(());
+    }
+    let failure = Failure::new(ErrorKind::Forbidden, "This request may be forged by another site")
+        .hint("with a session, send the header `x-mainstay-request` with what changes something");
+    Err(Box::new(failure.into_response()))
+}
+
+/// Whether a request comes from a page of this server, as far as the browser says where it comes from.
+pub(super) fn own_page(headers: &HeaderMap) -> Result<(), Failure> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let is_own = match (text("sec-fetch-site"), text("origin")) {
+        (Some(site), _) => matches!(site, "same-origin" | "none"),
+        (None, Some(origin)) => {
+            let host = origin.split_once("://").map(|(_, host)| host);
+            host.is_some() && host == text("host")
+        }
+        (None, None) => true,
+    };
+    if is_own {
+        return Ok(());
+    }
+    Err(Failure::new(ErrorKind::Forbidden, "This request comes from another site"))
+}
+
+fn wrong_method(methods: &[&'static str]) -> Box<Response> {
+    if methods.is_empty() {
+        // A route that is in no table: a fault of ours, which opens nothing.
+        tracing::error!("a route names no permission");
+        return Box::new(Failure::new(ErrorKind::Forbidden, "Nobody may call this").into_response());
+    }
+    let mut allowed = methods.join(", ");
+    if methods.contains(&"GET") {
+        allowed.push_str(", HEAD");
+    }
+    let failure =
+        Failure::new(ErrorKind::WrongMethod, "The path has no such method").hint(format!("it has {allowed}"));
+    let mut response = failure.into_response();
+    if let Ok(allowed) = HeaderValue::from_str(&allowed) {
+        response.headers_mut().insert(header::ALLOW, allowed);
+    }
+    Box::new(response)
+}
+
+fn is_api(path: &str) -> bool {
+    path.starts_with("/v1/") || path.starts_with("/api/")
+}
+
+/// The value of a path's parameter.
+fn parameter(template: &str, path: &str, name: &str) -> Option<String> {
+    let at = template
+        .split('/')
+        .position(|part| part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) == Some(name))?;
+    decode(path.split('/').nth(at)?)
+}
+
+/// Percent-decoded.
+fn decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        match (first, tail) {
+            (b'%', [a, b, after @ ..]) => {
+                let digits = [*a, *b];
+                bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
+                rest = after;
+            }
+            (b'%', _) => return None,
+            (byte, after) => {
+                bytes.push(*byte);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// The values of all cookies of sessions that a request shows.
+fn session_cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| {
+            let (name, value) = pair.trim().split_once('=')?;
+            (name.starts_with(COOKIE) && value.len() <= MAX_SECRET).then_some(value)
+        })
+        .take(8)
+}
+
+/// The cookie of a session, to be set; or taken away.
+pub(super) fn session_cookie(app: &App, secret: Option<&str>) -> Option<HeaderValue> {
+    let name = format!("{COOKIE}_{}", app.http.port());
+    let (value, age) = match secret {
+        Some(secret) => (secret, crate::access::ABSOLUTE.as_secs()),
+        None => ("", 0),
+    };
+    let secure = if app.config.is_https() { "; Secure" } else { "" };
+    // Lax, because a link or a provider that leads here comes from elsewhere. What changes something is checked beside it.
+    HeaderValue::from_str(&format!("{name}={value}; HttpOnly; SameSite=Lax; Path=/; Max-Age={age}{secure}"))
+        .ok()
+}
+
+/// From where a request comes: of a proxy that speaks for the public name, whom it says.
+pub(super) fn address(app: &App, request: &Parts) -> Option<IpAddr> {
+    let peer = request.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip())?;
+    if !peer.is_loopback() || app.config.public_host().is_none() {
+        return Some(peer);
+    }
+    let told = request.headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
+    let last = told.and_then(|told| told.rsplit(',').next()).and_then(|last| last.trim().parse().ok());
+    Some(last.unwrap_or(peer))
 }
 
 #[cfg(test)]
@@ -149,11 +461,28 @@ mod tests {
     }
 
     #[test]
-    fn reading_telemetry_needs_a_token_and_sending_does_not() {
-        assert!(is_open(&Method::POST, "/v1/logs"));
-        assert!(!is_open(&Method::GET, "/v1/logs"));
-        assert!(!is_open(&Method::POST, "/v1/workloads"));
-        assert!(!is_open(&Method::GET, "/docs/shop/"));
+    fn parameters_are_found_by_the_template() {
+        assert_eq!(parameter("/v1/runs/{id}/cancel", "/v1/runs/a%2Fb/cancel", "id").as_deref(), Some("a/b"));
+        assert_eq!(parameter("/v1/runs/{id}", "/v1/runs/a", "name"), None);
+        assert_eq!(parameter("/v1/runs/{id}", "/v1/runs/%zz", "id"), None);
+    }
+
+    #[test]
+    fn pages_of_other_sites_are_known_by_what_browsers_say() {
+        let from = |pairs: &[(&'static str, &'static str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in pairs {
+                headers.insert(*name, HeaderValue::from_static(value));
+            }
+            own_page(&headers).is_ok()
+        };
+        assert!(
+            from(&[]) && from(&[("sec-fetch-site", "same-origin")]) && from(&[("sec-fetch-site", "none")])
+        );
+        assert!(!from(&[("sec-fetch-site", "cross-site")]) && !from(&[("sec-fetch-site", "same-site")]));
+        assert!(from(&[("origin", "http://127.0.0.1:7600"), ("host", "127.0.0.1:7600")]));
+        assert!(!from(&[("origin", "http://127.0.0.1:1"), ("host", "127.0.0.1:7600")]));
+        assert!(!from(&[("origin", "null"), ("host", "127.0.0.1:7600")]));
     }
 
     #[test]

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use mainstay_api::v1::{ChangeDetail, ChangeSummary, Decide, NewRevision, Page, PlanView, RevisionDetail};
+use mainstay_declare::Workload;
+use mainstay_model::access::Permission;
 use serde::Deserialize;
 
 use super::error::Failure;
 use super::extract::{Asked, Body};
+use crate::access::Caller;
 use crate::app::App;
 use crate::{changes, revisions};
 
@@ -28,18 +31,31 @@ pub struct HistoryQuery {
 /// `POST /v1/plans`: what applying the files would do. Changes nothing.
 pub async fn plan(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Body(new): Body<NewRevision>,
 ) -> Result<Json<PlanView>, Failure> {
-    app.applier.plan(new).await.map(Json)
+    let may = |declared: &Workload| caller.must_declare(Permission::Read, &app.catalogue, declared);
+    app.applier.plan(new, &may).await.map(Json)
 }
 
 /// `GET /v1/changes`: newest first.
 pub async fn list(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Asked(query): Asked<HistoryQuery>,
 ) -> Result<Json<Page<ChangeSummary>>, Failure> {
     let limit = query.limit.unwrap_or(50).clamp(1, 500);
-    let records = changes::newest(app.journal.as_ref(), query.workload.as_deref(), query.cursor, limit)?;
+    let sight = caller.sight(&app.catalogue);
+    let journal = app.journal.clone();
+    let work = move || {
+        let wanted = |name: &str| {
+            query.workload.as_deref().is_none_or(|asked| asked == name) && sight.sees(Some(name))
+        };
+        changes::newest(journal.as_ref(), wanted, query.cursor, limit)
+    };
+    let records = tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| Failure::internal("The list could not be made", &error))??;
     let last = records.last().map(|record| record.about.change.clone());
     let next = last.filter(|_| records.len() == limit);
     Ok(Json(Page { items: records.iter().map(changes::summary).collect(), next }))
@@ -55,20 +71,22 @@ pub async fn get(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<
 /// `POST /v1/changes/{id}/approve`
 pub async fn approve(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Path(id): Path<String>,
     Body(decide): Body<Decide>,
 ) -> Result<Json<ChangeSummary>, Failure> {
-    let record = app.changes.approve(&id, app.operator(), decide.message, decide.own).await?;
+    let record = app.changes.approve(&id, caller.actor(), decide.message, decide.own).await?;
     Ok(Json(changes::summary(&record)))
 }
 
 /// `POST /v1/changes/{id}/refuse`: ends a change that is held, stops one that is being carried out.
 pub async fn refuse(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Path(id): Path<String>,
     Body(decide): Body<Decide>,
 ) -> Result<Json<ChangeSummary>, Failure> {
-    let record = app.changes.refuse(&id, app.operator(), decide.message).await?;
+    let record = app.changes.refuse(&id, caller.actor(), decide.message).await?;
     Ok(Json(changes::summary(&record)))
 }
 

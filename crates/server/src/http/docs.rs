@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -14,21 +13,14 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use mainstay_api::v1::DocsLink;
 use mainstay_learn::docs::{self, Documentation};
-use mainstay_model::Timestamp;
 
-use super::auth::Token;
 use super::error::Failure;
+use crate::access::Door;
 use crate::app::App;
 use crate::documentation::{change, documentation, history};
 
 /// Every file of a workload's documentation by its path.
 pub type Site = BTreeMap<String, String>;
-
-/// How long a link may be opened.
-const LINK_LASTS: Duration = Duration::from_secs(600);
-
-/// The most links that may wait to be opened; the oldest is forgotten for a new one.
-const MAX_LINKS: usize = 64;
 
 /// The cookie's name.
 pub(super) const COOKIE: &str = "mainstay_docs";
@@ -36,9 +28,6 @@ pub(super) const COOKIE: &str = "mainstay_docs";
 /// What the handlers of documentation share.
 pub struct Docs {
     app: Arc<App>,
-    token: Token,
-    /// One-time codes: until when, and for which workload.
-    links: Mutex<BTreeMap<String, (Timestamp, String)>>,
     /// What was made last, by workload, with the revision and the journal's place it was made at.
     made: Mutex<BTreeMap<String, (String, Arc<Made>)>>,
 }
@@ -50,8 +39,8 @@ struct Made {
 
 impl Docs {
     /// The documentation of the workloads of a server.
-    pub fn new(app: Arc<App>, token: Token) -> Arc<Self> {
-        Arc::new(Self { app, token, links: Mutex::default(), made: Mutex::default() })
+    pub fn new(app: Arc<App>) -> Arc<Self> {
+        Arc::new(Self { app, made: Mutex::default() })
     }
 
     /// The current documentation of a workload; made again when a revision was applied or anything else happened.
@@ -101,28 +90,14 @@ pub async fn link(
     if docs.app.catalogue.get(&name).is_none() {
         return Err(Failure::not_found("workload", &name));
     }
-    let now = docs.app.clock.now();
-    let until = now.plus(LINK_LASTS);
-    let code = uuid::Uuid::new_v4().simple().to_string();
-    let mut links = docs.links.lock().unwrap_or_else(PoisonError::into_inner);
-    links.retain(|_, (until, _)| *until > now);
-    if links.len() >= MAX_LINKS {
-        let oldest = links.iter().min_by_key(|(_, (until, _))| *until).map(|(code, _)| code.clone());
-        oldest.map(|code| links.remove(&code));
-    }
-    links.insert(code.clone(), (until, name));
-    Ok(Json(DocsLink { path: format!("/enter/{code}"), expires_at: until }))
+    let (code, expires_at) = docs.app.access.make_link(Door::Documentation(name));
+    Ok(Json(DocsLink { path: format!("/enter/{code}"), expires_at }))
 }
 
-/// `GET /enter/{code}`: opens the pages to the browser that shows the code, once.
-pub async fn enter(State(docs): State<Arc<Docs>>, Path(code): Path<String>) -> Response {
-    let now = docs.app.clock.now();
-    let found = docs.links.lock().unwrap_or_else(PoisonError::into_inner).remove(&code);
-    let Some((_, workload)) = found.filter(|(until, _)| *until > now) else {
-        return closed("This link has been used or is too old.");
-    };
+/// What a browser gets that showed the code of a link to the documentation.
+pub(super) fn entered(app: &App, workload: &str) -> Response {
     let mut response = Redirect::to(&format!("/docs/{workload}/")).into_response();
-    let cookie = format!("{COOKIE}={}; HttpOnly; SameSite=Strict; Path=/docs/", docs.token.docs_key());
+    let cookie = format!("{COOKIE}={}; HttpOnly; SameSite=Strict; Path=/docs/", app.docs_key);
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }

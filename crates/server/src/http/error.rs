@@ -37,6 +37,20 @@ impl Failure {
         self
     }
 
+    /// The same, with what lies behind it.
+    #[must_use]
+    pub fn because(mut self, error: impl std::fmt::Display) -> Self {
+        self.0.causes.push(error.to_string());
+        self
+    }
+
+    /// The same, which may be tried again after a while.
+    #[must_use]
+    pub fn again_after(mut self, wait: std::time::Duration) -> Self {
+        self.0.retry_after_ms = Some(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+        self
+    }
+
     /// A fault of ours, with the chain of causes.
     pub fn internal(title: &str, error: &dyn std::error::Error) -> Self {
         tracing::error!(error = %views::chain(error), "{title}");
@@ -52,7 +66,8 @@ impl IntoResponse for Failure {
             .headers_mut()
             .insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/problem+json"));
         if matches!(self.0.kind, ErrorKind::Busy | ErrorKind::Unavailable) {
-            response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
+            let seconds = self.0.retry_after_ms.map_or(1, |ms| ms.div_ceil(1000).max(1));
+            response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from(seconds));
         }
         if status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(

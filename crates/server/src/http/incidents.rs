@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::error::Failure;
 use super::extract::Asked;
+use crate::access::Caller;
 use crate::analysis::{self, Story};
 use crate::app::App;
 use crate::catalogue::Active;
@@ -28,9 +29,10 @@ pub struct ListQuery {
 }
 
 /// `GET /v1/alarms`: every alarm of every workload, with one entry for each label set that holds.
-pub async fn alarms(State(app): State<Arc<App>>) -> Json<Page<AlarmView>> {
+pub async fn alarms(State(app): State<Arc<App>>, caller: Caller) -> Json<Page<AlarmView>> {
+    let sight = caller.sight(&app.catalogue);
     let mut items = Vec::new();
-    for active in app.catalogue.now().values() {
+    for active in app.catalogue.now().values().filter(|active| sight.sees(Some(active.name()))) {
         for group in &active.groups {
             let state = app.evaluator.state(active.name(), &group.key()).unwrap_or_default();
             for (index, rule) in mainstay_detect::alarm::alarms(&group.group) {
@@ -90,10 +92,13 @@ fn clone((name, value): (&String, &String)) -> (String, String) {
 /// `GET /v1/incidents`: newest first.
 pub async fn list(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Asked(query): Asked<ListQuery>,
 ) -> Result<Json<Page<IncidentSummary>>, Failure> {
     let limit = query.limit.unwrap_or(50).clamp(1, 500);
-    let rows = incidents::newest(app.journal.as_ref(), query.cursor, limit)?;
+    let sight = caller.sight(&app.catalogue);
+    let wanted = |incident: &Incident| sight.sees(Some(&incident.workload));
+    let rows = incidents::newest(app.journal.as_ref(), wanted, query.cursor, limit)?;
     let next = (rows.len() == limit).then(|| rows.last().map(|row| row.incident.id.to_string())).flatten();
     Ok(Json(Page { items: rows.iter().map(|row| summary(&app, &row.incident)).collect(), next }))
 }

@@ -4,16 +4,17 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use mainstay_api::v1::{ErrorKind, EventView};
 use mainstay_declare::SourceKind;
+use mainstay_model::access::Permission;
 use mainstay_model::{Event, EventDraft, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::error::Failure;
+use crate::access::Caller;
 use crate::app::App;
 use crate::intake::events::{self, Fault};
 use crate::intake::hooks::{self, Refusal};
@@ -218,35 +219,33 @@ fn decode(value: &str) -> Option<String> {
 }
 
 /// `POST /v1/events`
-pub async fn append(State(app): State<Arc<App>>, request: Request) -> Result<Response, Failure> {
+pub async fn append(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, Failure> {
     let (parts, body) = request.into_parts();
     let form = form(&parts.headers)?;
-    take(&app, form, &parts.headers, body, None).await
+    let taken = app.intake.read(&parts.headers, body).await?;
+    let mut said = understand(form, &parts.headers, &taken.bytes, app.clock.now())?;
+    for draft in drafts(&mut said) {
+        caller.must(Permission::Append, &app.catalogue, draft.workload.as_deref())?;
+    }
+    answer(&app, said, &parts.headers).await
 }
 
-async fn take(
-    app: &App,
-    form: Form,
-    headers: &HeaderMap,
-    body: Body,
-    workload: Option<&str>,
-) -> Result<Response, Failure> {
-    let taken = app.intake.read(headers, body).await?;
-    let mut said = understand(form, headers, &taken.bytes, app.clock.now())?;
-    if let Some(workload) = workload {
-        assign(&mut said, workload);
+/// The events that were understood.
+fn drafts(said: &mut Said) -> Vec<&mut EventDraft> {
+    match said {
+        Said::One(draft) => vec![draft],
+        Said::Many(drafts) => drafts.iter_mut().collect(),
+        Said::Entries(entries) => entries.iter_mut().filter_map(|entry| entry.as_mut().ok()).collect(),
     }
-    answer(app, said, headers).await
 }
 
 /// What a workload's own source says belongs to that workload.
 fn assign(said: &mut Said, workload: &str) {
-    let drafts: Vec<&mut EventDraft> = match said {
-        Said::One(draft) => vec![draft],
-        Said::Many(drafts) => drafts.iter_mut().collect(),
-        Said::Entries(entries) => entries.iter_mut().filter_map(|entry| entry.as_mut().ok()).collect(),
-    };
-    for draft in drafts {
+    for draft in drafts(said) {
         draft.workload = Some(workload.to_owned());
     }
 }

@@ -17,6 +17,7 @@ use serde_json::json;
 
 use super::error::Failure;
 use super::extract::Asked;
+use crate::access::{Caller, Sight};
 use crate::app::App;
 
 /// The most events in one answer.
@@ -58,17 +59,19 @@ pub struct StreamQuery {
 pub struct Filter {
     pattern: Option<Pattern>,
     workload: Option<String>,
+    sight: Sight,
 }
 
 impl Filter {
-    /// From the texts of a request.
-    pub fn new(text: Option<&str>, workload: Option<String>) -> Result<Self, Failure> {
+    /// From the texts of a request, and what who asks may see.
+    pub fn new(text: Option<&str>, workload: Option<String>, sight: Sight) -> Result<Self, Failure> {
         let pattern = text.filter(|text| !text.trim().is_empty()).map(pattern).transpose()?;
-        Ok(Self { pattern, workload })
+        Ok(Self { pattern, workload, sight })
     }
 
     fn takes(&self, event: &Event) -> bool {
-        self.workload.as_ref().is_none_or(|name| event.workload.as_ref() == Some(name))
+        self.sight.sees(event.workload.as_deref())
+            && self.workload.as_ref().is_none_or(|name| event.workload.as_ref() == Some(name))
             && self.pattern.as_ref().is_none_or(|pattern| pattern.matches(&event.as_eventbridge()))
     }
 }
@@ -97,9 +100,10 @@ fn told(event: &Event) -> EventView {
 /// `GET /v1/events`
 pub async fn list(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Asked(query): Asked<EventsQuery>,
 ) -> Result<Json<Page<EventView>>, Failure> {
-    let filter = Filter::new(query.r#match.as_deref(), query.workload)?;
+    let filter = Filter::new(query.r#match.as_deref(), query.workload, caller.sight(&app.catalogue))?;
     let limit = query.limit.unwrap_or(100).clamp(1, MAX_PAGE);
     let journal = app.journal.clone();
     let (after, before) = (query.after, query.before);
@@ -137,18 +141,35 @@ pub async fn list(
 /// comes back sends the last place it has seen as `after`.
 pub async fn stream(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Asked(query): Asked<StreamQuery>,
 ) -> Result<Sse<impl Stream<Item = Result<SseEvent, Infallible>>>, Failure> {
-    let filter = Filter::new(query.r#match.as_deref(), query.workload)?;
+    let filter = Filter::new(query.r#match.as_deref(), query.workload, caller.sight(&app.catalogue))?;
     let after = query.after.unwrap_or_else(|| app.journal.head().seq);
     let follower = Follower::new(app.journal.clone(), after);
-    let stop = app.stop.clone();
+    let over = caller.expires_at.map(|at| app.clock.until(at));
+    let over = async move {
+        match over {
+            Some(over) => over.await,
+            None => std::future::pending().await,
+        }
+    };
+    let state = (follower, filter, app, caller, Box::pin(over));
     let pages =
-        futures::stream::unfold((follower, filter, stop), |(mut follower, filter, stop)| async move {
+        futures::stream::unfold(state, |(mut follower, mut filter, app, caller, mut over)| async move {
             let events = tokio::select! {
-                () = stop.cancelled() => return None,
+                () = app.stop.cancelled() => return None,
+                () = &mut over => return None,
                 events = follower.next() => events.ok()?,
             };
+            // Whoever is signed out, disabled or granted something else comes back and is looked at anew.
+            let of_people = events.iter().any(|event| event.kind.starts_with("access."));
+            if of_people && !app.access.still_knows(&caller) {
+                return None;
+            }
+            if events.iter().any(|event| event.kind == "revision.applied") {
+                filter.sight = caller.sight(&app.catalogue);
+            }
             let wanted: Vec<Result<SseEvent, Infallible>> = events
                 .iter()
                 .filter(|event| filter.takes(event))
@@ -157,7 +178,7 @@ pub async fn stream(
                     Some(Ok(SseEvent::default().id(event.seq.to_string()).data(data)))
                 })
                 .collect();
-            Some((futures::stream::iter(wanted), (follower, filter, stop)))
+            Some((futures::stream::iter(wanted), (follower, filter, app, caller, over)))
         });
     let stream = futures::StreamExt::flatten(pages);
     Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))))

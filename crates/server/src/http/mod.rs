@@ -10,6 +10,7 @@ mod incidents;
 mod intake;
 mod journal;
 mod labels;
+mod people;
 mod routes;
 mod runs;
 mod signals;
@@ -26,7 +27,9 @@ use axum::middleware;
 use axum::response::{IntoResponse as _, Response};
 
 pub use auth::Token;
+pub(crate) use auth::forbidden;
 pub use error::Failure;
+pub use people::sign_in_link;
 pub use table::document as openapi;
 
 use crate::app::App;
@@ -37,14 +40,16 @@ const MAX_BODY: usize = 40 << 20;
 
 /// All routes. Telemetry's own routes are merged in, because DESIGN wants OTLP on this port too.
 pub fn router(app: Arc<App>, token: Token, telemetry: Router) -> Router {
-    let documents = docs::Docs::new(app.clone(), token.clone());
-    table::operations()
-        .router(app)
-        .merge(table::pages().router(documents))
+    let (operations, document) = table::operations().take_apart(app.clone());
+    let (pages, of_pages) = table::pages().take_apart(docs::Docs::new(app.clone()));
+    let rights = document.and(of_pages).rights();
+    operations
+        .merge(pages)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .merge(telemetry)
         .fallback(no_operation)
-        .layer(middleware::from_fn_with_state(token, auth::require))
+        .layer(middleware::from_fn_with_state(auth::Guard::new(app, token, rights), auth::require))
+        .layer(middleware::map_response(auth::protect))
 }
 
 /// What is no operation is a page or a file of the console, or nothing.

@@ -1,12 +1,15 @@
-//! The table of operations. An operation is told once: its path, its handler and what the API's document says of it stand
-//! in one call, so that the router and the document cannot part.
+//! The table of operations. An operation is told once: its path, its handler, what calling it needs, and what the API's
+//! document says of it stand in one call, so that router, rights and document cannot part. What is not in the table is
+//! refused, whatever the router would do with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Router;
 use axum::handler::Handler;
+use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use mainstay_api::v1::ErrorKind;
+use mainstay_model::access::Permission;
 use serde_json::{Map, Value, json};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::path::ParameterIn;
@@ -15,12 +18,71 @@ use utoipa::{IntoParams, ToSchema};
 
 const JSON: &str = "application/json";
 
+/// What calling an operation needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing: anybody may who reaches the server. What is sent may have a secret of its own that is checked there.
+    Nothing,
+    /// To be somebody. It is about oneself.
+    SignedIn,
+    /// To be allowed to do this to that.
+    May(Permission, On),
+    /// To be allowed to do one of these to that.
+    Either(Permission, Permission, On),
+}
+
+/// What an operation does something to. `&str` is the path's parameter that names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum On {
+    /// The installation as a whole.
+    All,
+    /// A workload.
+    Workload(&'static str),
+    /// A run: that is, its workload.
+    Run(&'static str),
+    /// A change: that is, its workload.
+    Change(&'static str),
+    /// A revision: that is, its workload.
+    Revision(&'static str),
+    /// An incident: that is, its workload.
+    Incident(&'static str),
+    /// What the body or the rows say: the handler asks about each, and one has to be allowed it somewhere.
+    Each,
+}
+
+impl On {
+    fn words(self) -> &'static str {
+        match self {
+            Self::All => "everything",
+            Self::Workload(_) => "the workload",
+            Self::Run(_) => "the run's workload",
+            Self::Change(_) => "the change's workload",
+            Self::Revision(_) => "the revision's workload",
+            Self::Incident(_) => "the incident's workload",
+            Self::Each => "each",
+        }
+    }
+}
+
+/// What calling each operation needs, by path and method.
+#[derive(Clone, Debug, Default)]
+pub struct Rights(BTreeMap<String, BTreeMap<&'static str, (&'static str, Needs)>>);
+
+impl Rights {
+    /// The name of an operation and what calling it needs; without one the methods that the path has.
+    pub fn of(&self, path: &str, method: &Method) -> Result<(&'static str, Needs), Vec<&'static str>> {
+        let Some(methods) = self.0.get(path) else { return Err(Vec::new()) };
+        let word = if *method == Method::HEAD { "GET" } else { method.as_str() };
+        methods.get(word).copied().ok_or_else(|| methods.keys().copied().collect())
+    }
+}
+
 /// What the document says of one operation.
 pub struct Operation {
     id: &'static str,
     summary: &'static str,
     description: Option<&'static str>,
-    is_open: bool,
+    needs: Needs,
     parameters: Vec<Value>,
     body: Option<Value>,
     answers: BTreeMap<u16, Value>,
@@ -28,13 +90,14 @@ pub struct Operation {
     schemas: Vec<(String, RefOr<Schema>)>,
 }
 
-/// An operation with its name, which clients are generated with and which never changes, and what it does.
-pub fn op(id: &'static str, summary: &'static str) -> Operation {
+/// An operation: what calling it needs, its name, which clients are generated with and which never changes, and what it
+/// does.
+pub fn op(needs: Needs, id: &'static str, summary: &'static str) -> Operation {
     Operation {
         id,
         summary,
         description: None,
-        is_open: false,
+        needs,
         parameters: Vec::new(),
         body: None,
         answers: BTreeMap::new(),
@@ -47,12 +110,6 @@ impl Operation {
     /// What else there is to know.
     pub fn note(mut self, text: &'static str) -> Self {
         self.description = Some(text);
-        self
-    }
-
-    /// Anybody may call it who reaches the server.
-    pub fn open(mut self) -> Self {
-        self.is_open = true;
         self
     }
 
@@ -111,6 +168,11 @@ impl Operation {
     pub fn makes<T: ToSchema>(mut self) -> Self {
         let schema = self.schema::<T>();
         self.answer(201, "It was made.", json!({ JSON: { "schema": schema } }))
+    }
+
+    /// Nothing is to be said (204).
+    pub fn gives_nothing(self) -> Self {
+        self.answer(204, "It is done.", Value::Null)
     }
 
     /// A page of a list. Its schema is named after what it lists (`RunSummaryPage`).
@@ -190,8 +252,9 @@ impl Operation {
             self.answers.iter().map(|(status, answer)| (status.to_string(), answer.clone())).collect();
         let mut fails = self.fails.clone();
         fails.extend([500, 503]);
-        if !self.is_open {
-            fails.extend([401, 403]);
+        match self.needs {
+            Needs::Nothing => {}
+            Needs::SignedIn | Needs::May(..) | Needs::Either(..) => fails.extend([401, 403]),
         }
         if path.contains('{') {
             fails.extend([400, 404]);
@@ -216,10 +279,32 @@ impl Operation {
         if let Some(body) = &self.body {
             operation["requestBody"] = body.clone();
         }
-        if self.is_open {
-            operation["security"] = json!([]);
+        match self.needs {
+            Needs::Nothing => operation["security"] = json!([]),
+            Needs::SignedIn => {}
+            Needs::May(permission, on) => {
+                operation["x-permission"] = json!({ "permission": word(permission), "on": on.words() });
+            }
+            Needs::Either(one, other, on) => {
+                operation["x-permission"] =
+                    json!({ "permission": format!("{} or {}", word(one), word(other)), "on": on.words() });
+            }
         }
         operation
+    }
+}
+
+/// How a permission is called in the document and by `GET /v1/me`.
+pub fn word(permission: Permission) -> &'static str {
+    match permission {
+        Permission::Read => "read",
+        Permission::Respond => "respond",
+        Permission::Run => "run",
+        Permission::Operate => "operate",
+        Permission::Apply => "apply",
+        Permission::Append => "append",
+        Permission::Approve => "approve",
+        Permission::Administer => "administer",
     }
 }
 
@@ -238,6 +323,7 @@ fn response(status: u16) -> &'static str {
         401 => "Unauthenticated",
         403 => "Forbidden",
         404 => "NotFound",
+        405 => "WrongMethod",
         408 => "TooSlow",
         409 => "Conflict",
         412 => "Changed",
@@ -252,11 +338,12 @@ fn response(status: u16) -> &'static str {
 }
 
 /// What is told of the answers of failures.
-const FAILURES: [(u16, &str); 14] = [
+const FAILURES: [(u16, &str); 15] = [
     (400, "The request is not understood."),
     (401, "It is not known who asks."),
     (403, "Who asks may not do this."),
     (404, "There is no such thing."),
+    (405, "The path has no such method; `Allow` says which it has."),
     (408, "What was to be sent did not come in time."),
     (409, "It clashes with the present state."),
     (412, "It is no longer what was seen."),
@@ -273,6 +360,7 @@ const FAILURES: [(u16, &str); 14] = [
 #[derive(Default)]
 pub struct Document {
     operations: BTreeMap<(String, &'static str), Value>,
+    rights: Rights,
     schemas: BTreeMap<String, RefOr<Schema>>,
 }
 
@@ -305,6 +393,11 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         self.add("post", path, operation, Some(on(MethodFilter::POST, handler)))
     }
 
+    /// An operation that takes away.
+    pub fn delete<H: Handler<T, S>, T: 'static>(self, path: &str, operation: Operation, handler: H) -> Self {
+        self.add("delete", path, operation, Some(on(MethodFilter::DELETE, handler)))
+    }
+
     /// An operation whose handler another crate brings.
     pub fn elsewhere(self, method: &'static str, path: &str, operation: Operation) -> Self {
         self.add(method, path, operation, None)
@@ -321,14 +414,22 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
             self.router = self.router.route(path, handler);
         }
         self.document.schemas.extend(operation.schemas.drain(..));
+        let method_word = match method {
+            "get" => "GET",
+            "post" => "POST",
+            "delete" => "DELETE",
+            other => other,
+        };
+        let methods = self.document.rights.0.entry(path.to_owned()).or_default();
+        methods.insert(method_word, (operation.id, operation.needs));
         let said = operation.document(self.tag, path);
         self.document.operations.insert((path.replace("{*", "{"), method), said);
         self
     }
 
-    /// The router, with what the handlers need.
-    pub fn router(self, state: S) -> Router {
-        self.router.with_state(state)
+    /// The router, with what the handlers need, and what is said of the operations.
+    pub fn take_apart(self, state: S) -> (Router, Document) {
+        (self.router.with_state(state), self.document)
     }
 
     /// What is said of the operations.
@@ -341,8 +442,16 @@ impl Document {
     /// Both.
     pub fn and(mut self, other: Self) -> Self {
         self.operations.extend(other.operations);
+        for (path, methods) in other.rights.0 {
+            self.rights.0.entry(path).or_default().extend(methods);
+        }
         self.schemas.extend(other.schemas);
         self
+    }
+
+    /// What calling the operations needs.
+    pub fn rights(&self) -> Rights {
+        self.rights.clone()
     }
 
     /// As OpenAPI.
@@ -369,7 +478,13 @@ impl Document {
         let token = json!({
             "type": "http",
             "scheme": "bearer",
-            "description": "The content of the file `token` of the server's data directory.",
+            "description": "A token of `createToken`, or the content of the file `token` of the server's data directory.",
+        });
+        let session = json!({
+            "type": "apiKey",
+            "in": "cookie",
+            "name": "mainstay_session",
+            "description": "The session of a browser; the name goes on with `_` and the server's port. What changes something has the header `x-mainstay-request` (with any value) beside it, and comes from the server's own pages.",
         });
         json!({
             "openapi": "3.1.0",
@@ -379,12 +494,12 @@ impl Document {
                 "description": ABOUT,
                 "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
             },
-            "security": [{ "token": [] }],
+            "security": [{ "token": [] }, { "session": [] }],
             "paths": paths,
             "components": {
                 "schemas": schemas,
                 "responses": responses,
-                "securitySchemes": { "token": token },
+                "securitySchemes": { "token": token, "session": session },
             },
         })
     }

@@ -13,11 +13,13 @@ use mainstay_api::v1::{
     CancelRun, DecideRun, ErrorKind, Page, ResumeRun, RunDetail, RunSummary, StartRun, Time,
 };
 use mainstay_model::RunId;
+use mainstay_model::access::Permission;
 use mainstay_runbook::{AttemptId, Decision, Origin, Run, RunStatus, Start};
 use serde::Deserialize;
 
 use super::error::Failure;
 use super::extract::{Asked, Body};
+use crate::access::Caller;
 use crate::app::App;
 use crate::catalogue::{Active, Procedure};
 use crate::{runs, views};
@@ -71,6 +73,7 @@ fn is_status(word: &str) -> bool {
 /// `GET /v1/runs`: newest first.
 pub async fn list(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Asked(query): Asked<ListQuery>,
 ) -> Result<Json<Page<RunSummary>>, Failure> {
     let limit = query.limit.unwrap_or(50).clamp(1, 500);
@@ -79,6 +82,7 @@ pub async fn list(
         active: query.active,
         procedure: query.procedure,
         workload: query.workload,
+        seen: caller.sight(&app.catalogue).only().cloned(),
         since: query.since,
     };
     if let Some(unknown) = wanted.status.iter().find(|word| !is_status(word)) {
@@ -153,9 +157,11 @@ pub async fn output(
 /// `POST /v1/runs`
 pub async fn start(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Body(start): Body<StartRun>,
 ) -> Result<(StatusCode, Json<RunSummary>), Failure> {
-    let (active, procedure) = find(&app, &start)?;
+    let (active, procedure) = find(&app, &caller, &start)?;
+    caller.must(Permission::Run, &app.catalogue, Some(active.name()))?;
     let run = match &start.client_token {
         Some(token) => runs::derived_run_id(&procedure.name, token, &derived_event(&active, token)?),
         None => run_id(uuid::Uuid::now_v7().simple().to_string())?,
@@ -167,7 +173,7 @@ pub async fn start(
         digest: procedure.digest.clone(),
         parameters: start.parameters,
         at: app.clock.now(),
-        by: app.operator(),
+        by: caller.actor(),
         reason: None,
         cause: None,
         host: None,
@@ -183,8 +189,10 @@ fn derived_event(active: &Active, token: &str) -> Result<mainstay_model::EventId
 }
 
 /// The procedure that is meant. The workload may be left out when only one has a procedure of that name.
-fn find(app: &App, start: &StartRun) -> Result<(Arc<Active>, Arc<Procedure>), Failure> {
-    let workloads = app.catalogue.now();
+fn find(app: &App, caller: &Caller, start: &StartRun) -> Result<(Arc<Active>, Arc<Procedure>), Failure> {
+    let sight = caller.sight(&app.catalogue);
+    let mut workloads = (*app.catalogue.now()).clone();
+    workloads.retain(|name, _| sight.sees(Some(name)));
     if let Some(name) = &start.workload
         && !workloads.contains_key(name)
     {
@@ -224,6 +232,7 @@ fn find(app: &App, start: &StartRun) -> Result<(Arc<Active>, Arc<Procedure>), Fa
 /// `POST /v1/runs/{id}/resume`: a new run that goes on with one that is over.
 pub async fn resume(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Path(id): Path<String>,
     Body(resume): Body<ResumeRun>,
 ) -> Result<(StatusCode, Json<RunSummary>), Failure> {
@@ -235,25 +244,27 @@ pub async fn resume(
         }
         None => uuid::Uuid::now_v7().simple().to_string(),
     };
-    let run = app.engine.resume(&id, &resume.from, run_id(text)?, app.operator()).await?;
+    let run = app.engine.resume(&id, &resume.from, run_id(text)?, caller.actor()).await?;
     Ok((StatusCode::CREATED, Json(views::run_summary(&run))))
 }
 
 /// `POST /v1/runs/{id}/cancel`
 pub async fn cancel(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Path(id): Path<String>,
     Body(cancel): Body<CancelRun>,
 ) -> Result<Json<RunSummary>, Failure> {
     let id = run_id(id)?;
     let reason = cancel.reason.unwrap_or_else(|| "Cancelled by a person".to_owned());
-    app.engine.cancel(&id, app.operator(), reason)?;
+    app.engine.cancel(&id, caller.actor(), reason)?;
     summary(&app, &id)
 }
 
 /// `POST /v1/runs/{id}/decide`
 pub async fn decide(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Path(id): Path<String>,
     Body(decide): Body<DecideRun>,
 ) -> Result<Json<RunSummary>, Failure> {
@@ -274,7 +285,7 @@ pub async fn decide(
         DecideRun::Failed { message } => Decision::Failed { message },
         DecideRun::Retry {} => Decision::Retry,
     };
-    app.engine.decide(&id, attempt, app.operator(), decision)?;
+    app.engine.decide(&id, attempt, caller.actor(), decision)?;
     summary(&app, &id)
 }
 

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use mainstay_api::v1::{Alive, HostView, MeasureView, Page, ServiceView, Status, WorkloadStatus};
+use mainstay_model::access::{Permission, Resource, Verdict};
 
 use super::error::Failure;
+use crate::access::{Caller, host_tags};
 use crate::app::App;
 use crate::catalogue::Active;
 use crate::{changes, views};
@@ -17,8 +19,20 @@ pub async fn health() -> Json<Alive> {
 }
 
 /// `GET /v1/hosts`
-pub async fn hosts(State(app): State<Arc<App>>) -> Json<Page<HostView>> {
-    Json(Page { items: host_views(&app), next: None })
+pub async fn hosts(State(app): State<Arc<App>>, caller: Caller) -> Json<Page<HostView>> {
+    Json(Page { items: seen_hosts(&app, &caller), next: None })
+}
+
+/// The hosts that somebody sees: by their own tags, or all of them with everything on them.
+fn seen_hosts(app: &App, caller: &Caller) -> Vec<HostView> {
+    let mut hosts = host_views(app);
+    if !caller.may_to_all(Permission::Read) {
+        hosts.retain(|host| {
+            let tags = host_tags(&host.id, &host.tags);
+            caller.may(Permission::Read, Resource::Tagged(&tags)) == Verdict::Allowed
+        });
+    }
+    hosts
 }
 
 /// Every host with what its agent reported, and with what it should run and has not reported: of that nothing is known,
@@ -40,12 +54,16 @@ fn host_views(app: &App) -> Vec<HostView> {
 }
 
 /// `GET /v1/status`
-pub async fn status(State(app): State<Arc<App>>) -> Result<Json<Status>, Failure> {
+pub async fn status(State(app): State<Arc<App>>, caller: Caller) -> Result<Json<Status>, Failure> {
     let head = app.journal.head();
-    let open = changes::open(app.journal.as_ref())?;
+    let sight = caller.sight(&app.catalogue);
+    let mut open = changes::open(app.journal.as_ref())?;
+    open.retain(|record| sight.sees(Some(&record.about.workload)));
     let hosts = host_views(&app);
     let workloads = app.catalogue.now();
-    let workloads = workloads.values().map(|active| workload(&app, active, &hosts)).collect();
+    let seen = workloads.values().filter(|active| sight.sees(Some(active.name())));
+    let workloads = seen.map(|active| workload(&app, active, &hosts)).collect();
+    let hosts = seen_hosts(&app, &caller);
     Ok(Json(Status {
         version: app.config.version.clone(),
         pid: std::process::id(),

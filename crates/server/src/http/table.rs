@@ -5,19 +5,36 @@ use std::sync::Arc;
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use mainstay_api::v1::{
-    self, AlarmView, Alive, Applied, CancelRun, ChangeDetail, ChangeSummary, ChosenCalls, Count, DeadLetter,
-    Decide, DecideRun, DocsLink, ErrorKind, EventView, HostView, IncidentDetail, IncidentSummary, LogView,
-    NewReplay, NewRevision, OutputView, PlanView, PrometheusAnswer, PrometheusMetadata, PrometheusNames,
-    PrometheusSeries, ReplayView, ResumeRun, RevisionDetail, RunDetail, RunSummary, SpanView, StartRun,
-    Status, SwitchTrigger, TraceView, TriggerView, Triggers, WorkloadDetail,
+    self, AlarmView, Alive, Applied, CancelRun, ChangeDetail, ChangePassword, ChangeSummary, ChosenCalls,
+    Count, DeadLetter, Decide, DecideRun, DocsLink, ErrorKind, EventView, HostView, IncidentDetail,
+    IncidentSummary, LogView, MadeToken, Me, NewGrant, NewReplay, NewRevision, NewToken, NewUser, OutputView,
+    PlanView, PrometheusAnswer, PrometheusMetadata, PrometheusNames, PrometheusSeries, Reason, ReplayView,
+    ResumeRun, RevisionDetail, RunDetail, RunSummary, SessionView, SignIn, SignInLink, SignInWays, SpanView,
+    StartRun, Status, SwitchTrigger, TokenView, TraceView, TriggerView, Triggers, UserView, WorkloadDetail,
 };
+use mainstay_model::access::Permission;
 use serde_json::{Value, json};
 
-use super::routes::{Routes, op};
-use super::{changes, docs, incidents, intake, journal, labels, runs, signals, status, triggers, workloads};
+use super::people::LinkFor;
+use super::routes::{Needs, On, Routes, op};
+use super::{
+    changes, docs, incidents, intake, journal, labels, people, runs, signals, status, triggers, workloads,
+};
 use crate::app::App;
 
 use ErrorKind::{Conflict, Invalid, NotBuilt, NotFound};
+use Needs::{May, Nothing};
+use On::Each;
+use Permission::{Administer, Append, Apply, Approve, Operate, Read, Respond, Run};
+
+/// To see some of it: what is shown is what one may see.
+const SEE: Needs = May(Read, Each);
+
+/// To see to people.
+const MANAGE: Needs = May(Administer, On::All);
+
+/// To see all of it: signals say nothing of whose they are.
+const SEE_ALL: Needs = May(Read, On::All);
 
 /// The API's document, as `GET /v1/openapi.json` answers it and as it is checked in.
 pub fn document() -> String {
@@ -33,24 +50,24 @@ fn of(schema: &str) -> Value {
 
 /// The operations whose handlers need the parts of the server.
 pub fn operations() -> Routes<Arc<App>> {
-    triggers(runs(workloads_and_changes(incidents(metrics(signals(events(server())))))))
+    people(triggers(runs(workloads_and_changes(incidents(metrics(signals(events(server()))))))))
 }
 
 fn server() -> Routes<Arc<App>> {
     Routes::tagged("Server")
         .get(
             "/v1/health",
-            op("getHealth", "Whether the server answers").open().gives::<Alive>(),
+            op(Nothing, "getHealth", "Whether the server answers").gives::<Alive>(),
             status::health,
         )
         .get(
             "/v1/status",
-            op("getStatus", "The state of everything at a glance").gives::<Status>(),
+            op(SEE, "getStatus", "The state of everything at a glance").gives::<Status>(),
             status::status,
         )
         .get(
             "/v1/openapi.json",
-            op("getOpenApi", "This document").open().says(
+            op(Nothing, "getOpenApi", "This document").says(
                 200,
                 "The document.",
                 json!({ "application/json": { "schema": { "type": "object" } } }),
@@ -60,7 +77,7 @@ fn server() -> Routes<Arc<App>> {
         .tag("Fleet")
         .get(
             "/v1/hosts",
-            op("listHosts", "Every host that ever joined").gives_page::<HostView>(),
+            op(SEE, "listHosts", "Every host that ever joined").gives_page::<HostView>(),
             status::hosts,
         )
 }
@@ -90,7 +107,7 @@ fn events(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
         .tag("Journal")
         .get(
             "/v1/events",
-            op("listEvents", "Events of the journal, newest first, or from a place on")
+            op(SEE, "listEvents", "Events of the journal, newest first, or from a place on")
                 .note("A page may have fewer entries than `limit`, and even none, and still a `next`: then so much of the journal was searched. Pass `next` as `before`, or as `after` if that was asked for.")
                 .asks::<journal::EventsQuery>()
                 .gives_page::<EventView>(),
@@ -98,7 +115,7 @@ fn events(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
         )
         .post(
             "/v1/events",
-            appended(op("appendEvents", "Puts events into the journal"))
+            appended(op(May(Append, Each), "appendEvents", "Puts events into the journal"))
                 .note("One CloudEvent as JSON or with its attributes in `ce-` headers, a batch of them, or the entries of EventBridge. The answer comes when the events are durable; sending one again changes nothing.")
                 .takes_content(&json!({
                     "application/cloudevents+json": of("NewEvent"),
@@ -112,7 +129,7 @@ fn events(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
         )
         .get(
             "/v1/events/stream",
-            op("followEvents", "Events as they happen, as server-sent events")
+            op(SEE, "followEvents", "Events as they happen, as server-sent events")
                 .note("The id of each is its place in the journal.")
                 .asks::<journal::StreamQuery>()
                 .streams::<EventView>("One message for each event, with its place as the id."),
@@ -120,9 +137,8 @@ fn events(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
         )
         .post(
             "/v1/hooks/{workload}/{source}",
-            appended(op("receiveHook", "Takes what a source of a workload sends"))
+            appended(op(Nothing, "receiveHook", "Takes what a source of a workload sends"))
                 .note("Who sends is known by the source's own secret, as `sources` of the workload says.")
-                .open()
                 .fails(&[ErrorKind::Unauthenticated])
                 .takes_content(&json!({ "application/json": any, "application/cloudevents+json": any, "application/cloudevents-batch+json": any })),
             intake::hook,
@@ -131,8 +147,7 @@ fn events(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
 
 fn signals(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
     let otlp = |id, what| {
-        op(id, what)
-            .open()
+        op(Nothing, id, what)
             .takes_content(&json!({ "application/x-protobuf": { "schema": {} }, "application/json": { "schema": { "type": "object" } } }))
             .says(200, "It is stored; `partialSuccess` says what was refused of it.", json!({ "application/x-protobuf": { "schema": {} }, "application/json": { "schema": { "type": "object" } } }))
             .says_each(&[400, 408, 413, 415, 429, 500, 503], "A status of OTLP.", &json!({ "application/x-protobuf": { "schema": {} }, "application/json": { "schema": { "type": "object" } } }))
@@ -141,22 +156,38 @@ fn signals(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
         .tag("Signals")
         .get(
             "/v1/logs",
-            op("listLogs", "Log records, the newest of them or those after a place, in order of arrival")
-                .asks::<signals::LogsQuery>()
-                .gives_page::<LogView>(),
+            op(
+                SEE_ALL,
+                "listLogs",
+                "Log records, the newest of them or those after a place, in order of arrival",
+            )
+            .asks::<signals::LogsQuery>()
+            .gives_page::<LogView>(),
             signals::logs,
         )
         .elsewhere("post", "/v1/logs", otlp("sendLogs", "Takes in logs: OTLP"))
         .get(
             "/v1/traces",
-            op("listTraces", "Traces, newest first").asks::<signals::TracesQuery>().gives_page::<TraceView>(),
+            op(SEE_ALL, "listTraces", "Traces, newest first")
+                .asks::<signals::TracesQuery>()
+                .gives_page::<TraceView>(),
             signals::traces,
         )
         .elsewhere("post", "/v1/traces", otlp("sendTraces", "Takes in spans: OTLP"))
         .elsewhere("post", "/v1/metrics", otlp("sendMetrics", "Takes in metrics: OTLP"))
+        .elsewhere(
+            "post",
+            "/v1development/profiles",
+            otlp("sendProfiles", "Refuses profiles").says(
+                404,
+                "Profiles are not supported.",
+                json!({ "application/x-protobuf": { "schema": {} }, "application/json": { "schema": { "type": "object" } } }),
+            ),
+        )
         .get(
             "/v1/traces/{id}",
-            op("getTrace", "The spans of a trace, in the order of their tree").gives_page::<SpanView>(),
+            op(SEE_ALL, "getTrace", "The spans of a trace, in the order of their tree")
+                .gives_page::<SpanView>(),
             signals::trace,
         )
 }
@@ -190,35 +221,35 @@ fn metrics(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
         .tag("Signals")
         .get(
             "/api/v1/query",
-            promql(op("queryInstant", "PromQL at one time").asks::<signals::InstantQuery>()),
+            promql(op(SEE_ALL, "queryInstant", "PromQL at one time").asks::<signals::InstantQuery>()),
             signals::instant,
         )
         .get(
             "/api/v1/query_range",
-            promql(op("queryRange", "PromQL over time").asks::<signals::RangeQuery>()),
+            promql(op(SEE_ALL, "queryRange", "PromQL over time").asks::<signals::RangeQuery>()),
             signals::range,
         )
         .get(
             "/api/v1/labels",
-            names(op("listLabels", "The names of labels").asks::<labels::SeriesQuery>())
+            names(op(SEE_ALL, "listLabels", "The names of labels").asks::<labels::SeriesQuery>())
                 .gives::<PrometheusNames>(),
             labels::names,
         )
         .get(
             "/api/v1/label/{name}/values",
-            names(op("listLabelValues", "The values of a label").asks::<labels::SeriesQuery>())
+            names(op(SEE_ALL, "listLabelValues", "The values of a label").asks::<labels::SeriesQuery>())
                 .gives::<PrometheusNames>(),
             labels::values,
         )
         .get(
             "/api/v1/series",
-            names(op("listSeries", "The labels of series").asks::<labels::SeriesQuery>())
+            names(op(SEE_ALL, "listSeries", "The labels of series").asks::<labels::SeriesQuery>())
                 .gives::<PrometheusSeries>(),
             labels::series,
         )
         .get(
             "/api/v1/metadata",
-            names(op("listMetadata", "What metrics are").asks::<labels::MetadataQuery>())
+            names(op(SEE_ALL, "listMetadata", "What metrics are").asks::<labels::MetadataQuery>())
                 .gives::<PrometheusMetadata>(),
             labels::metadata,
         )
@@ -229,20 +260,21 @@ fn incidents(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
         .tag("Incidents")
         .get(
             "/v1/alarms",
-            op("listAlarms", "Every alarm, with an entry for each set of labels that holds")
+            op(SEE, "listAlarms", "Every alarm, with an entry for each set of labels that holds")
                 .gives_page::<AlarmView>(),
             incidents::alarms,
         )
         .get(
             "/v1/incidents",
-            op("listIncidents", "Incidents, newest first")
+            op(SEE, "listIncidents", "Incidents, newest first")
                 .asks::<incidents::ListQuery>()
                 .gives_page::<IncidentSummary>(),
             incidents::list,
         )
         .get(
             "/v1/incidents/{id}",
-            op("getIncident", "An incident with its story").gives::<IncidentDetail>(),
+            op(May(Read, On::Incident("id")), "getIncident", "An incident with its story")
+                .gives::<IncidentDetail>(),
             incidents::get,
         )
 }
@@ -252,25 +284,29 @@ fn workloads_and_changes(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
         .tag("Workloads")
         .get(
             "/v1/workloads",
-            op("listWorkloads", "The workloads and what they declare").gives_page::<WorkloadDetail>(),
+            op(SEE, "listWorkloads", "The workloads and what they declare").gives_page::<WorkloadDetail>(),
             workloads::list,
         )
         .post(
             "/v1/workloads",
-            op("applyWorkload", "Makes the files the wanted state of the workload they declare")
-                .takes::<NewRevision>()
-                .fails(&[Conflict, Invalid])
-                .gives::<Applied>(),
+            op(
+                May(Apply, Each),
+                "applyWorkload",
+                "Makes the files the wanted state of the workload they declare",
+            )
+            .takes::<NewRevision>()
+            .fails(&[Conflict, Invalid])
+            .gives::<Applied>(),
             workloads::apply,
         )
         .get(
             "/v1/workloads/{name}",
-            op("getWorkload", "One workload").gives::<WorkloadDetail>(),
+            op(May(Read, On::Workload("name")), "getWorkload", "One workload").gives::<WorkloadDetail>(),
             workloads::get,
         )
         .post(
             "/v1/plans",
-            op("planWorkload", "What applying the files would do; changes nothing")
+            op(SEE, "planWorkload", "What applying the files would do; changes nothing")
                 .takes::<NewRevision>()
                 .fails(&[Conflict, Invalid])
                 .gives::<PlanView>(),
@@ -278,19 +314,20 @@ fn workloads_and_changes(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
         )
         .get(
             "/v1/changes",
-            op("listChanges", "Changes, newest first")
+            op(SEE, "listChanges", "Changes, newest first")
                 .asks::<changes::HistoryQuery>()
                 .gives_page::<ChangeSummary>(),
             changes::list,
         )
         .get(
             "/v1/changes/{id}",
-            op("getChange", "A change with what became of each step").gives::<ChangeDetail>(),
+            op(May(Read, On::Change("id")), "getChange", "A change with what became of each step")
+                .gives::<ChangeDetail>(),
             changes::get,
         )
         .post(
             "/v1/changes/{id}/approve",
-            op("approveChange", "Lets a change that is held begin")
+            op(May(Approve, On::Change("id")), "approveChange", "Lets a change that is held begin")
                 .takes::<Decide>()
                 .fails(&[Conflict])
                 .gives::<ChangeSummary>(),
@@ -298,15 +335,20 @@ fn workloads_and_changes(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
         )
         .post(
             "/v1/changes/{id}/refuse",
-            op("refuseChange", "Ends a change that is held; stops one that is running and rolls it back")
-                .takes::<Decide>()
-                .fails(&[Conflict])
-                .gives::<ChangeSummary>(),
+            op(
+                Needs::Either(Approve, Apply, On::Change("id")),
+                "refuseChange",
+                "Ends a change that is held; stops one that is running and rolls it back",
+            )
+            .takes::<Decide>()
+            .fails(&[Conflict])
+            .gives::<ChangeSummary>(),
             changes::refuse,
         )
         .get(
             "/v1/revisions/{id}",
-            op("getRevision", "A revision with its files").gives::<RevisionDetail>(),
+            op(May(Read, On::Revision("id")), "getRevision", "A revision with its files")
+                .gives::<RevisionDetail>(),
             changes::revision,
         )
 }
@@ -315,31 +357,31 @@ fn runs(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
     let over = [Conflict, Invalid];
     routes
         .tag("Runs")
-        .get("/v1/runs", op("listRuns", "Runs, newest first").asks::<runs::ListQuery>().gives_page::<RunSummary>(), runs::list)
+        .get("/v1/runs", op(SEE, "listRuns", "Runs, newest first").asks::<runs::ListQuery>().gives_page::<RunSummary>(), runs::list)
         .post(
             "/v1/runs",
-            op("startRun", "Starts a procedure")
+            op(May(Run, Each), "startRun", "Starts a procedure")
                 .takes::<StartRun>()
                 .fails(&[NotFound, Conflict, Invalid, NotBuilt])
                 .makes::<RunSummary>(),
             runs::start,
         )
-        .get("/v1/runs/{id}", op("getRun", "A run with its steps").asks::<runs::GetQuery>().gives::<RunDetail>(), runs::get)
+        .get("/v1/runs/{id}", op(May(Read, On::Run("id")), "getRun", "A run with its steps").asks::<runs::GetQuery>().gives::<RunDetail>(), runs::get)
         .get(
             "/v1/runs/{id}/output",
-            op("followRunOutput", "What the running commands of a run write, as server-sent events")
+            op(May(Read, On::Run("id")), "followRunOutput", "What the running commands of a run write, as server-sent events")
                 .note("Each message has the last lines of all commands that run now. Nothing of it is kept, and the stream ends with the run.")
                 .streams_lists::<OutputView>("A message whenever something was written."),
             runs::output,
         )
         .post(
             "/v1/runs/{id}/cancel",
-            op("cancelRun", "Stops a run").takes::<CancelRun>().fails(&over).gives::<RunSummary>(),
+            op(May(Run, On::Run("id")), "cancelRun", "Stops a run").takes::<CancelRun>().fails(&over).gives::<RunSummary>(),
             runs::cancel,
         )
         .post(
             "/v1/runs/{id}/resume",
-            op("resumeRun", "Goes on with a run that is over, from a step, as a new run")
+            op(May(Run, On::Run("id")), "resumeRun", "Goes on with a run that is over, from a step, as a new run")
                 .takes::<ResumeRun>()
                 .fails(&over)
                 .makes::<RunSummary>(),
@@ -347,7 +389,7 @@ fn runs(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
         )
         .post(
             "/v1/runs/{id}/decide",
-            op("decideRun", "Says what came of an attempt whose outcome nobody knows, or ends a pause")
+            op(May(Respond, On::Run("id")), "decideRun", "Says what came of an attempt whose outcome nobody knows, or ends a pause")
                 .takes::<DecideRun>()
                 .fails(&over)
                 .gives::<RunSummary>(),
@@ -360,14 +402,14 @@ fn triggers(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
         .tag("Triggers")
         .get(
             "/v1/triggers",
-            op("listTriggers", "All triggers and what they did")
+            op(SEE, "listTriggers", "All triggers and what they did")
                 .asks::<triggers::OfWorkload>()
                 .gives::<Triggers>(),
             triggers::list,
         )
         .get(
             "/v1/triggers/{name}",
-            op("getTrigger", "One trigger")
+            op(SEE, "getTrigger", "One trigger")
                 .asks::<triggers::OfWorkload>()
                 .fails(&[Conflict])
                 .gives::<TriggerView>(),
@@ -375,7 +417,7 @@ fn triggers(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
         )
         .post(
             "/v1/triggers/{name}/replay",
-            op("replayTrigger", "Gives events of the past to a trigger")
+            op(May(Operate, Each), "replayTrigger", "Gives events of the past to a trigger")
                 .takes::<NewReplay>()
                 .fails(&[Conflict])
                 .gives::<ReplayView>(),
@@ -383,7 +425,7 @@ fn triggers(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
         )
         .post(
             "/v1/triggers/{name}/disable",
-            op("disableTrigger", "Turns a trigger off")
+            op(May(Operate, Each), "disableTrigger", "Turns a trigger off")
                 .takes::<SwitchTrigger>()
                 .fails(&[Conflict])
                 .gives::<TriggerView>(),
@@ -391,7 +433,7 @@ fn triggers(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
         )
         .post(
             "/v1/triggers/{name}/enable",
-            op("enableTrigger", "Turns a trigger on")
+            op(May(Operate, Each), "enableTrigger", "Turns a trigger on")
                 .takes::<SwitchTrigger>()
                 .fails(&[Conflict])
                 .gives::<TriggerView>(),
@@ -399,14 +441,14 @@ fn triggers(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
         )
         .get(
             "/v1/dead-letters",
-            op("listDeadLetters", "Calls that were given up, the last one first")
+            op(SEE, "listDeadLetters", "Calls that were given up, the last one first")
                 .asks::<triggers::DeadQuery>()
                 .gives_page::<DeadLetter>(),
             triggers::dead,
         )
         .post(
             "/v1/dead-letters/redrive",
-            op("redriveCalls", "Tries calls again that were given up")
+            op(May(Operate, Each), "redriveCalls", "Tries calls again that were given up")
                 .takes::<ChosenCalls>()
                 .fails(&[NotFound, Conflict])
                 .gives::<Count>(),
@@ -414,11 +456,128 @@ fn triggers(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
         )
         .post(
             "/v1/dead-letters/drop",
-            op("dropCalls", "Drops calls that were given up, or that wait")
+            op(May(Operate, Each), "dropCalls", "Drops calls that were given up, or that wait")
                 .takes::<ChosenCalls>()
                 .fails(&[NotFound, Conflict])
                 .gives::<Count>(),
             triggers::drop_letters,
+        )
+}
+
+fn people(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
+    users(sessions(routes))
+}
+
+fn sessions(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
+    let html = "text/html; charset=utf-8";
+    routes
+        .tag("Sign-in")
+        .get("/v1/sign-in", op(Nothing, "getSignInWays", "How people may sign in").gives::<SignInWays>(), people::ways)
+        .post(
+            "/v1/sign-in",
+            op(Nothing, "signIn", "Begins a session, with a name and a password")
+                .note("The answer sets a cookie. Whoever is refused is not told which of both is wrong; too many tries are answered with 429 and `Retry-After`.")
+                .takes::<SignIn>()
+                .fails(&[ErrorKind::Unauthenticated, ErrorKind::Forbidden, Conflict, ErrorKind::Busy])
+                .gives::<Me>(),
+            people::sign_in,
+        )
+        .post(
+            "/v1/sign-in/link",
+            op(MANAGE, "createSignInLink", "A link that signs a browser in, once")
+                .takes::<LinkFor>()
+                .fails(&[NotFound, Conflict])
+                .gives::<SignInLink>(),
+            people::link,
+        )
+        .get(
+            "/enter/{code}",
+            op(Nothing, "enter", "Opens what a link is for to the browser that shows its code, once")
+                .says(303, "On to the page, with a cookie.", Value::Null)
+                .says(401, "The code is not known, or no longer.", json!({ html: { "schema": { "type": "string" } } })),
+            people::enter,
+        )
+        .post("/v1/sign-out", op(Needs::SignedIn, "signOut", "Ends the session").gives_nothing(), people::sign_out)
+        .get("/v1/me", op(Needs::SignedIn, "getMe", "Who is asking, and what they may").gives::<Me>(), people::me)
+        .post(
+            "/v1/me/password",
+            op(Needs::SignedIn, "changeMyPassword", "Changes one's password; ends all other sessions")
+                .takes::<ChangePassword>()
+                .fails(&[Conflict, Invalid, ErrorKind::Busy])
+                .gives_nothing(),
+            people::my_password,
+        )
+        .get(
+            "/v1/sessions",
+            op(Needs::SignedIn, "listSessions", "Sessions that hold").asks::<people::Whose>().gives_page::<SessionView>(),
+            people::sessions,
+        )
+        .delete("/v1/sessions/{id}", op(Needs::SignedIn, "endSession", "Ends a session").gives_nothing(), people::end_session)
+        .get(
+            "/v1/tokens",
+            op(Needs::SignedIn, "listTokens", "Tokens that hold").asks::<people::Whose>().gives_page::<TokenView>(),
+            people::tokens,
+        )
+        .post(
+            "/v1/tokens",
+            op(Needs::SignedIn, "createToken", "Makes a token; its secret is shown this once")
+                .takes::<NewToken>()
+                .fails(&[Conflict, Invalid])
+                .makes::<MadeToken>(),
+            people::make_token,
+        )
+        .delete("/v1/tokens/{id}", op(Needs::SignedIn, "revokeToken", "Takes a token back").gives_nothing(), people::revoke_token)
+}
+
+fn users(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
+    routes
+        .tag("Users")
+        .get(
+            "/v1/users",
+            op(MANAGE, "listUsers", "The users and what they may").gives_page::<UserView>(),
+            people::users,
+        )
+        .post(
+            "/v1/users",
+            op(MANAGE, "addUser", "Adds a user")
+                .takes::<NewUser>()
+                .fails(&[Conflict, Invalid])
+                .makes::<UserView>(),
+            people::add_user,
+        )
+        .get("/v1/users/{name}", op(MANAGE, "getUser", "One user").gives::<UserView>(), people::user)
+        .post(
+            "/v1/users/{name}/disable",
+            op(MANAGE, "disableUser", "Lets a user sign in no more, and ends their sessions")
+                .takes::<Reason>()
+                .gives::<UserView>(),
+            people::disable_user,
+        )
+        .post(
+            "/v1/users/{name}/enable",
+            op(MANAGE, "enableUser", "Lets a user sign in again").takes::<Reason>().gives::<UserView>(),
+            people::enable_user,
+        )
+        .post(
+            "/v1/users/{name}/password",
+            op(MANAGE, "setPassword", "Sets a user's password, and ends their sessions")
+                .takes::<ChangePassword>()
+                .fails(&[Invalid])
+                .gives_nothing(),
+            people::set_password,
+        )
+        .post(
+            "/v1/users/{name}/grants",
+            op(MANAGE, "grantRole", "Grants a role on what a selector picks")
+                .takes::<NewGrant>()
+                .fails(&[Invalid])
+                .gives::<UserView>(),
+            people::grant,
+        )
+        .delete(
+            "/v1/users/{name}/grants/{id}",
+            op(MANAGE, "revokeRole", "Takes a granted role back").gives::<UserView>(),
+            people::revoke,
         )
 }
 
@@ -428,7 +587,7 @@ pub fn pages() -> Routes<Arc<docs::Docs>> {
     Routes::tagged("Documentation")
         .get(
             "/v1/workloads/{name}/docs.json",
-            op("getDocumentation", "The documentation of a workload as data").says(
+            op(May(Read, On::Workload("name")), "getDocumentation", "The documentation of a workload as data").says(
                 200,
                 "The documentation.",
                 json!({ "application/json": { "schema": { "type": "object" } } }),
@@ -437,22 +596,14 @@ pub fn pages() -> Routes<Arc<docs::Docs>> {
         )
         .post(
             "/v1/workloads/{name}/docs/link",
-            op("linkDocumentation", "A link that opens the documentation in a browser, once").gives::<DocsLink>(),
+            op(May(Read, On::Workload("name")), "linkDocumentation", "A link that opens the documentation in a browser, once").gives::<DocsLink>(),
             docs::link,
         )
-        .get(
-            "/enter/{code}",
-            op("enter", "Opens the pages to the browser that shows the code, once")
-                .open()
-                .says(303, "To the page, with a cookie.", Value::Null)
-                .says(401, "The code is not known, or no longer.", json!({ html: { "schema": { "type": "string" } } })),
-            docs::enter,
-        )
-        .get("/docs/{name}", op("openDocumentation", "To the first page").says(303, "To the first page.", Value::Null), docs::folder)
-        .get("/docs/{name}/", op("showDocumentation", "The first page").shows(html, "The page."), docs::first)
+        .get("/docs/{name}", op(May(Read, On::Workload("name")), "openDocumentation", "To the first page").says(303, "To the first page.", Value::Null), docs::folder)
+        .get("/docs/{name}/", op(May(Read, On::Workload("name")), "showDocumentation", "The first page").shows(html, "The page."), docs::first)
         .get(
             "/docs/{name}/{*path}",
-            op("showPage", "A page or file of the documentation").says(
+            op(May(Read, On::Workload("name")), "showPage", "A page or file of the documentation").says(
                 200,
                 "The file.",
                 json!({ html: { "schema": { "type": "string" } }, "text/css; charset=utf-8": {}, "text/markdown; charset=utf-8": {}, "image/svg+xml": {}, "application/json": {} }),

@@ -12,12 +12,14 @@ use mainstay_api::v1::{
 use mainstay_detect::Trigger;
 use mainstay_detect::delivery::{Counts, TriggerId};
 use mainstay_model::Timestamp;
+use mainstay_model::access::Permission;
 use mainstay_model::problem::nearest;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::error::Failure;
 use super::extract::{Asked, Body};
+use crate::access::Caller;
 use crate::app::App;
 use crate::catalogue::Active;
 use crate::triggers::{self, Chosen, CommandError, Replay};
@@ -62,12 +64,16 @@ impl From<CommandError> for Failure {
 /// `GET /v1/triggers`
 pub async fn list(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Asked(query): Asked<OfWorkload>,
 ) -> Result<Json<Triggers>, Failure> {
+    let sight = caller.sight(&app.catalogue);
     let seen = Seen::of(&app).await?;
     let mut items = Vec::new();
     for active in app.catalogue.now().values() {
-        if query.workload.as_deref().is_none_or(|name| name == active.name()) {
+        if query.workload.as_deref().is_none_or(|name| name == active.name())
+            && sight.sees(Some(active.name()))
+        {
             for trigger in active.triggers.values() {
                 items.push(seen.view(&app, active, trigger)?);
             }
@@ -80,10 +86,11 @@ pub async fn list(
 /// `GET /v1/triggers/{name}`
 pub async fn get(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Path(name): Path<String>,
     Asked(query): Asked<OfWorkload>,
 ) -> Result<Json<TriggerView>, Failure> {
-    let id = find(&app, &name, query.workload.as_deref())?;
+    let id = find(&app, &caller, &name, query.workload.as_deref())?;
     let seen = Seen::of(&app).await?;
     let active = app.catalogue.get(&id.workload);
     let found = active.as_ref().and_then(|active| Some((active, active.triggers.get(&id.trigger)?)));
@@ -164,9 +171,13 @@ impl Seen {
 }
 
 /// The trigger of this name; the workload has to be said where several have one.
-fn find(app: &App, name: &str, workload: Option<&str>) -> Result<TriggerId, Failure> {
+fn find(app: &App, caller: &Caller, name: &str, workload: Option<&str>) -> Result<TriggerId, Failure> {
     let workloads = app.catalogue.now();
-    let of_it = || workloads.values().filter(|active| workload.is_none_or(|wanted| wanted == active.name()));
+    let sight = caller.sight(&app.catalogue);
+    let of_it = || {
+        let meant = |name: &str| workload.is_none_or(|wanted| wanted == name) && sight.sees(Some(name));
+        workloads.values().filter(move |active| meant(active.name()))
+    };
     let found: Vec<&str> =
         of_it().filter(|active| active.triggers.contains_key(name)).map(|active| active.name()).collect();
     match found.as_slice() {
@@ -190,11 +201,14 @@ fn find(app: &App, name: &str, workload: Option<&str>) -> Result<TriggerId, Fail
 /// `GET /v1/dead-letters`
 pub async fn dead(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Asked(query): Asked<DeadQuery>,
 ) -> Result<Json<Page<DeadLetter>>, Failure> {
     let limit = query.limit.unwrap_or(100).clamp(1, MAX_PAGE);
+    let sight = caller.sight(&app.catalogue);
     let wanted = |workload: &str, trigger: &str| {
-        query.workload.as_deref().is_none_or(|name| name == workload)
+        sight.sees(Some(workload))
+            && query.workload.as_deref().is_none_or(|name| name == workload)
             && query.trigger.as_deref().is_none_or(|name| name == trigger)
     };
     let (found, next) = triggers::dead_letters(app.journal.as_ref(), wanted, query.cursor.clone(), limit)?;
@@ -218,7 +232,22 @@ pub async fn dead(
     Ok(Json(Page { items: items.collect(), next }))
 }
 
-fn chosen(app: &App, asked: &ChosenCalls) -> Result<Chosen, Failure> {
+/// What is chosen, if who asks may see to it.
+fn chosen(app: &App, caller: &Caller, asked: &ChosenCalls) -> Result<Chosen, Failure> {
+    let chosen = choose(app, caller, asked)?;
+    let workload = match (&chosen.id, &chosen.trigger) {
+        (_, Some(trigger)) => Some(trigger.workload.clone()),
+        (Some(id), None) => triggers::dead_letter(app.journal.as_ref(), id)?.map(|dead| dead.letter.workload),
+        (None, None) => None,
+    };
+    // Of a letter that is not there the loop says so.
+    if workload.is_some() || !caller.may_somewhere(Permission::Operate) {
+        caller.must(Permission::Operate, &app.catalogue, workload.as_deref())?;
+    }
+    Ok(chosen)
+}
+
+fn choose(app: &App, caller: &Caller, asked: &ChosenCalls) -> Result<Chosen, Failure> {
     match (&asked.id, &asked.trigger) {
         (Some(_), Some(_)) | (None, None) => {
             Err(Failure::bad_request("Say either which dead letter by `id`, or of which `trigger`"))
@@ -230,7 +259,7 @@ fn chosen(app: &App, asked: &ChosenCalls) -> Result<Chosen, Failure> {
                 let id = TriggerId { workload: workload.clone(), trigger: name.clone() };
                 Ok(Chosen { id: None, trigger: Some(id) })
             }
-            None => Ok(Chosen { id: None, trigger: Some(find(app, name, None)?) }),
+            None => Ok(Chosen { id: None, trigger: Some(find(app, caller, name, None)?) }),
         },
     }
 }
@@ -238,66 +267,74 @@ fn chosen(app: &App, asked: &ChosenCalls) -> Result<Chosen, Failure> {
 /// `POST /v1/dead-letters/redrive`
 pub async fn redrive(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Body(asked): Body<ChosenCalls>,
 ) -> Result<Json<Count>, Failure> {
     if asked.waiting {
         return Err(Failure::bad_request("Calls that wait are tried again by themselves"));
     }
-    let count = app.triggers.redrive(chosen(&app, &asked)?, app.operator()).await?;
+    let count = app.triggers.redrive(chosen(&app, &caller, &asked)?, caller.actor()).await?;
     Ok(Json(Count { count }))
 }
 
 /// `POST /v1/dead-letters/drop`
 pub async fn drop_letters(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Body(asked): Body<ChosenCalls>,
 ) -> Result<Json<Count>, Failure> {
-    let chosen = chosen(&app, &asked)?;
-    let count = app.triggers.drop_calls(chosen, asked.waiting, asked.reason, app.operator()).await?;
+    let chosen = chosen(&app, &caller, &asked)?;
+    let count = app.triggers.drop_calls(chosen, asked.waiting, asked.reason, caller.actor()).await?;
     Ok(Json(Count { count }))
 }
 
 /// `POST /v1/triggers/{name}/replay`
 pub async fn replay(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Path(name): Path<String>,
     Body(asked): Body<NewReplay>,
 ) -> Result<Json<ReplayView>, Failure> {
     if asked.from > asked.to {
         return Err(Failure::bad_request("The end of the time to replay is before its beginning"));
     }
-    let trigger = find(&app, &name, asked.workload.as_deref())?;
+    let trigger = find(&app, &caller, &name, asked.workload.as_deref())?;
+    caller.must(Permission::Operate, &app.catalogue, Some(&trigger.workload))?;
     let replay = Replay { trigger, from: asked.from, to: asked.to, dry_run: asked.dry_run };
-    let told = app.triggers.replay(replay, app.operator()).await?;
+    let told = app.triggers.replay(replay, caller.actor()).await?;
     Ok(Json(ReplayView { replay: told.name, matched: told.matched, circles: told.circles }))
 }
 
 /// `POST /v1/triggers/{name}/disable`
 pub async fn disable(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Path(name): Path<String>,
     Body(asked): Body<SwitchTrigger>,
 ) -> Result<Json<TriggerView>, Failure> {
-    switch(app, name, asked, false).await
+    switch(app, caller, name, asked, false).await
 }
 
 /// `POST /v1/triggers/{name}/enable`
 pub async fn enable(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Path(name): Path<String>,
     Body(asked): Body<SwitchTrigger>,
 ) -> Result<Json<TriggerView>, Failure> {
-    switch(app, name, asked, true).await
+    switch(app, caller, name, asked, true).await
 }
 
 async fn switch(
     app: Arc<App>,
+    caller: Caller,
     name: String,
     asked: SwitchTrigger,
     enabled: bool,
 ) -> Result<Json<TriggerView>, Failure> {
-    let id = find(&app, &name, asked.workload.as_deref())?;
-    app.triggers.enable(id.clone(), enabled, asked.reason, app.operator()).await?;
+    let id = find(&app, &caller, &name, asked.workload.as_deref())?;
+    caller.must(Permission::Operate, &app.catalogue, Some(&id.workload))?;
+    app.triggers.enable(id.clone(), enabled, asked.reason, caller.actor()).await?;
     let query = OfWorkload { workload: Some(id.workload) };
-    get(State(app), Path(name), Asked(query)).await
+    get(State(app), caller, Path(name), Asked(query)).await
 }

@@ -5,24 +5,31 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use mainstay_api::v1::{Applied, NewRevision, Page, WorkloadDetail};
+use mainstay_declare::Workload;
+use mainstay_model::access::Permission;
 
 use super::error::Failure;
 use super::extract::Body;
+use crate::access::Caller;
 use crate::app::App;
 use crate::catalogue::Active;
 
 /// `POST /v1/workloads`: makes the files the wanted state of the workload they declare.
 pub async fn apply(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Body(new): Body<NewRevision>,
 ) -> Result<Json<Applied>, Failure> {
-    let by = app.operator();
-    app.applier.apply(new, by).await.map(Json)
+    let may = |declared: &Workload| caller.must_declare(Permission::Apply, &app.catalogue, declared);
+    app.applier.apply(new, caller.actor(), &may).await.map(Json)
 }
 
 /// `GET /v1/workloads`
-pub async fn list(State(app): State<Arc<App>>) -> Json<Page<WorkloadDetail>> {
-    let items = app.catalogue.now().values().map(|active| detail(active)).collect();
+pub async fn list(State(app): State<Arc<App>>, caller: Caller) -> Json<Page<WorkloadDetail>> {
+    let sight = caller.sight(&app.catalogue);
+    let workloads = app.catalogue.now();
+    let seen = workloads.values().filter(|active| sight.sees(Some(active.name())));
+    let items = seen.map(|active| detail(active)).collect();
     Json(Page { items, next: None })
 }
 

@@ -1,6 +1,6 @@
 //! The table of runs: each row is the run as the machine folds it from its events.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use mainstay_model::{Event, RunId, Timestamp};
@@ -148,6 +148,12 @@ impl Fold for FactsFold {
     }
 }
 
+/// The workload of a run: nothing if there is no such run, or it belongs to none.
+pub fn workload_of(journal: &dyn Journal, id: &str) -> Result<Option<Option<String>>, StoreError> {
+    let facts = journal.row(FACTS_TABLE, id)?.and_then(|row| serde_json::from_value::<Facts>(row).ok());
+    Ok(facts.map(|facts| facts.workload))
+}
+
 /// Which runs are wanted; all of them by default.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Wanted {
@@ -159,11 +165,18 @@ pub struct Wanted {
     pub procedure: Option<String>,
     /// Those of this workload.
     pub workload: Option<String>,
+    /// Those of one of these workloads; what who asks may see.
+    pub seen: Option<BTreeSet<String>>,
     /// Those that started then or later.
     pub since: Option<Timestamp>,
 }
 
 impl Wanted {
+    fn sees(&self, workload: Option<&String>) -> bool {
+        self.workload.as_ref().is_none_or(|name| workload == Some(name))
+            && self.seen.as_ref().is_none_or(|seen| workload.is_some_and(|name| seen.contains(name)))
+    }
+
     /// Whether the status is one that is wanted.
     fn in_state(&self, status: RunStatus) -> bool {
         self.status.is_empty()
@@ -172,14 +185,14 @@ impl Wanted {
 
     fn may_be(&self, facts: &Facts) -> bool {
         self.procedure.as_ref().is_none_or(|name| *name == facts.procedure)
-            && self.workload.as_ref().is_none_or(|name| facts.workload.as_ref() == Some(name))
+            && self.sees(facts.workload.as_ref())
             && facts.status.is_none_or(|status| !self.active && self.in_state(status))
     }
 
     /// Whether a run is one of those that are wanted.
     pub fn takes(&self, run: &Run) -> bool {
         self.procedure.as_ref().is_none_or(|name| *name == run.procedure)
-            && self.workload.as_ref().is_none_or(|name| run.workload.as_ref() == Some(name))
+            && self.sees(run.workload.as_ref())
             && !(self.active && run.status.is_over())
             && self.in_state(run.status)
             && self.since.is_none_or(|since| run.started_at >= since)

@@ -16,7 +16,7 @@ mod script;
 pub use engine::{Engine, RunError, derived_run_id};
 pub use fold::{
     ACTIVE_TABLE, ActiveFold, FACTS_TABLE, FactsFold, RUNS_TABLE, RunsFold, Wanted, list, newest, run,
-    unfinished,
+    unfinished, workload_of,
 };
 pub use performer::{Act, Order, Performer};
 pub use procedures::{Found, NoProcedures, Procedures};

@@ -521,6 +521,11 @@ pub fn dead_letters(
     }
 }
 
+/// One dead letter.
+pub fn dead_letter(journal: &dyn Journal, id: &str) -> Result<Option<Dead>, StoreError> {
+    Ok(journal.row(DEAD_TABLE, id)?.as_ref().and_then(dead_row))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

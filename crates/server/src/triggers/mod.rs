@@ -40,7 +40,7 @@ mod schedules;
 pub use commands::{Chosen, Command, CommandError, Replay, Replayed};
 pub use fold::{
     CALLS_TABLE, CallsFold, DEAD_TABLE, Dead, DeadFold, Did, Off, ProgressFold, TriggersFold, WindowsFold,
-    dead_counts, dead_letters, did,
+    dead_counts, dead_letter, dead_letters, did,
 };
 pub use outbound::{Network, NoReply, Outbound, Reply, Request, standard_signature};
 

@@ -75,7 +75,8 @@ fn words(act: &Act) -> String {
 fn begun(control: &Control, act: &Act, workload: &str) -> Option<String> {
     let suffix = words(act);
     let by = Actor::Run(act.run.to_string()).to_string();
-    let known = changes::newest(control.journal.as_ref(), Some(workload), None, LOOKED_THROUGH).ok()?;
+    let known =
+        changes::newest(control.journal.as_ref(), |name| name == workload, None, LOOKED_THROUGH).ok()?;
     known
         .iter()
         .map(changes::summary)
@@ -102,7 +103,7 @@ async fn carry_out(control: &Control, act: &Act, revision: Revision, what: &str)
         restores: Some(revision.revision.to_string()),
         expect: None,
     };
-    match control.applier.apply(new, Actor::Run(act.run.to_string())).await {
+    match control.applier.apply(new, Actor::Run(act.run.to_string()), &|_| Ok(())).await {
         Err(failure) => {
             let hint = failure.0.hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
             Outcome::failed(format!("{}{hint}", failure.0.title))

@@ -1,0 +1,223 @@
+//! People, what they may do, and how they prove who they are.
+
+use mainstay_model::Timestamp;
+
+/// A role on what a selector picks.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewGrant {
+    /// `viewer`, `responder`, `operator`, `approver` or `admin`.
+    pub role: String,
+    /// On what: a selector over tags, such as `env=prod` or `workload=shop`; `*` is everything.
+    pub on: String,
+}
+
+/// A role that was granted.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+pub struct GrantView {
+    /// Its id, to revoke it by. Grants of a token and of the operator have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// `viewer`, `responder`, `operator`, `approver` or `admin`.
+    pub role: String,
+    /// On what.
+    pub on: String,
+}
+
+/// Who is asking, as the server knows it.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+pub struct Me {
+    /// As whom it is recorded what is done (`person:maria`).
+    pub actor: String,
+    /// The user's name.
+    pub user: String,
+    /// How one is known: `machine` (the data directory's token), `session` or `token`.
+    pub via: String,
+    /// The session's or token's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Until when, if nothing else ends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<super::Time>)]
+    pub expires_at: Option<Timestamp>,
+    /// What was granted. A token has the part of it that its user has, too.
+    pub grants: Vec<GrantView>,
+    /// What one may do to some resource or other: `read`, `respond`, `run`, `operate`, `apply`, `append`, `approve`,
+    /// `administer`. Whether one may to a certain one is said when it is tried.
+    pub permissions: Vec<String>,
+    /// Whether there is a password to change.
+    pub has_password: bool,
+}
+
+/// How people may sign in at this server.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+pub struct SignInWays {
+    /// With a name and a password.
+    pub password: bool,
+    /// At a provider of the organisation: the path that leads there, and its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<ProviderView>,
+}
+
+/// A provider that knows people (OpenID Connect).
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+pub struct ProviderView {
+    /// Where it is.
+    pub issuer: String,
+    /// The path that leads there.
+    pub path: String,
+}
+
+/// A name and a password.
+#[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignIn {
+    /// The user's name.
+    pub user: String,
+    /// The password.
+    #[schema(format = Password)]
+    pub password: String,
+}
+
+/// A new password.
+#[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangePassword {
+    /// The one until now. Who administers users need not say it for others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = Password)]
+    pub current: Option<String>,
+    /// The one from now on: 12 characters at least.
+    #[schema(format = Password)]
+    pub new: String,
+}
+
+/// A link that signs a browser in, once.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+pub struct SignInLink {
+    /// The path with its code, to be put behind the server's address.
+    pub path: String,
+    /// The whole of it.
+    pub url: String,
+    /// Until when it may be opened.
+    #[schema(value_type = super::Time)]
+    pub expires_at: Timestamp,
+}
+
+/// A session of a browser.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+pub struct SessionView {
+    /// Its id.
+    pub id: String,
+    /// Whose it is.
+    pub user: String,
+    /// How they signed in: `link`, `password` or `provider`.
+    pub method: String,
+    /// When.
+    #[schema(value_type = super::Time)]
+    pub started_at: Timestamp,
+    /// When it was used last, within the hour.
+    #[schema(value_type = super::Time)]
+    pub used_at: Timestamp,
+    /// When it ends at the latest.
+    #[schema(value_type = super::Time)]
+    pub expires_at: Timestamp,
+    /// Whether it is the one that asks.
+    pub current: bool,
+}
+
+/// A user to add.
+#[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewUser {
+    /// The name: lower case letters, digits, `.`, `_`, `-` and `@`.
+    pub user: String,
+    /// The name that people read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// The password; without one, only a provider can say who it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = Password)]
+    pub password: Option<String>,
+    /// The address by which a provider knows them, which it must have verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// What they may do from the beginning.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grants: Vec<NewGrant>,
+}
+
+/// A user.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+pub struct UserView {
+    /// The name.
+    pub user: String,
+    /// The name that people read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// The address by which a provider knows them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// `active` or `disabled`.
+    pub state: String,
+    /// Whether there is a password.
+    pub has_password: bool,
+    /// Whether a provider has said who it is.
+    pub is_linked: bool,
+    /// When they were added.
+    #[schema(value_type = super::Time)]
+    pub created_at: Timestamp,
+    /// What they may do.
+    pub grants: Vec<GrantView>,
+}
+
+/// Why something is done to a user; part of the record.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reason {
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// A token to make.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewToken {
+    /// What it is for.
+    pub name: String,
+    /// What it allows: never more than its user may.
+    pub grants: Vec<NewGrant>,
+    /// How long it holds, in milliseconds: up to 366 days, 90 if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lasts_ms: Option<u64>,
+}
+
+/// A token.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+pub struct TokenView {
+    /// Its id.
+    pub id: String,
+    /// What it is for.
+    pub name: String,
+    /// Whose it is.
+    pub user: String,
+    /// What it allows, as far as its user may.
+    pub grants: Vec<GrantView>,
+    /// When it was made.
+    #[schema(value_type = super::Time)]
+    pub created_at: Timestamp,
+    /// Until when it holds.
+    #[schema(value_type = super::Time)]
+    pub expires_at: Timestamp,
+}
+
+/// A token with its secret, which is shown this once.
+#[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+pub struct MadeToken {
+    /// What there is to know of it.
+    #[serde(flatten)]
+    pub view: TokenView,
+    /// The secret.
+    pub token: String,
+}

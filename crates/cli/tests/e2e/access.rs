@@ -1,0 +1,276 @@
+//! Signing in, and what people may: in a browser's place, by tokens, and by the command line.
+
+use serde_json::{Value, json};
+
+use crate::processes::run_with;
+use crate::world::{World, exchange, header, idle};
+
+const PASSWORD: &str = "correct horse battery staple";
+
+/// A client of the API that shows what a browser or a program would.
+struct Visitor {
+    port: u16,
+    shown: Vec<String>,
+}
+
+impl Visitor {
+    fn nobody(world: &World) -> Self {
+        Self { port: world.http, shown: Vec::new() }
+    }
+
+    fn with_token(world: &World, token: &str) -> Self {
+        Self { port: world.http, shown: vec![format!("Authorization: Bearer {token}")] }
+    }
+
+    /// In the session that an answer begins.
+    fn in_session(world: &World, head: &str) -> Self {
+        let cookie = header(head, "set-cookie").expect("a cookie").split(';').next().expect("a value");
+        let own = "x-mainstay-request: console".to_owned();
+        Self {
+            port: world.http,
+            shown: vec![format!("Cookie: {cookie}"), own, "Sec-Fetch-Site: same-origin".to_owned()],
+        }
+    }
+
+    fn signed_in(world: &World, user: &str, password: &str) -> Self {
+        let who = json!({ "user": user, "password": password });
+        let (head, body) = Self::nobody(world).exchange("POST", "/v1/sign-in", &who);
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}\n{body}");
+        Self::in_session(world, &head)
+    }
+
+    fn exchange(&self, method: &str, path: &str, body: &Value) -> (String, String) {
+        let shown: Vec<&str> = self.shown.iter().map(String::as_str).collect();
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        exchange(self.port, method, path, &shown, &body)
+    }
+
+    #[track_caller]
+    fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        let (head, body) = self.exchange(method, path, body);
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
+        (status, serde_json::from_str(&body).unwrap_or(Value::Null))
+    }
+
+    #[track_caller]
+    fn is(&self, wanted: u16, method: &str, path: &str, body: &Value) -> Value {
+        let (status, answer) = self.ask(method, path, body);
+        assert_eq!(status, wanted, "{method} {path}: {answer:#}");
+        answer
+    }
+}
+
+fn add_user(world: &World, arguments: &[&str]) {
+    let mut all = vec!["users", "add"];
+    all.extend(arguments);
+    run_with(world.command(&all), &format!("{PASSWORD}\n")).is(0, &[]);
+}
+
+fn server() -> World {
+    let mut world = World::new();
+    world.start_server();
+    world
+}
+
+#[test]
+fn a_link_signs_a_browser_in_once() {
+    let world = server();
+    let base = format!("http://127.0.0.1:{}", world.http);
+    let link = world.json(&["login-link"])["url"].as_str().expect("a link").to_owned();
+    let path = link.strip_prefix(&base).expect("a link to the server").to_owned();
+    let nobody = Visitor::nobody(&world);
+    nobody.is(401, "GET", "/v1/me", &Value::Null);
+    // Looking at it without opening it leaves it as it is.
+    assert!(nobody.exchange("HEAD", &path, &Value::Null).0.starts_with("HTTP/1.1 401"));
+    let (head, _) = nobody.exchange("GET", &path, &Value::Null);
+    assert!(head.starts_with("HTTP/1.1 303") && header(&head, "location") == Some("/"), "{head}");
+    let cookie = header(&head, "set-cookie").expect("a cookie");
+    for part in ["HttpOnly", "SameSite=Lax", "Path=/", "Max-Age="] {
+        assert!(cookie.contains(part), "{cookie}");
+    }
+    let code = path.rsplit('/').next().expect("a code");
+    assert!(!head.contains(code), "the code is gone from the address: {head}");
+    assert!(nobody.exchange("GET", &path, &Value::Null).0.starts_with("HTTP/1.1 401"), "it works once");
+
+    let me = Visitor::in_session(&world, &head);
+    assert_eq!(me.is(200, "GET", "/v1/me", &Value::Null)["actor"], "person:operator");
+    me.is(200, "GET", "/v1/status", &Value::Null);
+    me.is(200, "GET", "/api/v1/query?query=1", &Value::Null);
+
+    // What another site makes the browser send is refused, and so is what has no header of ours.
+    let event = json!({ "specversion": "1.0", "id": "1", "source": "e2e", "type": "note" });
+    let cookie = me.shown[0].clone();
+    for forged in [
+        vec![cookie.clone()],
+        vec![cookie.clone(), "x-mainstay-request: 1".to_owned(), "Sec-Fetch-Site: cross-site".to_owned()],
+        vec![cookie, "x-mainstay-request: 1".to_owned(), "Origin: http://evil.example".to_owned()],
+    ] {
+        Visitor { port: world.http, shown: forged }.is(403, "POST", "/v1/events", &event);
+    }
+    me.is(201, "POST", "/v1/events", &event);
+    me.is(204, "POST", "/v1/sign-out", &Value::Null);
+    me.is(401, "GET", "/v1/me", &Value::Null);
+}
+
+#[test]
+fn people_may_what_they_were_granted_and_nothing_else() {
+    let mut world = server();
+    for name in ["east", "west"] {
+        let text = format!("workload: {name}\ntags: {{ site: {name} }}\ncomponents:\n{}", idle("a", 1000));
+        world.write("mainstay.yaml", &text);
+        world.apply();
+    }
+    add_user(&world, &["maria", "--grant", "viewer@site=east"]);
+    let maria = Visitor::signed_in(&world, "maria", PASSWORD);
+    let me = maria.is(200, "GET", "/v1/me", &Value::Null);
+    assert_eq!((&me["permissions"], &me["has_password"]), (&json!(["read"]), &json!(true)));
+
+    // She sees what is of the east.
+    let names = |answer: &Value| -> Vec<String> {
+        let items = answer["items"].as_array().expect("items");
+        items.iter().filter_map(|item| item["workload"].as_str().map(str::to_owned)).collect()
+    };
+    assert_eq!(names(&maria.is(200, "GET", "/v1/workloads", &Value::Null)), ["east"]);
+    assert_eq!(names(&maria.is(200, "GET", "/v1/changes", &Value::Null)), ["east"]);
+    let seen = names(&maria.is(200, "GET", "/v1/events?limit=1000", &Value::Null));
+    assert!(!seen.is_empty() && seen.iter().all(|name| name == "east"), "{seen:?}");
+    maria.is(200, "GET", "/v1/workloads/east", &Value::Null);
+    for hidden in
+        ["/v1/workloads/west", "/v1/logs", "/api/v1/query?query=1", "/v1/users", "/v1/sessions?all=true"]
+    {
+        maria.is(403, "GET", hidden, &Value::Null);
+    }
+
+    // She applies nothing, and that she tried is on record.
+    let files = |name: &str, site: &str| {
+        let text = format!("workload: {name}\ntags: {{ site: {site} }}\ncomponents:\n{}", idle("a", 999));
+        json!({ "files": [{ "path": "mainstay.yaml", "content": text }], "directory": "/tmp" })
+    };
+    maria.is(403, "POST", "/v1/workloads", &files("east", "east"));
+    let refused = world.event("access.refused", |_| true);
+    assert_eq!(
+        (&refused["actor"], &refused["data"]["operation"]),
+        (&json!("person:maria"), &json!("applyWorkload"))
+    );
+    world
+        .mainstay(&["users", "grant", "maria", "operator", "--on", "site=east"])
+        .is(0, &["operator@site=east"]);
+    // Not by other tags, and not by taking a workload of others.
+    maria.is(403, "POST", "/v1/workloads", &files("east", "west"));
+    maria.is(403, "POST", "/v1/workloads", &files("west", "east"));
+    let applied = maria.is(200, "POST", "/v1/workloads", &files("east", "east"));
+    assert_eq!(applied["change"]["by"], "person:maria", "{applied:#}");
+    let started = world.event("change.started", |event| event["actor"] == "person:maria");
+    assert_eq!(started["privileged"], true, "{started:#}");
+
+    // A token has no more than its user, and not what it was not made for.
+    let token = maria.is(
+        201,
+        "POST",
+        "/v1/tokens",
+        &json!({ "name": "ci", "grants": [{ "role": "viewer", "on": "*" }], "lasts_ms": 60_000 }),
+    );
+    let secret = token["token"].as_str().expect("a secret").to_owned();
+    let ci = Visitor::with_token(&world, &secret);
+    assert_eq!(names(&ci.is(200, "GET", "/v1/workloads", &Value::Null)), ["east"]);
+    ci.is(403, "POST", "/v1/workloads", &files("east", "east"));
+    ci.is(403, "POST", "/v1/tokens", &json!({ "name": "more", "grants": [{ "role": "viewer", "on": "*" }] }));
+
+    // All of it survives a restart, and ends when she is disabled.
+    world.end_server(rustix::process::Signal::TERM);
+    world.start_server();
+    let maria = Visitor { port: world.http, shown: maria.shown };
+    let ci = Visitor::with_token(&world, &secret);
+    maria.is(200, "GET", "/v1/me", &Value::Null);
+    ci.is(200, "GET", "/v1/me", &Value::Null);
+    world.mainstay(&["users", "disable", "maria", "--reason", "left"]).is(0, &["disabled"]);
+    maria.is(401, "GET", "/v1/me", &Value::Null);
+    ci.is(401, "GET", "/v1/me", &Value::Null);
+    let who = json!({ "user": "maria", "password": PASSWORD });
+    Visitor::nobody(&world).is(401, "POST", "/v1/sign-in", &who);
+    world.proves();
+}
+
+#[test]
+fn secrets_of_people_are_told_once_and_kept_nowhere() {
+    let mut world = server();
+    add_user(&world, &["jo", "--grant", "viewer"]);
+    let jo = Visitor::signed_in(&world, "jo", PASSWORD);
+    let cookie = jo.shown[0].split('=').nth(1).expect("a value").to_owned();
+    let new = json!({ "name": "ci", "grants": [{ "role": "viewer", "on": "*" }] });
+    let token = jo.is(201, "POST", "/v1/tokens", &new)["token"].as_str().expect("a secret").to_owned();
+    let link = world.json(&["login-link"])["url"].as_str().expect("a link").to_owned();
+    let code = link.rsplit('/').next().expect("a code").to_owned();
+
+    let events = world.request("GET", "/v1/events?limit=1000", "").1;
+    for word in ["$argon2", "\"hash\":\"$", PASSWORD, &cookie, &token, &code] {
+        assert!(!events.contains(word), "an event tells {word}");
+    }
+    let set = world.events("access.password.set");
+    assert_eq!(
+        (set.len(), &set[0]["data"], &set[0]["privileged"]),
+        (1, &json!({ "user": "jo" }), &json!(true))
+    );
+    assert_eq!(world.end_server(rustix::process::Signal::TERM), 0);
+    let mut files = vec![world.data()];
+    while let Some(path) = files.pop() {
+        if path.is_dir() {
+            files.extend(
+                std::fs::read_dir(&path).expect("readable").map(|entry| entry.expect("an entry").path()),
+            );
+        } else if let Ok(bytes) = std::fs::read(&path) {
+            for secret in [PASSWORD, &cookie, &token, &code] {
+                let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+                assert!(!found, "{} has {secret}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn passwords_cannot_be_guessed_at_leisure() {
+    let mut world = server();
+    add_user(&world, &["jo", "--grant", "viewer"]);
+    let nobody = Visitor::nobody(&world);
+    let wrong = |user: &str| json!({ "user": user, "password": "not the right one" });
+    let first = nobody.is(401, "POST", "/v1/sign-in", &wrong("jo"));
+    let other = nobody.is(401, "POST", "/v1/sign-in", &wrong("no-such-user"));
+    assert_eq!(first, other, "it is not told which names there are");
+    for _ in 0..9 {
+        nobody.is(401, "POST", "/v1/sign-in", &wrong("jo"));
+    }
+    let (head, body) = nobody.exchange("POST", "/v1/sign-in", &wrong("jo"));
+    assert!(head.starts_with("HTTP/1.1 429"), "{head}\n{body}");
+    let wait: u64 = header(&head, "retry-after").expect("a time").parse().expect("seconds");
+    assert!((1..=30).contains(&wait), "{wait}");
+    nobody.is(429, "POST", "/v1/sign-in", &json!({ "user": "jo", "password": PASSWORD }));
+    let refused = world.event("access.refused", |event| event["data"]["user"] == "jo");
+    assert_eq!(refused["data"]["address"], "127.0.0.1");
+    assert!(!refused.to_string().contains("not the right one"));
+}
+
+#[test]
+fn the_command_line_keeps_a_token_of_its_own() {
+    let world = server();
+    add_user(&world, &["jo", "--grant", "responder"]);
+    let url = format!("http://127.0.0.1:{}", world.http);
+    let home = world.dir().join("home");
+    let elsewhere = |arguments: &[&str]| {
+        let mut command = crate::world::mainstay(&crate::world::binary());
+        command.args(arguments).current_dir(world.dir()).env("XDG_CONFIG_HOME", &home);
+        command
+    };
+    run_with(elsewhere(&["login", &url, "--user", "jo"]), "wrong password\n").is(4, &["is wrong"]);
+    run_with(elsewhere(&["login", &url, "--user", "jo"]), &format!("{PASSWORD}\n")).is(0, &["jo at"]);
+    let path = home.join("mainstay/tokens.json");
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).expect("there").permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    run_with(elsewhere(&["--server", &url, "status"]), "").is(0, &[]);
+    run_with(elsewhere(&["--server", &url, "users"]), "").is(4, &["You may not see to users"]);
+    let tokens = world.json(&["tokens", "list", "--all"]);
+    let id = tokens["items"][0]["id"].as_str().expect("a token").to_owned();
+    world.mainstay(&["tokens", "revoke", &id]).is(0, &["holds no more"]);
+    run_with(elsewhere(&["--server", &url, "status"]), "").is(4, &["holds no longer"]);
+    run_with(elsewhere(&["login", "http://192.0.2.1:7600", "--user", "jo"]), "x\n").is(2, &["without TLS"]);
+}

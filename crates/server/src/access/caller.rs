@@ -1,0 +1,162 @@
+//! Who is asking, and what they may.
+
+use std::collections::BTreeSet;
+
+use mainstay_declare::Workload;
+use mainstay_model::access::{Grant, Permission, Resource, Role, Verdict, decide};
+use mainstay_model::{Actor, Selector, Tags, Timestamp};
+
+use crate::catalogue::Catalogue;
+use crate::http::{Failure, forbidden};
+
+/// The user that whoever has the data directory is, and whom a link of the machine signs in.
+pub const OPERATOR: &str = "operator";
+
+/// How somebody showed who they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Via {
+    /// By the secret in the data directory.
+    Machine,
+    /// By the cookie of a session.
+    Session(String),
+    /// By a token of their own.
+    Token(String),
+}
+
+/// Who is asking. Everything that is allowed or refused goes through [`Caller::may`].
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The user's name.
+    pub user: String,
+    /// How they showed it.
+    pub via: Via,
+    /// When that ends by itself.
+    pub expires_at: Option<Timestamp>,
+    /// What the user was granted.
+    pub grants: Vec<Grant>,
+    /// What a token allows of it.
+    pub scope: Option<Vec<Grant>>,
+}
+
+/// Every role on everything.
+pub fn all() -> Vec<Grant> {
+    vec![Grant { role: Role::Admin, on: Selector::any() }]
+}
+
+impl Caller {
+    /// Whoever has the data directory.
+    pub fn machine() -> Self {
+        Self { user: OPERATOR.to_owned(), via: Via::Machine, expires_at: None, grants: all(), scope: None }
+    }
+
+    /// As whom it is recorded what they do.
+    pub fn actor(&self) -> Actor {
+        Actor::Person(self.user.clone())
+    }
+
+    /// Whether they may do this to that. What a token allows has to be allowed to its user, too.
+    pub fn may(&self, permission: Permission, on: Resource<'_>) -> Verdict {
+        match (decide(&self.grants, permission, on), &self.scope) {
+            (Verdict::Allowed, Some(scope)) => decide(scope, permission, on),
+            (verdict, _) => verdict,
+        }
+    }
+
+    /// Whether they may do this to some resource or other.
+    pub fn may_somewhere(&self, permission: Permission) -> bool {
+        let some = |grants: &[Grant]| grants.iter().any(|grant| grant.role.has(permission));
+        some(&self.grants) && self.scope.as_deref().is_none_or(some)
+    }
+
+    /// Whether they may do this to a workload, or to the installation where there is none.
+    pub fn may_to(&self, permission: Permission, catalogue: &Catalogue, workload: Option<&str>) -> bool {
+        let tags = workload.map(|name| tags_of(catalogue, name));
+        let on = tags.as_ref().map_or(Resource::Everything, Resource::Tagged);
+        self.may(permission, on) == Verdict::Allowed
+    }
+
+    /// That they may do this to a workload, or why not.
+    pub fn must(
+        &self,
+        permission: Permission,
+        catalogue: &Catalogue,
+        workload: Option<&str>,
+    ) -> Result<(), Failure> {
+        if self.may_to(permission, catalogue, workload) {
+            return Ok(());
+        }
+        Err(forbidden(permission, workload))
+    }
+
+    /// That they may do this to a workload as it is declared now, and as it is to be declared: nobody gets hold of one by
+    /// giving it other tags, or gives it tags that others have a say on.
+    pub fn must_declare(
+        &self,
+        permission: Permission,
+        catalogue: &Catalogue,
+        new: &Workload,
+    ) -> Result<(), Failure> {
+        if catalogue.get(&new.name).is_some() {
+            self.must(permission, catalogue, Some(&new.name))?;
+        }
+        let tags = with_name(new.tags.clone(), &new.name);
+        match self.may(permission, Resource::Tagged(&tags)) {
+            Verdict::Allowed => Ok(()),
+            Verdict::Refused { .. } => Err(forbidden(permission, Some(&new.name))),
+        }
+    }
+
+    /// Whether they may do this to everything there is and will be.
+    pub fn may_to_all(&self, permission: Permission) -> bool {
+        self.may(permission, Resource::Everything) == Verdict::Allowed
+    }
+}
+
+/// What somebody sees of what belongs to workloads.
+#[derive(Clone, Debug, Default)]
+pub struct Sight {
+    all: bool,
+    workloads: BTreeSet<String>,
+}
+
+impl Sight {
+    /// Whether they see what belongs to this workload; or to none, which only those see who see everything.
+    pub fn sees(&self, workload: Option<&str>) -> bool {
+        self.all || workload.is_some_and(|name| self.workloads.contains(name))
+    }
+
+    /// The workloads, where not everything is seen.
+    pub fn only(&self) -> Option<&BTreeSet<String>> {
+        (!self.all).then_some(&self.workloads)
+    }
+}
+
+impl Caller {
+    /// What they see.
+    pub fn sight(&self, catalogue: &Catalogue) -> Sight {
+        if self.may_to_all(Permission::Read) {
+            return Sight { all: true, workloads: BTreeSet::new() };
+        }
+        let names = catalogue.now();
+        let seen = names.keys().filter(|name| self.may_to(Permission::Read, catalogue, Some(name)));
+        Sight { all: false, workloads: seen.cloned().collect() }
+    }
+}
+
+/// The tags of a workload: those it declares, and its name.
+pub fn tags_of(catalogue: &Catalogue, workload: &str) -> Tags {
+    let declared = catalogue.get(workload).map(|active| active.declared.workload.tags.clone());
+    with_name(declared.unwrap_or_default(), workload)
+}
+
+fn with_name(mut tags: Tags, workload: &str) -> Tags {
+    tags.0.insert("workload".to_owned(), workload.to_owned());
+    tags
+}
+
+/// The tags of a host: its own, and its id.
+pub fn host_tags(id: &str, tags: &Tags) -> Tags {
+    let mut tags = tags.clone();
+    tags.0.insert("host".to_owned(), id.to_owned());
+    tags
+}

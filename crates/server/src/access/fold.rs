@@ -1,0 +1,209 @@
+//! The tables of people: users with their grants, sessions, and tokens. Of secrets they hold hashes only.
+
+use std::collections::BTreeMap;
+
+use mainstay_model::access::Grant;
+use mainstay_model::{Event, Timestamp};
+use mainstay_store::{Fold, Rows};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// Rows are [`UserRow`] by the user's name.
+pub const USERS_TABLE: &str = "users";
+/// Rows are [`SessionRow`] by the session's id.
+pub const SESSIONS_TABLE: &str = "sessions";
+/// Rows are [`TokenRow`] by the token's id.
+pub const TOKENS_TABLE: &str = "tokens";
+
+/// Who it is at a provider.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Linked {
+    /// The provider.
+    pub issuer: String,
+    /// The person there.
+    pub subject: String,
+}
+
+/// A user.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct UserRow {
+    /// The name.
+    pub user: String,
+    /// The name that people read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// The address by which a provider knows them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// Whether they may sign in no more.
+    #[serde(default)]
+    pub disabled: bool,
+    /// The hash of the password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+    /// Who it is at a provider, once it has been seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub linked: Option<Linked>,
+    /// When they were added.
+    pub created_at: Timestamp,
+    /// What they may do, by the grants' ids.
+    #[serde(default)]
+    pub grants: BTreeMap<String, Grant>,
+}
+
+/// A session.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct SessionRow {
+    /// Its id.
+    pub session: String,
+    /// Whose it is.
+    pub user: String,
+    /// How they signed in.
+    pub method: String,
+    /// The hash of its secret.
+    pub hash: String,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it was used last, as far as that is on record.
+    pub used_at: Timestamp,
+    /// When it ends at the latest.
+    pub expires_at: Timestamp,
+}
+
+/// A token.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct TokenRow {
+    /// Its id.
+    pub token: String,
+    /// What it is for.
+    pub name: String,
+    /// Whose it is.
+    pub user: String,
+    /// The hash of its secret.
+    pub hash: String,
+    /// What it allows.
+    pub grants: Vec<Grant>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Until when it holds.
+    pub expires_at: Timestamp,
+}
+
+fn row<T: DeserializeOwned>(rows: &mut dyn Rows, id: &str) -> Option<T> {
+    serde_json::from_value(rows.get(id)?).ok()
+}
+
+fn put(rows: &mut dyn Rows, id: &str, row: &impl Serialize) {
+    if let Ok(row) = serde_json::to_value(row) {
+        rows.put(id, &row);
+    }
+}
+
+fn text(data: &Value, key: &str) -> Option<String> {
+    data[key].as_str().map(str::to_owned)
+}
+
+/// Keeps [`USERS_TABLE`].
+pub struct UsersFold;
+
+impl Fold for UsersFold {
+    fn table(&self) -> &'static str {
+        USERS_TABLE
+    }
+
+    fn apply(&self, event: &Event, rows: &mut dyn Rows) {
+        let Some(what) = event.kind.strip_prefix("access.") else { return };
+        let data = &event.data;
+        let Some(user) = data["user"].as_str() else { return };
+        if what == "user.added" {
+            let added = UserRow {
+                user: user.to_owned(),
+                title: text(data, "title"),
+                email: text(data, "email"),
+                disabled: false,
+                password: None,
+                linked: None,
+                created_at: event.time,
+                grants: BTreeMap::new(),
+            };
+            return put(rows, user, &added);
+        }
+        let Some(mut known) = row::<UserRow>(rows, user) else { return };
+        match what {
+            "user.disabled" => known.disabled = true,
+            "user.enabled" => known.disabled = false,
+            "password.set" => known.password = text(data, "hash"),
+            "user.linked" => {
+                known.linked = serde_json::from_value(data.clone()).ok();
+            }
+            "granted" => {
+                let grant = serde_json::from_value::<Grant>(data["grant"].clone());
+                if let (Ok(grant), Some(id)) = (grant, text(data, "id")) {
+                    known.grants.insert(id, grant);
+                }
+            }
+            "revoked" => {
+                known.grants.remove(data["id"].as_str().unwrap_or_default());
+            }
+            _ => return,
+        }
+        put(rows, user, &known);
+    }
+}
+
+/// Keeps [`SESSIONS_TABLE`].
+pub struct SessionsFold;
+
+impl Fold for SessionsFold {
+    fn table(&self) -> &'static str {
+        SESSIONS_TABLE
+    }
+
+    fn apply(&self, event: &Event, rows: &mut dyn Rows) {
+        let Some(what) = event.kind.strip_prefix("access.session.") else { return };
+        let Some(id) = event.data["session"].as_str() else { return };
+        match what {
+            "started" => {
+                let mut data = event.data.clone();
+                data["started_at"] = serde_json::json!(event.time);
+                data["used_at"] = serde_json::json!(event.time);
+                if let Ok(started) = serde_json::from_value::<SessionRow>(data) {
+                    put(rows, id, &started);
+                }
+            }
+            "used" => {
+                if let Some(known) = row::<SessionRow>(rows, id) {
+                    put(rows, id, &SessionRow { used_at: event.time, ..known });
+                }
+            }
+            "ended" => rows.remove(id),
+            _ => {}
+        }
+    }
+}
+
+/// Keeps [`TOKENS_TABLE`].
+pub struct TokensFold;
+
+impl Fold for TokensFold {
+    fn table(&self) -> &'static str {
+        TOKENS_TABLE
+    }
+
+    fn apply(&self, event: &Event, rows: &mut dyn Rows) {
+        let Some(what) = event.kind.strip_prefix("access.token.") else { return };
+        let Some(id) = event.data["token"].as_str() else { return };
+        match what {
+            "created" => {
+                let mut data = event.data.clone();
+                data["created_at"] = serde_json::json!(event.time);
+                if let Ok(made) = serde_json::from_value::<TokenRow>(data) {
+                    put(rows, id, &made);
+                }
+            }
+            "revoked" => rows.remove(id),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! People: who they are, how they show it, and what they were granted. Whether that is enough is decided by
+//! `mainstay_model::access`, and asked for in one place, `http::auth`.
+//!
+//! All of it is events of the family `access.*` and folds of them. Of passwords, sessions and tokens the journal has hashes
+//! only; those of passwords are keyed by a secret of the data directory, so that who reads the journal cannot guess at them.
+
+mod caller;
+mod fold;
+mod limiter;
+mod people;
+mod sessions;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use mainstay_api::v1::ErrorKind;
+use mainstay_model::{Actor, Event, EventDraft, EventId, Timestamp};
+use mainstay_store::{Journal, RowQuery};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::sync::Semaphore;
+
+pub use caller::{Caller, OPERATOR, Sight, Via, all, host_tags, tags_of};
+pub use fold::{
+    Linked, SESSIONS_TABLE, SessionRow, SessionsFold, TOKENS_TABLE, TokenRow, TokensFold, USERS_TABLE,
+    UserRow, UsersFold,
+};
+pub use limiter::Limiter;
+pub use people::{grant_views, user_view};
+pub use sessions::{ABSOLUTE, Door, IDLE, LINK_LASTS, Opened};
+
+use crate::clock::Clock;
+use crate::http::Failure;
+
+/// The most rows that are listed.
+const MAX_ROWS: usize = 10_000;
+
+/// How many passwords are checked at once: each takes 19 MiB and some 50 ms.
+const HASHING: usize = 2;
+
+/// People, sessions and tokens.
+pub struct Access {
+    journal: Arc<dyn Journal>,
+    clock: Arc<dyn Clock>,
+    pepper: [u8; 32],
+    accounts: Mutex<Limiter>,
+    addresses: Mutex<Limiter>,
+    hashing: Semaphore,
+    /// When sessions were used last, as far as it is not on record.
+    used: Mutex<BTreeMap<String, Timestamp>>,
+    links: Mutex<BTreeMap<String, (Timestamp, Door)>>,
+    /// Who changes people does so one after the other.
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl Access {
+    /// With the secret that hashes of passwords are keyed by.
+    pub fn new(journal: Arc<dyn Journal>, clock: Arc<dyn Clock>, key: &str) -> Arc<Self> {
+        Arc::new(Self {
+            journal,
+            clock,
+            pepper: blake3::derive_key("mainstay password hashes v1", key.as_bytes()),
+            accounts: Mutex::new(Limiter::new(10, Duration::from_secs(30))),
+            addresses: Mutex::new(Limiter::new(30, Duration::from_secs(5))),
+            hashing: Semaphore::new(HASHING),
+            used: Mutex::default(),
+            links: Mutex::default(),
+            turn: tokio::sync::Mutex::new(()),
+        })
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn row<T: DeserializeOwned>(&self, table: &str, id: &str) -> Result<Option<T>, Failure> {
+        let row = self.journal.row(table, id)?;
+        row.map(serde_json::from_value)
+            .transpose()
+            .map_err(|error| Failure::internal("A record of the journal cannot be read", &error))
+    }
+
+    fn rows<T: DeserializeOwned>(&self, table: &str) -> Result<Vec<T>, Failure> {
+        let rows = self.journal.rows(table, &RowQuery::by_id(MAX_ROWS))?;
+        Ok(rows.into_iter().filter_map(|(_, row)| serde_json::from_value(row).ok()).collect())
+    }
+
+    async fn say(&self, kind: &str, by: &Actor, subject: String, data: Value) -> Result<Arc<Event>, Failure> {
+        let id =
+            EventId::new(format!("access:{}", uuid::Uuid::now_v7().simple())).expect("hex digits are an id");
+        let draft = EventDraft::new(id, kind, self.now(), by.clone(), data).subject(subject);
+        let mut events = self.journal.append(vec![draft]).await?;
+        events.pop().ok_or_else(|| Failure::new(ErrorKind::Internal, "The journal answered nothing"))
+    }
+}
+
+/// A secret that nobody guesses: 64 hex digits.
+fn secret() -> String {
+    format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple())
+}
+
+/// What is kept of a secret, and the id it is found by: neither tells it.
+fn hash_of(secret: &str) -> (blake3::Hash, String) {
+    let hash = blake3::hash(secret.as_bytes());
+    let id = hash.to_hex()[..16].to_owned();
+    (hash, id)
+}
+
+/// Whether a secret has this hash, in a time that does not tell how much is right.
+fn is_of(hash: blake3::Hash, kept: &str) -> bool {
+    blake3::Hash::from_hex(kept).is_ok_and(|kept| kept == hash)
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,296 @@
+//! Users, their grants, and their tokens.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mainstay_api::v1::{ErrorKind, GrantView, NewGrant, NewToken, NewUser, TokenView, UserView};
+use mainstay_model::access::{Grant, Permission};
+use mainstay_model::{Actor, Selector};
+use serde_json::json;
+
+use super::sessions::{MAX_PASSWORD, MIN_PASSWORD, TOKEN_PREFIX};
+use super::{Access, Caller, OPERATOR, TOKENS_TABLE, TokenRow, USERS_TABLE, UserRow, Via, hash_of, secret};
+use crate::http::Failure;
+
+/// How long a token holds where it is not said.
+const TOKEN_LASTS: Duration = Duration::from_secs(90 * 24 * 3600);
+/// How long at most.
+const TOKEN_LASTS_AT_MOST: Duration = Duration::from_secs(366 * 24 * 3600);
+/// The most tokens of a user, and grants of a user or token.
+const MANY: usize = 100;
+
+fn invalid(title: impl Into<String>) -> Failure {
+    Failure::new(ErrorKind::Invalid, title)
+}
+
+fn check_name(name: &str) -> Result<(), Failure> {
+    let good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-@".contains(&byte);
+    let begins =
+        name.bytes().next().is_some_and(|first| first.is_ascii_lowercase() || first.is_ascii_digit());
+    if name.len() > 64 || !begins || !name.bytes().all(good) {
+        return Err(invalid("This is not a name of a user").hint(
+            "up to 64 of: lower case letters, digits, `.`, `_`, `-`, `@`; the first is a letter or digit",
+        ));
+    }
+    if name == OPERATOR {
+        return Err(Failure::new(ErrorKind::Conflict, "`operator` is whoever has the data directory")
+            .hint("choose another name"));
+    }
+    Ok(())
+}
+
+fn check_password(password: &str) -> Result<(), Failure> {
+    if password.chars().count() < MIN_PASSWORD {
+        return Err(invalid(format!("A password has {MIN_PASSWORD} characters at least")));
+    }
+    if password.len() > MAX_PASSWORD {
+        return Err(invalid(format!("A password has {MAX_PASSWORD} bytes at most")));
+    }
+    Ok(())
+}
+
+/// A grant as it was asked for.
+fn grant(new: &NewGrant) -> Result<Grant, Failure> {
+    let role = new.role.parse().map_err(|error: String| invalid(error))?;
+    let on: Selector =
+        new.on.parse().map_err(|error| invalid(format!("`{}` is not a selector", new.on)).because(error))?;
+    Ok(Grant { role, on })
+}
+
+fn check_line(what: &str, text: &str) -> Result<(), Failure> {
+    if text.is_empty() || text.len() > 200 || text.chars().any(char::is_control) {
+        return Err(invalid(format!("{what} is one line of up to 200 characters")));
+    }
+    Ok(())
+}
+
+fn grant_view(id: Option<String>, grant: &Grant) -> GrantView {
+    GrantView { id, role: grant.role.to_string(), on: grant.on.to_string() }
+}
+
+/// Grants that have no ids.
+pub fn grant_views(grants: &[Grant]) -> Vec<GrantView> {
+    grants.iter().map(|grant| grant_view(None, grant)).collect()
+}
+
+/// A user, as the wire says it.
+pub fn user_view(row: &UserRow) -> UserView {
+    UserView {
+        user: row.user.clone(),
+        title: row.title.clone(),
+        email: row.email.clone(),
+        state: if row.disabled { "disabled" } else { "active" }.to_owned(),
+        has_password: row.password.is_some(),
+        is_linked: row.linked.is_some(),
+        created_at: row.created_at,
+        grants: row.grants.iter().map(|(id, grant)| grant_view(Some(id.clone()), grant)).collect(),
+    }
+}
+
+/// A token, as the wire says it.
+fn token_view(row: &TokenRow) -> TokenView {
+    TokenView {
+        id: row.token.clone(),
+        name: row.name.clone(),
+        user: row.user.clone(),
+        grants: grant_views(&row.grants),
+        created_at: row.created_at,
+        expires_at: row.expires_at,
+    }
+}
+
+impl Access {
+    /// A user.
+    pub fn user(&self, name: &str) -> Result<UserRow, Failure> {
+        let row = self.row::<UserRow>(USERS_TABLE, name)?;
+        row.ok_or_else(|| Failure::not_found("user", name))
+    }
+
+    /// The users, by name.
+    pub fn users(&self) -> Result<Vec<UserRow>, Failure> {
+        self.rows(USERS_TABLE)
+    }
+
+    /// Adds a user.
+    pub async fn add_user(self: &Arc<Self>, new: NewUser, by: &Actor) -> Result<UserView, Failure> {
+        check_name(&new.user)?;
+        if let Some(title) = &new.title {
+            check_line("A title", title)?;
+        }
+        if let Some(email) = &new.email {
+            check_line("An address", email)?;
+            if !email.contains('@') {
+                return Err(invalid(format!("`{email}` is not an address")));
+            }
+        }
+        if new.grants.len() > MANY {
+            return Err(invalid(format!("A user has {MANY} grants at most")));
+        }
+        let grants = new.grants.iter().map(grant).collect::<Result<Vec<Grant>, Failure>>()?;
+        let hash = match new.password {
+            Some(password) => {
+                check_password(&password)?;
+                Some(self.hash_password(password).await?)
+            }
+            None => None,
+        };
+        let _turn = self.turn.lock().await;
+        if self.row::<UserRow>(USERS_TABLE, &new.user)?.is_some() {
+            return Err(Failure::new(ErrorKind::Conflict, format!("There is a user `{}` already", new.user)));
+        }
+        let taken = |user: &UserRow| new.email.is_some() && user.email == new.email;
+        if let Some(other) = self.users()?.iter().find(|user| taken(user)) {
+            return Err(Failure::new(
+                ErrorKind::Conflict,
+                format!("That is the address of `{}`", other.user),
+            ));
+        }
+        let subject = format!("user/{}", new.user);
+        let data = json!({ "user": new.user, "title": new.title, "email": new.email });
+        self.say("access.user.added", by, subject.clone(), data).await?;
+        if let Some(hash) = hash {
+            self.say("access.password.set", by, subject, json!({ "user": new.user, "hash": hash })).await?;
+        }
+        for grant in &grants {
+            self.add_grant(&new.user, grant, by).await?;
+        }
+        self.user(&new.user).map(|row| user_view(&row))
+    }
+
+    /// Lets a user sign in no more, or again. Sessions and tokens hold no more.
+    pub async fn disable_user(
+        &self,
+        name: &str,
+        disabled: bool,
+        reason: Option<String>,
+        by: &Actor,
+    ) -> Result<UserView, Failure> {
+        let _turn = self.turn.lock().await;
+        let row = self.user(name)?;
+        if row.disabled != disabled {
+            let kind = if disabled { "access.user.disabled" } else { "access.user.enabled" };
+            self.say(kind, by, format!("user/{name}"), json!({ "user": name, "reason": reason })).await?;
+        }
+        if disabled {
+            self.end_all(name, None, by, "disabled").await?;
+        }
+        self.user(name).map(|row| user_view(&row))
+    }
+
+    /// Sets a password. All sessions end but the one that asks.
+    pub async fn set_password(
+        self: &Arc<Self>,
+        name: &str,
+        password: String,
+        but: Option<&str>,
+        by: &Actor,
+    ) -> Result<(), Failure> {
+        check_password(&password)?;
+        self.user(name)?;
+        let hash = self.hash_password(password).await?;
+        let data = json!({ "user": name, "hash": hash });
+        self.say("access.password.set", by, format!("user/{name}"), data).await?;
+        self.end_all(name, but, by, "the password was changed").await
+    }
+
+    /// Whether this is the user's password.
+    pub async fn has_password(self: &Arc<Self>, name: &str, password: String) -> Result<bool, Failure> {
+        let hash = self.user(name)?.password;
+        self.is_password(password, hash).await
+    }
+
+    async fn add_grant(&self, user: &str, grant: &Grant, by: &Actor) -> Result<(), Failure> {
+        let id = uuid::Uuid::now_v7().simple().to_string();
+        let data = json!({ "user": user, "id": id, "grant": grant });
+        self.say("access.granted", by, format!("user/{user}"), data).await.map(drop)
+    }
+
+    /// Grants a role. Granting again what is granted changes nothing.
+    pub async fn grant(&self, user: &str, new: &NewGrant, by: &Actor) -> Result<UserView, Failure> {
+        let grant = grant(new)?;
+        let _turn = self.turn.lock().await;
+        let row = self.user(user)?;
+        if !row.grants.values().any(|known| *known == grant) {
+            if row.grants.len() >= MANY {
+                return Err(invalid(format!("A user has {MANY} grants at most")));
+            }
+            self.add_grant(user, &grant, by).await?;
+        }
+        self.user(user).map(|row| user_view(&row))
+    }
+
+    /// Takes a grant back.
+    pub async fn revoke(&self, user: &str, id: &str, by: &Actor) -> Result<UserView, Failure> {
+        let _turn = self.turn.lock().await;
+        let row = self.user(user)?;
+        let Some(grant) = row.grants.get(id) else { return Err(Failure::not_found("grant", id)) };
+        let data = json!({ "user": user, "id": id, "grant": grant });
+        self.say("access.revoked", by, format!("user/{user}"), data).await?;
+        self.user(user).map(|row| user_view(&row))
+    }
+
+    /// Makes a token of whoever asks, with its secret.
+    pub async fn make_token(&self, new: NewToken, caller: &Caller) -> Result<(TokenView, String), Failure> {
+        if matches!(caller.via, Via::Token(_)) {
+            return Err(Failure::new(ErrorKind::Forbidden, "A token cannot make tokens")
+                .hint("sign in, or use the token of the data directory"));
+        }
+        check_line("The name of a token", &new.name)?;
+        if new.grants.is_empty() || new.grants.len() > MANY {
+            return Err(invalid(format!("A token has 1 to {MANY} grants")));
+        }
+        let grants = new.grants.iter().map(grant).collect::<Result<Vec<Grant>, Failure>>()?;
+        let useless = grants.iter().find(|grant| {
+            !Permission::ALL.into_iter().any(|one| grant.role.has(one) && caller.may_somewhere(one))
+        });
+        if let Some(useless) = useless {
+            return Err(invalid(format!("You may do nothing of what `{}` may", useless.role)));
+        }
+        let lasts = new.lasts_ms.map_or(TOKEN_LASTS, Duration::from_millis);
+        if lasts.is_zero() || lasts > TOKEN_LASTS_AT_MOST {
+            return Err(invalid("A token holds 366 days at most"));
+        }
+        let _turn = self.turn.lock().await;
+        let mine = self.tokens(Some(&caller.user))?.len();
+        if mine >= MANY {
+            return Err(Failure::new(ErrorKind::Conflict, format!("A user has {MANY} tokens at most"))
+                .hint("revoke one that is no longer needed"));
+        }
+        let secret = format!("{TOKEN_PREFIX}{}", secret());
+        let (hash, id) = hash_of(&secret);
+        let row = TokenRow {
+            token: id.clone(),
+            name: new.name,
+            user: caller.user.clone(),
+            hash: hash.to_hex().to_string(),
+            grants,
+            created_at: self.now(),
+            expires_at: self.now().plus(lasts),
+        };
+        let data = json!({
+            "token": id, "name": row.name, "user": row.user, "hash": row.hash, "grants": row.grants,
+            "expires_at": row.expires_at,
+        });
+        self.say("access.token.created", &caller.actor(), format!("user/{}", row.user), data).await?;
+        Ok((token_view(&row), secret))
+    }
+
+    /// The tokens that hold, of one user or of all.
+    pub fn tokens(&self, of: Option<&str>) -> Result<Vec<TokenView>, Failure> {
+        let now = self.now();
+        let rows = self.rows::<TokenRow>(TOKENS_TABLE)?;
+        let held = rows.iter().filter(|row| row.expires_at > now && of.is_none_or(|user| user == row.user));
+        let mut views: Vec<TokenView> = held.map(token_view).collect();
+        views.sort_by_key(|view| std::cmp::Reverse(view.created_at));
+        Ok(views)
+    }
+
+    /// Takes a token back, of that user or of anybody. False if there is none.
+    pub async fn revoke_token(&self, id: &str, of: Option<&str>, by: &Actor) -> Result<bool, Failure> {
+        let row = self.row::<TokenRow>(TOKENS_TABLE, id)?;
+        let Some(row) = row.filter(|row| of.is_none_or(|user| user == row.user)) else { return Ok(false) };
+        let data = json!({ "token": id, "user": row.user, "name": row.name });
+        self.say("access.token.revoked", by, format!("user/{}", row.user), data).await?;
+        Ok(true)
+    }
+}

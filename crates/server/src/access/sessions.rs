@@ -1,0 +1,346 @@
+//! Signing in, and being known afterwards.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use argon2::password_hash::{PasswordHash, SaltString};
+use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version};
+use mainstay_api::v1::{ErrorKind, SignIn};
+use mainstay_model::{Actor, Timestamp};
+use serde_json::json;
+
+use super::{
+    Access, Caller, OPERATOR, SESSIONS_TABLE, SessionRow, TOKENS_TABLE, TokenRow, USERS_TABLE, UserRow, Via,
+    all, hash_of, is_of, locked, secret,
+};
+use crate::http::Failure;
+
+/// How long a session may go unused.
+pub const IDLE: Duration = Duration::from_secs(12 * 3600);
+/// How long a session lasts at most.
+pub const ABSOLUTE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How often it is put on record that a session is used.
+const RECORD_USE: Duration = Duration::from_secs(3600);
+/// How long a link may be opened.
+pub const LINK_LASTS: Duration = Duration::from_secs(600);
+/// The most links that may wait to be opened; the oldest is forgotten for a new one.
+const MAX_LINKS: usize = 64;
+/// The most sessions that a user may have; the oldest ends for a new one.
+const MAX_SESSIONS: usize = 50;
+/// The longest password, in bytes: hashing a longer one only costs.
+pub const MAX_PASSWORD: usize = 1024;
+/// The shortest, in characters.
+pub const MIN_PASSWORD: usize = 12;
+/// How tokens of users begin.
+pub(super) const TOKEN_PREFIX: &str = "mut_";
+
+/// What a link opens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// The documentation of a workload.
+    Documentation(String),
+    /// Everything that this user may.
+    SignIn(String),
+}
+
+/// A session that has begun, with its secret, which is told this once.
+pub struct Opened {
+    /// What is known of it.
+    pub row: SessionRow,
+    /// What the browser shows from now on.
+    pub secret: String,
+}
+
+impl Access {
+    fn hasher(&self) -> Argon2<'_> {
+        // RFC 9106 and OWASP: argon2id with 19 MiB and two passes, the crate's default.
+        Argon2::new_with_secret(&self.pepper, Algorithm::Argon2id, Version::V0x13, Params::DEFAULT)
+            .expect("32 bytes are a secret")
+    }
+
+    /// The hash of a password, as it is kept.
+    pub(super) async fn hash_password(self: &Arc<Self>, password: String) -> Result<String, Failure> {
+        let access = self.clone();
+        let _turn = self.hashing.acquire().await;
+        let work = move || {
+            let salt = SaltString::encode_b64(uuid::Uuid::new_v4().as_bytes())?;
+            Ok::<_, argon2::password_hash::Error>(
+                access.hasher().hash_password(password.as_bytes(), &salt)?.to_string(),
+            )
+        };
+        let hashed = tokio::task::spawn_blocking(work).await;
+        match hashed {
+            Ok(Ok(hash)) => Ok(hash),
+            _ => Err(Failure::new(ErrorKind::Internal, "The password could not be hashed")),
+        }
+    }
+
+    /// Whether a password is the one with this hash. Without a hash it takes as long, and is not.
+    pub(super) async fn is_password(
+        self: &Arc<Self>,
+        password: String,
+        hash: Option<String>,
+    ) -> Result<bool, Failure> {
+        if password.len() > MAX_PASSWORD {
+            return Ok(false);
+        }
+        let access = self.clone();
+        let _turn = self.hashing.acquire().await;
+        let work = move || {
+            let known = hash.as_deref().and_then(|hash| PasswordHash::new(hash).ok());
+            match known {
+                Some(known) => access.hasher().verify_password(password.as_bytes(), &known).is_ok(),
+                None => {
+                    let salt = SaltString::encode_b64(&[0; 16]);
+                    let _ = salt.and_then(|salt| {
+                        access.hasher().hash_password(password.as_bytes(), &salt).map(|hash| hash.to_string())
+                    });
+                    false
+                }
+            }
+        };
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|error| Failure::internal("The password could not be checked", &error))
+    }
+
+    /// Signs in with a name and a password. Whoever is refused is not told which of both is wrong, and it takes as long.
+    pub async fn sign_in(self: &Arc<Self>, who: SignIn, address: Option<IpAddr>) -> Result<Opened, Failure> {
+        self.try_once(&who.user, address)?;
+        let known = self.row::<UserRow>(USERS_TABLE, &who.user)?;
+        let hash = known.as_ref().filter(|user| !user.disabled).and_then(|user| user.password.clone());
+        let is_right = self.is_password(who.password, hash).await?;
+        let Some(user) = known.filter(|_| is_right) else {
+            return self.refuse(&who.user, address).await;
+        };
+        locked(&self.accounts).forgive(&user.user);
+        self.open_session(&user.user, "password").await
+    }
+
+    /// Takes a try of the account and of the address.
+    fn try_once(&self, user: &str, address: Option<IpAddr>) -> Result<(), Failure> {
+        let now = self.now();
+        let network = address.map(|address| locked(&self.addresses).take(&address.to_string(), now));
+        // Names that cannot be of a user need no room of their own.
+        let name: String = user.chars().take(64).collect();
+        let account = locked(&self.accounts).take(&name, now);
+        match network.unwrap_or(Ok(())).and(account) {
+            Ok(()) => Ok(()),
+            Err(wait) => Err(Failure::new(ErrorKind::Busy, "Too many tries to sign in").again_after(wait)),
+        }
+    }
+
+    /// Takes a try of an account by who is signed in already.
+    pub fn try_password(&self, user: &str) -> Result<(), Failure> {
+        self.try_once(user, None)
+    }
+
+    /// Puts on record that somebody was refused something.
+    pub async fn record_refusal(&self, caller: &Caller, operation: &str, path: &str) {
+        let data = json!({ "user": caller.user, "operation": operation, "path": path });
+        let _ = self.say("access.refused", &caller.actor(), format!("user/{}", caller.user), data).await;
+    }
+
+    /// Puts on record that a link was made that signs a user in.
+    pub async fn record_link(&self, user: &str, by: &Actor) -> Result<(), Failure> {
+        self.say("access.link.made", by, format!("user/{user}"), json!({ "user": user })).await.map(drop)
+    }
+
+    async fn refuse(&self, user: &str, address: Option<IpAddr>) -> Result<Opened, Failure> {
+        // What was typed may be a password in the wrong field: only names of users are recorded.
+        let known = self.row::<UserRow>(USERS_TABLE, user)?.map(|known| known.user);
+        let subject = known.as_ref().map_or_else(|| "user".to_owned(), |user| format!("user/{user}"));
+        let data = json!({ "user": known, "address": address });
+        let by = Actor::System("access".to_owned());
+        let _ = self.say("access.refused", &by, subject, data).await;
+        Err(Failure::new(ErrorKind::Unauthenticated, "The name or the password is wrong"))
+    }
+
+    /// Begins a session of a user.
+    pub async fn open_session(&self, user: &str, method: &str) -> Result<Opened, Failure> {
+        let now = self.now();
+        let mut mine = Vec::new();
+        for row in self.rows::<SessionRow>(SESSIONS_TABLE)? {
+            if self.is_over(&row, now) {
+                self.end(&row, &Actor::System("access".to_owned()), "expired").await?;
+            } else if row.user == user {
+                mine.push(row);
+            }
+        }
+        mine.sort_by_key(|row| row.used_at);
+        for row in mine.iter().rev().skip(MAX_SESSIONS - 1) {
+            self.end(row, &Actor::System("access".to_owned()), "too many").await?;
+        }
+        let secret = secret();
+        let (hash, id) = hash_of(&secret);
+        let row = SessionRow {
+            session: id.clone(),
+            user: user.to_owned(),
+            method: method.to_owned(),
+            hash: hash.to_hex().to_string(),
+            started_at: now,
+            used_at: now,
+            expires_at: now.plus(ABSOLUTE),
+        };
+        let data = json!({
+            "session": id, "user": user, "method": method, "hash": row.hash, "expires_at": row.expires_at,
+        });
+        self.say("access.session.started", &Actor::Person(user.to_owned()), format!("user/{user}"), data)
+            .await?;
+        Ok(Opened { row, secret })
+    }
+
+    fn last_used(&self, row: &SessionRow) -> Timestamp {
+        let used = locked(&self.used).get(&row.session).copied();
+        used.map_or(row.used_at, |used| used.max(row.used_at))
+    }
+
+    fn is_over(&self, row: &SessionRow, now: Timestamp) -> bool {
+        now >= row.expires_at || now.since(self.last_used(row)) >= IDLE
+    }
+
+    /// Who shows this cookie.
+    pub async fn by_session(&self, secret: &str) -> Result<Option<Caller>, Failure> {
+        let (hash, id) = hash_of(secret);
+        let Some(row) = self.row::<SessionRow>(SESSIONS_TABLE, &id)? else { return Ok(None) };
+        let now = self.now();
+        if !is_of(hash, &row.hash) || self.is_over(&row, now) {
+            return Ok(None);
+        }
+        let Some(grants) = self.grants_of(&row.user)? else { return Ok(None) };
+        locked(&self.used).insert(id.clone(), now);
+        if now.since(row.used_at) >= RECORD_USE {
+            // If it cannot be recorded now, the next use does.
+            let by = Actor::Person(row.user.clone());
+            let data = json!({ "session": id, "user": row.user });
+            let _ = self.say("access.session.used", &by, format!("user/{}", row.user), data).await;
+        }
+        Ok(Some(Caller {
+            user: row.user,
+            via: Via::Session(id),
+            expires_at: Some(row.expires_at),
+            grants,
+            scope: None,
+        }))
+    }
+
+    /// Who shows this token.
+    pub fn by_token(&self, secret: &str) -> Result<Option<Caller>, Failure> {
+        if !secret.starts_with(TOKEN_PREFIX) {
+            return Ok(None);
+        }
+        let (hash, id) = hash_of(secret);
+        let Some(row) = self.row::<TokenRow>(TOKENS_TABLE, &id)? else { return Ok(None) };
+        if !is_of(hash, &row.hash) || self.now() >= row.expires_at {
+            return Ok(None);
+        }
+        let Some(grants) = self.grants_of(&row.user)? else { return Ok(None) };
+        Ok(Some(Caller {
+            user: row.user,
+            via: Via::Token(id),
+            expires_at: Some(row.expires_at),
+            grants,
+            scope: Some(row.grants),
+        }))
+    }
+
+    /// Whether somebody is still known as before: sessions end, tokens are revoked, users are disabled.
+    pub fn still_knows(&self, caller: &Caller) -> bool {
+        let now = self.now();
+        let user =
+            || self.grants_of(&caller.user).is_ok_and(|grants| grants.as_ref() == Some(&caller.grants));
+        match &caller.via {
+            Via::Machine => true,
+            Via::Session(id) => {
+                let row = self.row::<SessionRow>(SESSIONS_TABLE, id);
+                row.is_ok_and(|row| row.is_some_and(|row| now < row.expires_at)) && user()
+            }
+            Via::Token(id) => {
+                let row = self.row::<TokenRow>(TOKENS_TABLE, id);
+                row.is_ok_and(|row| row.is_some_and(|row| now < row.expires_at)) && user()
+            }
+        }
+    }
+
+    /// What a user was granted; nothing of one who is not there or disabled.
+    pub(super) fn grants_of(
+        &self,
+        user: &str,
+    ) -> Result<Option<Vec<mainstay_model::access::Grant>>, Failure> {
+        if user == OPERATOR {
+            return Ok(Some(all()));
+        }
+        let row = self.row::<UserRow>(USERS_TABLE, user)?;
+        Ok(row.filter(|row| !row.disabled).map(|row| row.grants.into_values().collect()))
+    }
+
+    async fn end(&self, row: &SessionRow, by: &Actor, reason: &str) -> Result<(), Failure> {
+        locked(&self.used).remove(&row.session);
+        let data = json!({ "session": row.session, "user": row.user, "reason": reason });
+        self.say("access.session.ended", by, format!("user/{}", row.user), data).await.map(drop)
+    }
+
+    /// Ends a session of that user, or of anybody. False if there is none.
+    pub async fn end_session(
+        &self,
+        id: &str,
+        of: Option<&str>,
+        by: &Actor,
+        reason: &str,
+    ) -> Result<bool, Failure> {
+        let row = self.row::<SessionRow>(SESSIONS_TABLE, id)?;
+        let Some(row) = row.filter(|row| of.is_none_or(|user| user == row.user)) else { return Ok(false) };
+        self.end(&row, by, reason).await?;
+        Ok(true)
+    }
+
+    /// Ends the sessions of a user, but for one.
+    pub(super) async fn end_all(
+        &self,
+        user: &str,
+        but: Option<&str>,
+        by: &Actor,
+        reason: &str,
+    ) -> Result<(), Failure> {
+        for row in self.rows::<SessionRow>(SESSIONS_TABLE)? {
+            if row.user == user && but != Some(row.session.as_str()) {
+                self.end(&row, by, reason).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The sessions that hold, of one user or of all.
+    pub fn sessions(&self, of: Option<&str>) -> Result<Vec<SessionRow>, Failure> {
+        let now = self.now();
+        let mut rows = self.rows::<SessionRow>(SESSIONS_TABLE)?;
+        rows.retain(|row| of.is_none_or(|user| user == row.user) && !self.is_over(row, now));
+        for row in &mut rows {
+            row.used_at = self.last_used(row);
+        }
+        rows.sort_by_key(|row| std::cmp::Reverse(row.started_at));
+        Ok(rows)
+    }
+
+    /// A code that opens a door, once and for a while.
+    pub fn make_link(&self, door: Door) -> (String, Timestamp) {
+        let now = self.now();
+        let until = now.plus(LINK_LASTS);
+        let code = secret();
+        let mut links = locked(&self.links);
+        links.retain(|_, (until, _)| *until > now);
+        if links.len() >= MAX_LINKS {
+            let oldest = links.iter().min_by_key(|(_, (until, _))| *until).map(|(code, _)| code.clone());
+            oldest.map(|code| links.remove(&code));
+        }
+        links.insert(code.clone(), (until, door));
+        (code, until)
+    }
+
+    /// What a code opens. It opens nothing afterwards.
+    pub fn open_link(&self, code: &str) -> Option<Door> {
+        let found = locked(&self.links).remove(code);
+        found.filter(|(until, _)| *until > self.now()).map(|(_, door)| door)
+    }
+}

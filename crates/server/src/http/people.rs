@@ -1,0 +1,332 @@
+//! Signing in and out, and the people who may.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{FromRequest as _, Path, Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use mainstay_api::v1::{
+    ChangePassword, ErrorKind, MadeToken, Me, NewGrant, NewToken, NewUser, Page, Reason, SessionView, SignIn,
+    SignInLink, SignInWays, TokenView, UserView,
+};
+use mainstay_model::access::Permission;
+use serde::Deserialize;
+
+use super::auth::{address, own_page, session_cookie};
+use super::docs;
+use super::error::Failure;
+use super::extract::{Asked, Body};
+use super::routes::word;
+use crate::access::{Caller, Door, OPERATOR, Opened, SessionRow, Via, grant_views, user_view};
+use crate::app::App;
+
+/// Whose.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct Whose {
+    /// Those of everybody, which needs to administer users; otherwise one's own.
+    #[serde(default)]
+    all: bool,
+}
+
+/// For whom a link is.
+#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LinkFor {
+    /// The user; the machine's operator if not said.
+    #[serde(default)]
+    pub user: Option<String>,
+}
+
+/// `GET /v1/sign-in`: how people may.
+pub async fn ways(State(app): State<Arc<App>>) -> Json<SignInWays> {
+    let _ = &app;
+    Json(SignInWays { password: true, provider: None })
+}
+
+/// `POST /v1/sign-in`
+pub async fn sign_in(State(app): State<Arc<App>>, request: Request) -> Result<Response, Failure> {
+    let (parts, body) = request.into_parts();
+    own_page(&parts.headers)?;
+    let from = address(&app, &parts);
+    let request = Request::from_parts(parts, body);
+    let Body(who) = Body::<SignIn>::from_request(request, &app).await?;
+    let opened = app.access.sign_in(who, from).await?;
+    let caller = known(&app, &opened).await?;
+    let mut response = Json(me_of(&app, &caller)?).into_response();
+    keep(&app, &opened, response.headers_mut());
+    Ok(response)
+}
+
+async fn known(app: &App, opened: &Opened) -> Result<Caller, Failure> {
+    let caller = app.access.by_session(&opened.secret).await?;
+    caller.ok_or_else(|| Failure::new(ErrorKind::Conflict, "The user was disabled meanwhile"))
+}
+
+/// Gives the browser its session.
+pub(super) fn keep(app: &App, opened: &Opened, headers: &mut HeaderMap) {
+    if let Some(cookie) = session_cookie(app, Some(&opened.secret)) {
+        headers.append(header::SET_COOKIE, cookie);
+    }
+}
+
+/// `POST /v1/sign-out`
+pub async fn sign_out(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, Failure> {
+    if let Via::Session(id) = &caller.via {
+        app.access.end_session(id, None, &caller.actor(), "signed out").await?;
+    }
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    if let Some(cookie) = session_cookie(&app, None) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+/// `POST /v1/sign-in/link`
+pub async fn link(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Body(asked): Body<LinkFor>,
+) -> Result<Json<SignInLink>, Failure> {
+    let user = asked.user.unwrap_or_else(|| OPERATOR.to_owned());
+    if user != OPERATOR && app.access.user(&user)?.disabled {
+        return Err(Failure::new(ErrorKind::Conflict, format!("The user `{user}` is disabled")));
+    }
+    app.access.record_link(&user, &caller.actor()).await?;
+    Ok(Json(sign_in_link(&app, user)))
+}
+
+/// A link that signs a user in, once.
+pub fn sign_in_link(app: &App, user: String) -> SignInLink {
+    let (code, expires_at) = app.access.make_link(Door::SignIn(user));
+    let path = format!("/enter/{code}");
+    let base = app.config.public_url.clone().unwrap_or_else(|| format!("http://{}", app.http));
+    SignInLink { url: format!("{}{path}", base.trim_end_matches('/')), path, expires_at }
+}
+
+/// `GET /enter/{code}`: opens what the code is for to the browser that shows it, once. The code is gone from the address
+/// afterwards.
+pub async fn enter(
+    State(app): State<Arc<App>>,
+    method: Method,
+    Path(code): Path<String>,
+) -> Result<Response, Failure> {
+    // Whoever only looks at it has not opened it.
+    let door = if method == Method::HEAD { None } else { app.access.open_link(&code) };
+    match door {
+        Some(Door::Documentation(workload)) => Ok(docs::entered(&app, &workload)),
+        Some(Door::SignIn(user)) => {
+            let opened = app.access.open_session(&user, "link").await?;
+            let mut response = Redirect::to("/").into_response();
+            keep(&app, &opened, response.headers_mut());
+            Ok(response)
+        }
+        None => Ok(docs::closed("This link has been used or is too old.")),
+    }
+}
+
+/// `GET /v1/me`
+pub async fn me(State(app): State<Arc<App>>, caller: Caller) -> Result<Json<Me>, Failure> {
+    me_of(&app, &caller).map(Json)
+}
+
+fn me_of(app: &App, caller: &Caller) -> Result<Me, Failure> {
+    let (via, id) = match &caller.via {
+        Via::Machine => ("machine", None),
+        Via::Session(id) => ("session", Some(id.clone())),
+        Via::Token(id) => ("token", Some(id.clone())),
+    };
+    let has_password = caller.user != OPERATOR && app.access.user(&caller.user)?.password.is_some();
+    let permissions = Permission::ALL.into_iter().filter(|one| caller.may_somewhere(*one));
+    Ok(Me {
+        actor: caller.actor().to_string(),
+        user: caller.user.clone(),
+        via: via.to_owned(),
+        id,
+        expires_at: caller.expires_at,
+        grants: grant_views(caller.scope.as_ref().unwrap_or(&caller.grants)),
+        permissions: permissions.map(|one| word(one).to_owned()).collect(),
+        has_password,
+    })
+}
+
+/// `POST /v1/me/password`
+pub async fn my_password(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Body(change): Body<ChangePassword>,
+) -> Result<StatusCode, Failure> {
+    if caller.user == OPERATOR {
+        return Err(Failure::new(ErrorKind::Conflict, "The machine's operator has no password")
+            .hint("add a user with `mainstay users add`"));
+    }
+    let Via::Session(session) = &caller.via else {
+        return Err(Failure::new(
+            ErrorKind::Forbidden,
+            "A password is changed in a session, not with a token",
+        ));
+    };
+    // A password that is guessed here is one that could be used to sign in.
+    app.access.try_password(&caller.user)?;
+    let is_right = match change.current {
+        Some(current) => app.access.has_password(&caller.user, current).await?,
+        // Whoever came by a link or a provider and has none yet says their first.
+        None => app.access.user(&caller.user)?.password.is_none(),
+    };
+    if !is_right {
+        return Err(Failure::new(ErrorKind::Forbidden, "The current password is wrong"));
+    }
+    app.access.set_password(&caller.user, change.new, Some(session), &caller.actor()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Whose rows are asked for: one's own, or with the right to it everybody's.
+fn whose(caller: &Caller, all: bool) -> Result<Option<&str>, Failure> {
+    if !all {
+        return Ok(Some(&caller.user));
+    }
+    if caller.may_to_all(Permission::Administer) {
+        return Ok(None);
+    }
+    Err(super::forbidden(Permission::Administer, None))
+}
+
+/// Whose rows one may take away: everybody's with the right to it, otherwise one's own.
+fn reach(caller: &Caller) -> Option<&str> {
+    if caller.may_to_all(Permission::Administer) { None } else { Some(&caller.user) }
+}
+
+/// `GET /v1/sessions`
+pub async fn sessions(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Asked(asked): Asked<Whose>,
+) -> Result<Json<Page<SessionView>>, Failure> {
+    let rows = app.access.sessions(whose(&caller, asked.all)?)?;
+    let view = |row: SessionRow| SessionView {
+        current: caller.via == Via::Session(row.session.clone()),
+        id: row.session,
+        user: row.user,
+        method: row.method,
+        started_at: row.started_at,
+        used_at: row.used_at,
+        expires_at: row.expires_at,
+    };
+    Ok(Json(Page { items: rows.into_iter().map(view).collect(), next: None }))
+}
+
+/// `DELETE /v1/sessions/{id}`
+pub async fn end_session(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Failure> {
+    if app.access.end_session(&id, reach(&caller), &caller.actor(), "revoked").await? {
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    Err(Failure::not_found("session", &id))
+}
+
+/// `GET /v1/tokens`
+pub async fn tokens(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Asked(asked): Asked<Whose>,
+) -> Result<Json<Page<TokenView>>, Failure> {
+    let items = app.access.tokens(whose(&caller, asked.all)?)?;
+    Ok(Json(Page { items, next: None }))
+}
+
+/// `POST /v1/tokens`
+pub async fn make_token(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Body(new): Body<NewToken>,
+) -> Result<(StatusCode, Json<MadeToken>), Failure> {
+    let (view, token) = app.access.make_token(new, &caller).await?;
+    Ok((StatusCode::CREATED, Json(MadeToken { view, token })))
+}
+
+/// `DELETE /v1/tokens/{id}`
+pub async fn revoke_token(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Failure> {
+    if app.access.revoke_token(&id, reach(&caller), &caller.actor()).await? {
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    Err(Failure::not_found("token", &id))
+}
+
+/// `GET /v1/users`
+pub async fn users(State(app): State<Arc<App>>) -> Result<Json<Page<UserView>>, Failure> {
+    let items = app.access.users()?.iter().map(user_view).collect();
+    Ok(Json(Page { items, next: None }))
+}
+
+/// `GET /v1/users/{name}`
+pub async fn user(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Json<UserView>, Failure> {
+    app.access.user(&name).map(|row| Json(user_view(&row)))
+}
+
+/// `POST /v1/users`
+pub async fn add_user(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Body(new): Body<NewUser>,
+) -> Result<(StatusCode, Json<UserView>), Failure> {
+    let view = app.access.add_user(new, &caller.actor()).await?;
+    Ok((StatusCode::CREATED, Json(view)))
+}
+
+/// `POST /v1/users/{name}/disable`
+pub async fn disable_user(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(name): Path<String>,
+    Body(why): Body<Reason>,
+) -> Result<Json<UserView>, Failure> {
+    app.access.disable_user(&name, true, why.reason, &caller.actor()).await.map(Json)
+}
+
+/// `POST /v1/users/{name}/enable`
+pub async fn enable_user(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(name): Path<String>,
+    Body(why): Body<Reason>,
+) -> Result<Json<UserView>, Failure> {
+    app.access.disable_user(&name, false, why.reason, &caller.actor()).await.map(Json)
+}
+
+/// `POST /v1/users/{name}/password`
+pub async fn set_password(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(name): Path<String>,
+    Body(change): Body<ChangePassword>,
+) -> Result<StatusCode, Failure> {
+    app.access.set_password(&name, change.new, None, &caller.actor()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /v1/users/{name}/grants`
+pub async fn grant(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(name): Path<String>,
+    Body(new): Body<NewGrant>,
+) -> Result<Json<UserView>, Failure> {
+    app.access.grant(&name, &new, &caller.actor()).await.map(Json)
+}
+
+/// `DELETE /v1/users/{name}/grants/{id}`
+pub async fn revoke(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path((name, id)): Path<(String, String)>,
+) -> Result<Json<UserView>, Failure> {
+    app.access.revoke(&name, &id, &caller.actor()).await.map(Json)
+}

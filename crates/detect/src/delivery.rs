@@ -27,7 +27,7 @@ mod settle;
 mod tests;
 
 pub use record::{Letter, Origin, Routed, Settled, Share, Window};
-pub use settle::{Outcome, Told, backoff};
+pub use settle::{Outcome, Told, Unsaved, backoff};
 
 /// A policy with fewer tries after the first than this has each try written down before it is made.
 pub const EXACT: u32 = 4;
@@ -37,6 +37,9 @@ pub const MAX_QUEUED: usize = 100_000;
 
 /// So many calls at the most are given up at a time.
 const MAX_OVER: usize = 4096;
+
+/// What targets share may have so many calls made at once however little room there is.
+const LEAST: usize = 2;
 
 /// So many keys of a throttle are kept for one trigger. For a further one, the window that ends first is closed early.
 pub const MAX_WINDOWS: usize = 10_000;
@@ -651,7 +654,7 @@ impl Delivery {
             while attempts.len() < room && idle < self.round.len() && over.len() <= MAX_OVER {
                 let Some(id) = self.round.pop_front() else { break };
                 let made = attempts.len();
-                match self.take_turn(&id, now, &mut attempts, &mut over) {
+                match self.take_turn(&id, now, room, &mut attempts, &mut over) {
                     Turn::Stays => {
                         self.round.push_back(id);
                         idle = if attempts.len() > made { 0 } else { idle + 1 };
@@ -697,6 +700,7 @@ impl Delivery {
         &mut self,
         id: &LaneId,
         now: Timestamp,
+        room: usize,
         attempts: &mut Vec<Attempt>,
         over: &mut Vec<(u64, Outcome)>,
     ) -> Turn {
@@ -737,7 +741,9 @@ impl Delivery {
         }
         if let Some(pool) = &duty.pool {
             let found = self.pools.entry(pool.clone()).or_default();
-            found.limit = duty.parallel.max(1);
+            // One that hangs must not take all the room that there is: it may have as much as it leaves.
+            let left = room.saturating_sub(attempts.len());
+            found.limit = duty.parallel.min(left.max(LEAST)).max(1);
             if found.flying >= found.limit {
                 return Turn::Parked(pool.clone());
             }

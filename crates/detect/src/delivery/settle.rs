@@ -6,6 +6,7 @@ use std::time::Duration;
 use mainstay_model::Timestamp;
 
 use super::{Call, Delivery, Letter, Origin, Settled, Share};
+use crate::trigger::Concurrency;
 
 /// The first pause before another try, and the longest.
 const PAUSE_FIRST: Duration = Duration::from_secs(1);
@@ -82,12 +83,25 @@ impl Delivery {
         &mut self,
         results: Vec<Told>,
         now: Timestamp,
-        mut chance: impl FnMut() -> f64,
+        chance: impl FnMut() -> f64,
     ) -> BTreeMap<String, Settled> {
-        let mut records: BTreeMap<String, Records> = BTreeMap::new();
+        let mut unsaved = Unsaved::default();
+        self.settle_into(&mut unsaved, results, now, chance);
+        unsaved.take()
+    }
+
+    /// The same, where the records are written later, with those of further results.
+    pub fn settle_into(
+        &mut self,
+        unsaved: &mut Unsaved,
+        results: Vec<Told>,
+        now: Timestamp,
+        mut chance: impl FnMut() -> f64,
+    ) {
         for (handle, id, outcome) in results {
             let Some(mut call) = self.calls.remove(&handle) else { continue };
-            let records = records.entry(call.lane.0.workload.clone()).or_default();
+            unsaved.results += 1;
+            let records = unsaved.records(&call.lane.0.workload);
             let policy = self.duty(&call.lane).map(|duty| duty.retry).unwrap_or_default();
             if let Some(lane) = self.lanes.get_mut(&call.lane) {
                 lane.flying = lane.flying.saturating_sub(1);
@@ -100,7 +114,7 @@ impl Delivery {
             let lag = u64::try_from(now.since(call.since).as_millis()).unwrap_or(u64::MAX);
             match outcome {
                 Outcome::Delivered(result) => {
-                    records.record.over_single.extend(records.single.take());
+                    records.leave_single();
                     let share = records.share(&call.lane.0.trigger);
                     share.delivered += 1;
                     share.lag_ms = share.lag_ms.max(lag);
@@ -110,7 +124,7 @@ impl Delivery {
                     call.attempts = tried;
                     call.run = Some(run.clone());
                     call.origin = Origin::Single(id.clone());
-                    records.record.waiting.push(letter(&call, id));
+                    records.waiting.insert(id.clone(), letter(&call, id));
                     let share = records.share(&call.lane.0.trigger);
                     share.result = Some(format!("run {run} goes on"));
                     share.lag_ms = share.lag_ms.max(lag);
@@ -135,7 +149,8 @@ impl Delivery {
                         records.give_up(&call, id, Some(what));
                     } else {
                         call.origin = Origin::Single(id.clone());
-                        records.record.waiting.push(Letter { next: Some(next), ..letter(&call, id) });
+                        let letter = Letter { next: Some(next), ..letter(&call, id.clone()) };
+                        records.waiting.insert(id, letter);
                         self.lanes.entry(call.lane.clone()).or_default().waiting.insert(handle);
                         self.timers.insert((next, handle));
                         // While it waits, the next one may have its place.
@@ -168,16 +183,30 @@ impl Delivery {
             }
             self.leave_lane(&call);
         }
-        records.into_iter().map(|(workload, records)| (workload, records.record)).collect()
+    }
+
+    /// Whether the next call of this one's target waits for its end. It must not begin before that end is durable: after a
+    /// crash this one would be made again behind it.
+    pub fn is_alone(&self, handle: u64) -> bool {
+        let definition = self.calls.get(&handle).and_then(|call| self.definitions.get(&call.lane.0));
+        definition.is_some_and(|definition| definition.handling.concurrency != Concurrency::Allow)
     }
 
     /// A run is over. If calls waited behind it, the next may go on, and this one has been delivered.
     pub fn run_over(&mut self, run: &str, result: &str, now: Timestamp) -> Option<(String, Settled)> {
-        let handle = self.runs.remove(run)?;
-        let call = self.calls.remove(&handle)?;
-        let mut records = Records::default();
+        let mut unsaved = Unsaved::default();
+        self.run_over_into(&mut unsaved, run, result, now);
+        unsaved.take().pop_first()
+    }
+
+    /// The same, where the record is written later. Whether a call waited for it.
+    pub fn run_over_into(&mut self, unsaved: &mut Unsaved, run: &str, result: &str, now: Timestamp) -> bool {
+        let handle = self.runs.remove(run);
+        let Some(call) = handle.and_then(|handle| self.calls.remove(&handle)) else { return false };
+        unsaved.results += 1;
+        let records = unsaved.records(&call.lane.0.workload);
         records.leave(&call.origin);
-        records.record.over_single.extend(records.single.take());
+        records.leave_single();
         let share = records.share(&call.lane.0.trigger);
         share.delivered += 1;
         share.lag_ms = u64::try_from(now.since(call.since).as_millis()).unwrap_or(u64::MAX);
@@ -186,7 +215,7 @@ impl Delivery {
             lane.running = None;
         }
         self.leave_lane(&call);
-        Some((call.lane.0.workload.clone(), records.record))
+        true
     }
 
     /// The runs that calls wait behind.
@@ -204,10 +233,50 @@ impl Delivery {
     }
 }
 
+/// What came of calls and is not written down yet: a record for each workload, which grows until it is taken. After a
+/// crash the calls are made again, under the same ids.
+#[derive(Debug, Default)]
+pub struct Unsaved {
+    records: BTreeMap<String, Records>,
+    results: usize,
+}
+
+impl Unsaved {
+    /// How many results there are.
+    pub fn len(&self) -> usize {
+        self.results
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.results == 0
+    }
+
+    /// The records, to be written now.
+    pub fn take(&mut self) -> BTreeMap<String, Settled> {
+        let taken = std::mem::take(self);
+        let whole = |Records { mut record, waiting, .. }: Records| {
+            record.waiting = waiting.into_values().collect();
+            record
+        };
+        taken.records.into_iter().map(|(workload, records)| (workload, whole(records))).collect()
+    }
+
+    fn records(&mut self, workload: &str) -> &mut Records {
+        // Nearly always there is one.
+        if !self.records.contains_key(workload) {
+            self.records.insert(workload.to_owned(), Records::default());
+        }
+        self.records.get_mut(workload).expect("it was put there")
+    }
+}
+
 /// A record in the making.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Records {
     record: Settled,
+    /// Calls that are kept by themselves, by id: of one that had several results, what the last one says.
+    waiting: BTreeMap<String, Letter>,
     places: BTreeMap<String, usize>,
     /// The id of the call at hand, if it was kept by itself.
     single: Option<String>,
@@ -235,8 +304,16 @@ impl Records {
         }
     }
 
+    /// The call at hand is over.
+    fn leave_single(&mut self) {
+        if let Some(id) = self.single.take() {
+            self.waiting.remove(&id);
+            self.record.over_single.push(id);
+        }
+    }
+
     fn give_up(&mut self, call: &Call, id: String, exhausted: Option<&str>) {
-        self.record.over_single.extend(self.single.take());
+        self.leave_single();
         self.share(&call.lane.0.trigger).dead += 1;
         // Where nothing ran out but it failed for good, that is its reason alone.
         self.record.dead.push(Letter { exhausted: exhausted.map(str::to_owned), ..letter(call, id) });

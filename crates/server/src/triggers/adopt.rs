@@ -8,9 +8,10 @@ use mainstay_detect::Destination;
 use mainstay_detect::delivery::{Definition, Duty, TriggerId};
 use mainstay_model::Event;
 use mainstay_store::StoreError;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{Life, PATIENCE};
+use super::{Life, PATIENCE, Triggers};
 use crate::catalogue::{Active, Workloads};
 use crate::revisions;
 
@@ -23,6 +24,7 @@ impl Life {
             return Ok(());
         }
         // What came before was not for what is declared now, whatever happens to this life.
+        self.flush().await?;
         self.commit(1).await?;
         self.workloads = workloads;
         self.define();
@@ -40,10 +42,11 @@ impl Life {
         while let Some(at) = rest.iter().position(|event| self.is_new(event)) {
             let from_here = rest.split_off(at);
             if !rest.is_empty() {
-                self.turn(rest, None).await?;
+                self.turn(rest).await?;
+                self.flush().await?;
             }
             let declared = tokio::select! {
-                declared = self.declared(&from_here[0]) => declared?,
+                declared = declared(self.parts.clone(), self.changing.clone(), from_here[0].clone()) => declared?,
                 // What is left is routed by the next life.
                 () = stop.cancelled() => return Ok(()),
             };
@@ -55,52 +58,12 @@ impl Life {
             self.adopted = from_here[0].seq;
             rest = from_here;
         }
-        self.turn(rest, None).await
+        self.turn(rest).await
     }
 
     /// Whether an event says that a revision is applied which events have not been matched against yet.
     fn is_new(&self, event: &Event) -> bool {
         event.kind == revisions::APPLIED && event.seq > self.adopted && event.is_authentic()
-    }
-
-    /// What an event says is declared from here on. It is put into the catalogue right after the event is durable; one
-    /// that never gets there is a fault of ours, and no reason to stop delivering.
-    async fn declared(&self, event: &Event) -> Result<Option<Arc<Active>>, StoreError> {
-        let (journal, clock) = (self.parts.journal.as_ref(), &self.parts.clock);
-        let (Some(workload), Some(revision)) = (&event.workload, event.data["revision"].as_str()) else {
-            return Ok(None);
-        };
-        let is_it = |active: &Arc<Active>| active.revision.revision.as_str() == revision;
-        let mut changing = self.changing.clone();
-        let in_time = clock.until(clock.now().plus(PATIENCE));
-        tokio::pin!(in_time);
-        loop {
-            let there = changing.borrow_and_update().get(workload).cloned().filter(is_it);
-            if there.is_some() {
-                return Ok(there);
-            }
-            // Another one has taken its place already.
-            let is_wanted =
-                revisions::wanted(journal, workload)?.is_some_and(|wanted| wanted.as_str() == revision);
-            if !is_wanted {
-                break;
-            }
-            tokio::select! {
-                changed = changing.changed() => if changed.is_err() { break },
-                () = &mut in_time => {
-                    tracing::error!(workload, revision, "a revision is applied and not in the catalogue");
-                    break;
-                }
-            }
-        }
-        let Some(revision) = revisions::revision(journal, revision)? else { return Ok(None) };
-        match Active::load(&revision) {
-            Ok(active) => Ok(Some(Arc::new(active))),
-            Err(error) => {
-                tracing::error!(%error, "a revision is left out");
-                Ok(None)
-            }
-        }
     }
 
     /// Takes what the triggers are now from what is declared and from what persons turned off.
@@ -130,5 +93,48 @@ impl Life {
             }
         }
         self.machine.define(definitions);
+    }
+}
+
+/// What an event says is declared from here on. It is put into the catalogue right after the event is durable; one
+/// that never gets there is a fault of ours, and no reason to stop delivering.
+async fn declared(
+    parts: Arc<Triggers>,
+    mut changing: watch::Receiver<Workloads>,
+    event: Arc<Event>,
+) -> Result<Option<Arc<Active>>, StoreError> {
+    let (journal, clock) = (parts.journal.as_ref(), &parts.clock);
+    let (Some(workload), Some(revision)) = (&event.workload, event.data["revision"].as_str()) else {
+        return Ok(None);
+    };
+    let is_it = |active: &Arc<Active>| active.revision.revision.as_str() == revision;
+    let in_time = clock.until(clock.now().plus(PATIENCE));
+    tokio::pin!(in_time);
+    loop {
+        let there = changing.borrow_and_update().get(workload).cloned().filter(is_it);
+        if there.is_some() {
+            return Ok(there);
+        }
+        // Another one has taken its place already.
+        let is_wanted =
+            revisions::wanted(journal, workload)?.is_some_and(|wanted| wanted.as_str() == revision);
+        if !is_wanted {
+            break;
+        }
+        tokio::select! {
+            changed = changing.changed() => if changed.is_err() { break },
+            () = &mut in_time => {
+                tracing::error!(workload, revision, "a revision is applied and not in the catalogue");
+                break;
+            }
+        }
+    }
+    let Some(revision) = revisions::revision(journal, revision)? else { return Ok(None) };
+    match Active::load(&revision) {
+        Ok(active) => Ok(Some(Arc::new(active))),
+        Err(error) => {
+            tracing::error!(%error, "a revision is left out");
+            Ok(None)
+        }
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mainstay_detect::delivery::{
-    Attempt, Counts, Delivery, Letter, Match, Routed, Settled, Told, TriggerId, Window,
+    Attempt, Counts, Delivery, Letter, Match, Routed, Settled, TriggerId, Unsaved, Window,
 };
 use mainstay_detect::{Scratch, TriggerError};
 use mainstay_model::event::is_bookkeeping;
@@ -35,6 +35,7 @@ mod fold;
 mod known;
 mod outbound;
 mod perform;
+mod save;
 mod schedules;
 
 pub use commands::{Chosen, Command, CommandError, Replay, Replayed};
@@ -47,6 +48,7 @@ pub use outbound::{Network, NoReply, Outbound, Reply, Request, standard_signatur
 use fold::{Batch, Handled, RoutedData};
 use known::{Known, KnownEvents};
 use perform::{About, Made};
+use save::{Decided, Saving, saved};
 
 /// The name of the durable subscription.
 const SUBSCRIPTION: &str = "triggers";
@@ -56,6 +58,9 @@ const PAGE: usize = 1024;
 
 /// So many calls are made at once, over all targets.
 const MAX_IN_FLIGHT: usize = 512;
+
+/// With so many results that are not written down, no further call is made until they are.
+const MAX_UNSAVED: usize = 4096;
 
 /// With so many calls open, no further event is routed until some are over. Events are safe in the journal meanwhile.
 const MAX_OPEN: usize = 1_000_000;
@@ -140,6 +145,14 @@ struct Life {
     known: KnownEvents,
     /// What matching needs for an event, used again for the next.
     scratch: Scratch,
+    /// What came of calls and is to be written next.
+    unsaved: Unsaved,
+    /// What is to be written with it.
+    said: Vec<EventDraft>,
+    /// The records among `said` whose calls are taken in once they are durable.
+    decided: Vec<Decided>,
+    /// What is being written.
+    saving: Option<Saving>,
     /// The calls that are being made. They end with this life; the next one tries them again under their policies.
     calls: JoinSet<Made>,
     schedules: BTreeMap<TriggerId, schedules::Planned>,
@@ -174,6 +187,10 @@ impl Life {
             committed: routed,
             known: KnownEvents::default(),
             scratch: Scratch::new(),
+            unsaved: Unsaved::default(),
+            said: Vec::new(),
+            decided: Vec::new(),
+            saving: None,
             calls: JoinSet::new(),
             schedules: BTreeMap::new(),
             off: BTreeMap::new(),
@@ -224,8 +241,8 @@ impl Life {
             self.machine.take(workload, place, &data.record, event.time, is_over, 1);
             Ok(())
         })?;
-        let drafts = self.runs_over(&running, now)?;
-        self.append(drafts).await?;
+        self.runs_over(&running, now)?;
+        self.flush().await?;
         self.plan_schedules().await
     }
 
@@ -238,6 +255,7 @@ impl Life {
             // Where nothing can be routed for a while, a change must not wait: it may be what ends that.
             self.fire().await?;
             self.perform().await?;
+            self.save();
             let wake = [self.machine.next_wake(), self.next_firing()].into_iter().flatten().min();
             let clock = self.parts.clock.clone();
             let timer = async move {
@@ -248,12 +266,16 @@ impl Life {
             };
             let may_route = self.machine.len() < MAX_OPEN;
             tokio::select! {
-                () = stop.cancelled() => return Ok(()),
-                Some(made) = self.calls.join_next(), if !self.calls.is_empty() => {
-                    self.turn(Vec::new(), made.ok()).await?;
+                () = stop.cancelled() => return self.end().await,
+                events = saved(&mut self.saving), if self.saving.is_some() => self.saved(&events?),
+                Some(made) = self.calls.join_next(), if !self.calls.is_empty() => self.heard(made.ok()).await?,
+                page = self.follower.next(), if may_route && !self.is_deciding() => {
+                    self.page(page?, stop).await?;
                 }
-                page = self.follower.next(), if may_route => self.page(page?, stop).await?,
-                Some(command) = heard.recv() => self.command(command).await?,
+                Some(command) = heard.recv() => {
+                    self.flush().await?;
+                    self.command(command).await?;
+                }
                 // Where nothing can be routed for a while, a change must not wait for its event: it may be what ends that.
                 changed = self.changing.changed(), if !may_route => {
                     if changed.is_err() {
@@ -267,44 +289,43 @@ impl Life {
         }
     }
 
-    /// Routes a page of events and takes in what came of calls, in one append.
-    async fn turn(&mut self, page: Vec<Arc<Event>>, first: Option<Made>) -> Result<(), StoreError> {
+    /// Routes a page of events. The records are written with what came of calls meanwhile.
+    async fn turn(&mut self, page: Vec<Arc<Event>>) -> Result<(), StoreError> {
         let now = self.parts.clock.now();
-        let mut made: Vec<Made> = first.into_iter().collect();
-        while made.len() < 4096
-            && let Some(next) = self.calls.try_join_next()
-        {
-            made.extend(next);
-        }
-        let (mut drafts, started) = self.settle(made, now);
         let ended: Vec<String> = page.iter().filter_map(|event| self.run_that_ended(event)).collect();
-        drafts.extend(self.runs_over(&ended, now)?);
-        let mut routings = Vec::new();
-        if !page.is_empty() {
-            let upto = page.last().map_or(self.routed, |last| last.seq);
-            for (workload, found) in self.find(&page)? {
-                drafts.extend(found.said);
-                let closed = self.sweep(&workload, now);
-                let routed = self.route(&workload, &found.matches, &page, None, now)?;
-                drafts.extend(routed.matched);
-                if !routed.data.is_nothing() || !closed.is_empty() {
-                    let data = RoutedData { upto: Some(upto), closed, record: routed.data };
-                    routings.push((drafts.len(), workload.clone(), data.record.clone(), routed.cancel));
-                    drafts.push(self.routed_draft(&workload, &data, &format!("{}-{upto}", self.routed), now));
-                }
+        self.runs_over(&ended, now)?;
+        let upto = page.last().map_or(self.routed, |last| last.seq);
+        let mut is_urgent = false;
+        for (workload, found) in self.find(&page)? {
+            self.said.extend(found.said);
+            let closed = self.sweep(&workload, now);
+            let routed = self.route(&workload, &found.matches, &page, None, now)?;
+            self.said.extend(routed.matched);
+            if !routed.data.is_nothing() || !closed.is_empty() {
+                let data = RoutedData { upto: Some(upto), closed, record: routed.data };
+                let draft = self.routed_draft(&workload, &data, &format!("{}-{upto}", self.routed), now);
+                // What is replaced must not begin before that is known to be so.
+                is_urgent |= !data.record.replaced.is_empty() || !routed.cancel.is_empty();
+                let place = self.said.len();
+                self.said.push(draft);
+                self.decided.push(Decided {
+                    place,
+                    workload,
+                    record: data.record,
+                    cancel: routed.cancel,
+                    now,
+                });
             }
-            self.routed = upto;
         }
-        let events = self.append(drafts).await?;
-        for (place, workload, record, cancel) in routings {
-            let Some(event) = events.get(place) else { continue };
-            self.committed = self.routed;
-            self.take(&workload, event.seq, &record, now, cancel);
+        self.routed = upto;
+        if is_urgent {
+            self.flush().await
+        } else if self.decided.is_empty() {
+            self.commit(PAGE as u64).await
+        } else {
+            // The records say how far events are routed.
+            Ok(())
         }
-        self.commit(PAGE as u64).await?;
-        // A run may have ended before it was known that something waits behind it.
-        let drafts = self.runs_over(&started, now)?;
-        self.append(drafts).await.map(drop)
     }
 
     fn take(&mut self, workload: &str, place: u64, record: &Routed, now: Timestamp, cancel: Vec<String>) {
@@ -324,6 +345,10 @@ impl Life {
 
     /// Says how far events have been routed, if that is at least so many more than is known.
     async fn commit(&mut self, least: u64) -> Result<(), StoreError> {
+        if self.routed >= self.committed + least {
+            // What follows from the events up to there is written first.
+            self.flush().await?;
+        }
         if self.routed >= self.committed + least {
             self.parts.journal.advance(SUBSCRIPTION, self.routed).await?;
             self.committed = self.routed;
@@ -349,8 +374,7 @@ impl Life {
     }
 
     /// Takes in the ends of those of these runs that are over.
-    fn runs_over(&mut self, ids: &[String], now: Timestamp) -> Result<Vec<EventDraft>, StoreError> {
-        let mut drafts = Vec::new();
+    fn runs_over(&mut self, ids: &[String], now: Timestamp) -> Result<(), StoreError> {
         for id in ids {
             let Ok(run_id) = RunId::new(id.clone()) else { continue };
             let status = runs::run(self.parts.journal.as_ref(), &run_id)?.map(|run| run.status);
@@ -358,11 +382,9 @@ impl Life {
                 continue;
             }
             let result = status.map_or("not known".to_owned(), |status| format!("{status:?}"));
-            if let Some((workload, record)) = self.machine.run_over(id, &result, now) {
-                drafts.push(self.settled_draft("trigger.settled", &workload, &record, now));
-            }
+            self.machine.run_over_into(&mut self.unsaved, id, &result, now);
         }
-        Ok(drafts)
+        Ok(())
     }
 
     /// Matches each event of a page once.
@@ -574,38 +596,6 @@ impl Life {
             .workload(workload)
     }
 
-    /// Takes in what came of calls: what is to be journalled, and the runs that were started and are waited for.
-    fn settle(&mut self, made: Vec<Made>, now: Timestamp) -> (Vec<EventDraft>, Vec<String>) {
-        use mainstay_detect::delivery::Outcome;
-        let mut drafts = Vec::new();
-        let mut started = Vec::new();
-        let mut told: Vec<Told> = Vec::new();
-        for one in made {
-            drafts.extend(one.said);
-            if let Outcome::Started { run } = &one.outcome {
-                started.push(run.clone());
-            }
-            told.push((one.handle, one.id, one.outcome));
-        }
-        drafts.extend(self.settle_told(told, now));
-        (drafts, started)
-    }
-
-    fn settle_told(&mut self, told: Vec<Told>, now: Timestamp) -> Vec<EventDraft> {
-        if told.is_empty() {
-            return Vec::new();
-        }
-        let mut chance = self.chance;
-        let records = self.machine.settle(told, now, || next(&mut chance));
-        self.chance = chance;
-        let mut drafts = Vec::new();
-        for (workload, record) in records {
-            drafts.push(self.settled_draft("trigger.settled", &workload, &record, now));
-            drafts.extend(self.deaths(&workload, &record, now));
-        }
-        drafts
-    }
-
     /// One `trigger.dead` for each trigger that gave up calls, for people and for triggers that listen for it.
     fn deaths(&mut self, workload: &str, record: &Settled, now: Timestamp) -> Vec<EventDraft> {
         let mut by_trigger: BTreeMap<&str, Vec<&Letter>> = BTreeMap::new();
@@ -647,7 +637,8 @@ impl Life {
     async fn perform(&mut self) -> Result<(), StoreError> {
         loop {
             let now = self.parts.clock.now();
-            let room = MAX_IN_FLIGHT.saturating_sub(self.calls.len());
+            let unsaved = MAX_UNSAVED.saturating_sub(self.unsaved.len());
+            let room = MAX_IN_FLIGHT.min(unsaved).saturating_sub(self.calls.len());
             let (attempts, over) = self.machine.ready(room, now);
             if attempts.is_empty() && over.is_empty() {
                 return Ok(());
@@ -657,8 +648,7 @@ impl Life {
                 let id = self.id_of(handle)?;
                 told.push((handle, id, outcome));
             }
-            let drafts = self.settle_told(told, now);
-            self.append(drafts).await?;
+            self.settle(told, now);
             self.start(attempts, now).await?;
         }
     }
@@ -680,6 +670,10 @@ impl Life {
                 exact.push((attempt.handle, id.to_string()));
             }
             ready.push((attempt, known));
+        }
+        if !exact.is_empty() {
+            // What is written of a call later must not come before what is known of it now.
+            self.flush().await?;
         }
         let records = self.machine.begun(&exact);
         let mut drafts = Vec::new();
@@ -703,24 +697,11 @@ impl Life {
         }))
     }
 
-    /// Appends what was decided. A disk that is full for a while does not make what was done be forgotten.
-    async fn append(&self, drafts: Vec<EventDraft>) -> Result<Vec<Arc<Event>>, StoreError> {
-        if drafts.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut pause = RETRY_FIRST;
-        loop {
-            match self.parts.journal.append(drafts.clone()).await {
-                Ok(events) => return Ok(events),
-                Err(error @ (StoreError::NoSpace { .. } | StoreError::Sqlite { .. })) => {
-                    tracing::error!(%error, "the journal refused what triggers did; trying again");
-                    let clock = &self.parts.clock;
-                    clock.until(clock.now().plus(pause)).await;
-                    pause = (pause * 2).min(RETRY_MOST);
-                }
-                Err(error) => return Err(error),
-            }
-        }
+    fn append(
+        &self,
+        drafts: Vec<EventDraft>,
+    ) -> impl Future<Output = Result<Vec<Arc<Event>>, StoreError>> + use<> {
+        self.parts.clone().append(drafts)
     }
 
     fn counts(&self) -> BTreeMap<TriggerId, Counts> {

@@ -31,6 +31,12 @@ struct World {
     letters: BTreeMap<String, Letter>,
     dead: BTreeMap<String, Letter>,
     records: Vec<(u64, Routed, Timestamp)>,
+    /// Results that are written with the next [`World::save`].
+    unsaved: Unsaved,
+    /// The calls they are of.
+    unsaved_of: Vec<String>,
+    /// Results are written only when they have to be.
+    is_lazy: bool,
 }
 
 impl World {
@@ -42,6 +48,9 @@ impl World {
             letters: BTreeMap::new(),
             dead: BTreeMap::new(),
             records: Vec::new(),
+            unsaved: Unsaved::default(),
+            unsaved_of: Vec::new(),
+            is_lazy: false,
         };
         world.machine.define(Self::definitions(triggers));
         world
@@ -86,6 +95,13 @@ impl World {
         }
     }
 
+    /// Writes down what came of calls.
+    fn save(&mut self) {
+        self.unsaved_of.clear();
+        let records = self.unsaved.take();
+        self.keep(records);
+    }
+
     fn keep(&mut self, records: BTreeMap<String, Settled>) {
         for record in records.into_values() {
             for pair in record.over.chunks_exact(2) {
@@ -102,9 +118,13 @@ impl World {
     /// The calls that are due, each begun if it has to be.
     fn due(&mut self, now: Timestamp) -> Vec<Attempt> {
         let (attempts, over) = self.machine.ready(100, now);
-        let told = over.into_iter().map(|(handle, outcome)| (handle, self.name(handle), outcome)).collect();
-        let records = self.machine.settle(told, now, || 0.5);
-        self.keep(records);
+        let told: Vec<Told> =
+            over.into_iter().map(|(handle, outcome)| (handle, self.name(handle), outcome)).collect();
+        self.unsaved_of.extend(told.iter().map(|(_, name, _)| name.clone()));
+        self.machine.settle_into(&mut self.unsaved, told, now, || 0.5);
+        if !self.is_lazy || attempts.iter().any(|attempt| attempt.exact) {
+            self.save();
+        }
         let exact: Vec<(u64, String)> = attempts
             .iter()
             .filter(|attempt| attempt.exact)
@@ -121,13 +141,19 @@ impl World {
     }
 
     fn told(&mut self, attempt: &Attempt, outcome: Outcome, now: Timestamp) {
+        let is_alone = self.machine.is_alone(attempt.handle);
         let told = vec![(attempt.handle, call_name(attempt), outcome)];
-        let records = self.machine.settle(told, now, || 0.5);
-        self.keep(records);
+        self.unsaved_of.push(call_name(attempt));
+        self.machine.settle_into(&mut self.unsaved, told, now, || 0.5);
+        if !self.is_lazy || is_alone {
+            self.save();
+        }
     }
 
     /// The server was killed; a new machine is made of what is written down.
     fn killed(&mut self, triggers: &[(&str, Handling, RetryPolicy)], now: Timestamp) {
+        self.unsaved = Unsaved::default();
+        self.unsaved_of.clear();
         let mut machine = Delivery::new();
         machine.define(Self::definitions(triggers));
         for (place, record, since) in &self.records {
@@ -197,6 +223,33 @@ fn pools_are_shared() {
     assert_eq!(names(&world.due(at(1))), ["c-4"]);
     world.told(&first[1], good(), at(1));
     assert_eq!(names(&world.due(at(1))), ["a-2"]);
+}
+
+#[test]
+fn what_hangs_leaves_room_for_others() {
+    let mut world = World::new(&[]);
+    let definition = |pool: &str| Definition {
+        enabled: true,
+        handling: Handling::default(),
+        targets: BTreeMap::from([(
+            "t".to_owned(),
+            Duty { retry: RetryPolicy::default(), parallel: 256, pool: Some(pool.into()), repeatable: false },
+        )]),
+    };
+    let names = ["a", "b", "c", "d"];
+    world.machine.define(names.iter().map(|name| (Arc::new(id(name)), definition(name))).collect());
+    let mut room = 100;
+    let mut made = Vec::new();
+    for (number, name) in names.iter().enumerate() {
+        let matches: Vec<(&str, u64)> = (0..500).map(|event| (*name, event + number as u64 * 500)).collect();
+        world.matched(&matches, at(0));
+        // None of these is ever answered.
+        let (attempts, _) = world.machine.ready(room, at(0));
+        assert!(attempts.iter().all(|attempt| attempt.trigger.trigger == *name));
+        room -= attempts.len();
+        made.push(attempts.len());
+    }
+    assert_eq!(made, [50, 25, 13, 6], "each has half of what was left");
 }
 
 #[test]
@@ -374,6 +427,7 @@ enum Step {
     Match(u8),
     Work,
     Fail,
+    Save,
     Kill,
     Wait(u8),
 }
@@ -383,6 +437,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => (1_u8..6).prop_map(Step::Match),
         4 => Just(Step::Work),
         2 => Just(Step::Fail),
+        2 => Just(Step::Save),
         1 => Just(Step::Kill),
         1 => (1_u8..100).prop_map(Step::Wait),
     ];
@@ -401,12 +456,17 @@ proptest! {
         let concurrency = [Concurrency::Allow, Concurrency::Queue][policy_word];
         let triggers = [("a", handling(concurrency), policy(retries, 86_400))];
         let mut world = World::new(&triggers);
+        world.is_lazy = true;
         let (mut now, mut event) = (0, 0);
         let mut made: BTreeMap<String, u32> = BTreeMap::new();
         let mut delivered: BTreeMap<String, u32> = BTreeMap::new();
         let mut flying: Vec<Attempt> = Vec::new();
         let mut lives_with_it: BTreeMap<String, u32> = BTreeMap::new();
-        let mut work = |world: &mut World, flying: &mut Vec<Attempt>, now: i64, is_good: bool| {
+        let mut work = |world: &mut World,
+                        flying: &mut Vec<Attempt>,
+                        delivered: &mut BTreeMap<String, u32>,
+                        now: i64,
+                        is_good: bool| {
             for attempt in world.due(at(now)) {
                 *made.entry(call_name(&attempt)).or_default() += 1;
                 flying.push(attempt);
@@ -425,11 +485,17 @@ proptest! {
                     let matches: Vec<(&str, u64)> = (0..count).map(|_| { event += 1; ("a", event) }).collect();
                     world.matched(&matches, at(now));
                 }
-                Step::Work => work(&mut world, &mut flying, now, true),
-                Step::Fail => work(&mut world, &mut flying, now, false),
+                Step::Work => work(&mut world, &mut flying, &mut delivered, now, true),
+                Step::Fail => work(&mut world, &mut flying, &mut delivered, now, false),
+                Step::Save => world.save(),
                 Step::Kill => {
                     for attempt in flying.drain(..) {
                         *lives_with_it.entry(call_name(&attempt)).or_default() += 1;
+                    }
+                    // What is not written down is not known any more: such a call is made again.
+                    for name in &world.unsaved_of {
+                        *lives_with_it.entry(name.clone()).or_default() += 1;
+                        delivered.remove(name);
                     }
                     world.killed(&triggers, at(now));
                 }
@@ -438,11 +504,12 @@ proptest! {
         }
         for _ in 0..10_000 {
             now += 400;
-            work(&mut world, &mut flying, now, true);
+            work(&mut world, &mut flying, &mut delivered, now, true);
             if world.machine.is_empty() && flying.is_empty() {
                 break;
             }
         }
+        world.save();
         prop_assert!(world.machine.is_empty());
         prop_assert!(world.open.is_empty() && world.letters.is_empty());
         for event in 1..=event {

@@ -1,5 +1,8 @@
 //! What must hold for any bytes as patterns and as an event; shared by the fuzz target and by its stable twin.
 
+#[path = "naive.rs"]
+mod naive;
+
 use mainstay_detect::{EventError, Pattern, PatternSet, Scratch};
 use serde_json::Value;
 
@@ -17,6 +20,31 @@ pub fn lines(bytes: &[u8]) {
         .filter_map(|text| Pattern::parse_json(text).ok())
         .collect();
     agree(&patterns, event, &mut Scratch::new());
+    // And each pattern by itself answers what a matcher answers that is written in another way.
+    let Ok(event) = serde_json::from_slice::<Value>(event) else { return };
+    if pairs_of(&event) > MOST_PAIRS || !event.is_object() {
+        return;
+    }
+    for line in lines.iter().filter_map(|line| std::str::from_utf8(line).ok()) {
+        let (Ok(pattern), Ok(written)) = (Pattern::parse_json(line), serde_json::from_str::<Value>(line))
+        else {
+            continue;
+        };
+        if pairs_of(&written) <= MOST_PAIRS {
+            assert_eq!(pattern.matches(&event), naive::naive(&written, &event), "{written} on {event}");
+        }
+    }
+}
+
+/// The most scalars of a pattern or an event that the other matcher, which tries everything, is given.
+const MOST_PAIRS: usize = 12;
+
+fn pairs_of(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => items.iter().map(pairs_of).sum(),
+        Value::Object(map) => map.values().map(pairs_of).sum(),
+        _ => 1,
+    }
 }
 
 /// The automaton answers what each pattern answers by itself, before and after patterns came and went, and reads what

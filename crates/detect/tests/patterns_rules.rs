@@ -1,0 +1,80 @@
+//! Every rule of event patterns with pairs of its own, in `patterns/rules.txt`: by the matcher of one pattern, by the
+//! automaton on values and on text, and by a second matcher that is written in another way.
+
+#![allow(clippy::panic, reason = "a case that fails is told by a panic")]
+
+use mainstay_detect::{Pattern, PatternSet, Scratch};
+use serde_json::Value;
+
+#[path = "fuzz/naive.rs"]
+mod naive;
+
+const RULES: &str = include_str!("patterns/rules.txt");
+
+fn check(line: &str) -> Result<bool, String> {
+    let (word, rest) = line.split_once(' ').ok_or("no words")?;
+    if word == "refused" {
+        let (pattern, code) = rest.rsplit_once(" : ").ok_or("no ` : `")?;
+        return match Pattern::parse_json(pattern) {
+            Ok(_) => Err("it is accepted".to_owned()),
+            Err(problems) if problems.iter().any(|problem| problem.code == code) => Ok(false),
+            Err(problems) => Err(format!("refused with {}", problems[0].code)),
+        };
+    }
+    let expected = match word {
+        "yes" => true,
+        "no" => false,
+        other => return Err(format!("`{other}`")),
+    };
+    let (pattern_text, event_text) = rest.split_once(" <- ").ok_or("no ` <- `")?;
+    let pattern =
+        Pattern::parse_json(pattern_text).map_err(|problems| format!("refused: {}", problems[0]))?;
+    let event: Value = serde_json::from_str(event_text).map_err(|error| error.to_string())?;
+    let mut set = PatternSet::new();
+    set.add((), pattern.clone());
+    let by_text =
+        set.matches_json(event_text.as_bytes(), &mut Scratch::new()).map_err(|error| error.to_string())?;
+    let written: Value = serde_json::from_str(pattern_text).map_err(|error| error.to_string())?;
+    let answers = [
+        ("alone", pattern.matches(&event)),
+        ("by value", !set.matches(&event).is_empty()),
+        ("by text", !by_text.is_empty()),
+        ("by the other matcher", naive::naive(&written, &event)),
+    ];
+    let explained = pattern.explain(&event);
+    if explained.matched != expected || explained.misses.is_empty() != expected {
+        return Err(format!("explained: {explained}"));
+    }
+    match answers.iter().find(|(_, answer)| *answer != expected) {
+        None => Ok(true),
+        Some((how, answer)) => Err(format!("{how}: {answer}")),
+    }
+}
+
+#[test]
+fn each_rule_holds_on_its_pairs() {
+    let lines = RULES.lines().enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    let (mut pairs, mut refusals, mut wrong) = (0, 0, Vec::new());
+    for (number, line) in lines {
+        match check(line) {
+            Ok(true) => pairs += 1,
+            Ok(false) => refusals += 1,
+            Err(reason) => wrong.push(format!("{}: {line}: {reason}", number + 1)),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(pairs >= 200 && refusals >= 50, "{pairs} pairs, {refusals} refusals");
+}
+
+#[test]
+fn a_thousand_combinations_are_the_most() {
+    let or = |first: usize, second: usize| {
+        let list = |key: &str, count: usize| {
+            (0..count).map(|n| format!("{{\"{key}\":[{n}]}}")).collect::<Vec<_>>().join(",")
+        };
+        format!("{{\"x\":{{\"$or\":[{}]}},\"y\":{{\"$or\":[{}]}}}}", list("a", first), list("b", second))
+    };
+    assert!(Pattern::parse_json(&or(25, 40)).is_ok());
+    let problems = Pattern::parse_json(&or(26, 40)).expect_err("1,040 combinations");
+    assert_eq!(problems[0].code, "too-many-combinations");
+}

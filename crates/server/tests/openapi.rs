@@ -110,3 +110,49 @@ fn fields_that_may_be_left_out_are_never_null() {
     }
     walk("", &document()["components"]["schemas"]);
 }
+
+/// Which roles have a permission, in the words of `docs/access.md`.
+const ROLES: [(&str, &str); 5] = [
+    ("viewer", "read"),
+    ("responder", "read respond run"),
+    ("operator", "read respond run operate apply append"),
+    ("approver", "read approve"),
+    ("admin", "read respond run operate apply append approve administer"),
+];
+
+/// The page that lists every operation with who may call it.
+fn page() -> String {
+    let mut page = String::from(
+        "# Operations of the API\n\nWritten by `cargo xtask openapi` from the table that requests are allowed by. `on` is what a role has to be granted on;\n*each* is each of the things that are asked for or sent, *everything* is `*`. [access.md](access.md) says what roles are.\n\n| operation | | needs | on | viewer | responder | operator | approver | admin |\n|---|---|---|---|---|---|---|---|---|\n",
+    );
+    let document = document();
+    for (path, method, said) in operations(&document) {
+        let name = said["operationId"].as_str().unwrap_or_default();
+        let call = format!("`{} {path}`", method.to_ascii_uppercase());
+        let permission = &said["x-permission"];
+        let (needs, on, marks) = match permission["permission"].as_str() {
+            Some(needs) => {
+                let has = |has: &str| needs.split(" or ").any(|one| has.split(' ').any(|word| word == one));
+                let marks = ROLES.map(|(_, permissions)| if has(permissions) { "yes" } else { "" });
+                (needs.to_owned(), permission["on"].as_str().unwrap_or_default().to_owned(), marks)
+            }
+            None if said["security"].as_array().is_some_and(Vec::is_empty) => {
+                ("nothing".to_owned(), String::new(), ["yes"; 5])
+            }
+            None => ("to be signed in".to_owned(), String::new(), ["yes"; 5]),
+        };
+        page.push_str(&format!("| {name} | {call} | {needs} | {on} | {} |\n", marks.join(" | ")));
+    }
+    page
+}
+
+#[test]
+fn the_checked_in_page_of_operations_is_that_of_the_code() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/operations.md");
+    let now = page();
+    if std::env::var_os("UPDATE").is_some() {
+        return std::fs::write(path, now).expect("the page can be written");
+    }
+    let known = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(known == now, "docs/operations.md is not what the code says: run `cargo xtask openapi`");
+}

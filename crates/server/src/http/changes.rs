@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use mainstay_api::v1::{ChangeDetail, ChangeSummary, Decide, NewRevision, Page, PlanView, RevisionDetail};
 use mainstay_declare::Workload;
 use mainstay_model::access::Permission;
 use serde::Deserialize;
 
 use super::error::Failure;
-use super::extract::{Asked, Body};
+use super::extract::{Asked, Body, Path};
 use crate::access::Caller;
 use crate::app::App;
 use crate::{changes, revisions};

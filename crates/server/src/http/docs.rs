@@ -8,13 +8,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use mainstay_api::v1::DocsLink;
 use mainstay_learn::docs::{self, Documentation};
 
 use super::error::Failure;
+use super::extract::Path;
 use crate::access::Door;
 use crate::app::App;
 use crate::documentation::{change, documentation, history};

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
 use mainstay_api::v1::ErrorKind;
 use serde::de::DeserializeOwned;
@@ -24,10 +25,15 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 }
 
 fn refused(rejection: &JsonRejection) -> Failure {
-    let failure = Failure::new(ErrorKind::BadRequest, rejection.body_text());
     match rejection {
-        JsonRejection::MissingJsonContentType(_) => failure.hint("send `Content-Type: application/json`"),
-        _ => failure,
+        JsonRejection::MissingJsonContentType(_) => {
+            Failure::new(ErrorKind::Unsupported, "The body is not said to be JSON")
+                .hint("send `Content-Type: application/json`")
+        }
+        _ if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            Failure::new(ErrorKind::TooLarge, "The body is larger than is taken here")
+        }
+        _ => Failure::bad_request(rejection.body_text()),
     }
 }
 
@@ -40,6 +46,20 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
         match Query::<T>::from_request_parts(parts, state).await {
             Ok(Query(query)) => Ok(Self(query)),
+            Err(rejection) => Err(Failure::bad_request(rejection.body_text())),
+        }
+    }
+}
+
+/// What the path says.
+pub struct Path<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        match axum::extract::Path::<T>::from_request_parts(parts, state).await {
+            Ok(axum::extract::Path(said)) => Ok(Self(said)),
             Err(rejection) => Err(Failure::bad_request(rejection.body_text())),
         }
     }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use mainstay_api::v1::{AlarmView, IncidentDetail, IncidentSummary, Page, TimelineEntry};
 use mainstay_detect::{AlarmState, Condition, Labels};
 use mainstay_respond::{Incident, Status};
 use serde::Deserialize;
 
 use super::error::Failure;
-use super::extract::Asked;
+use super::extract::{Asked, Path};
 use crate::access::Caller;
 use crate::analysis::{self, Story};
 use crate::app::App;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use mainstay_api::v1::{ErrorKind, EventView};
@@ -14,6 +14,7 @@ use mainstay_model::{Event, EventDraft, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::error::Failure;
+use super::extract::Path;
 use crate::access::Caller;
 use crate::app::App;
 use crate::intake::events::{self, Fault};

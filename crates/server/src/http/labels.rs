@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse as _, Response};
 use mainstay_api::v1::{MetricMetadata, PrometheusMetadata, PrometheusNames, PrometheusSeries};
 use mainstay_observe::{Labels, MetricKind};
 use mainstay_promql::Matcher;
 use serde::Deserialize;
 
-use super::extract::Asked;
+use super::extract::{Asked, Path};
 use super::signals::{PrometheusError, time};
 use crate::app::App;
 use crate::query::Querier;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{FromRequest as _, Path, Request, State};
+use axum::extract::{FromRequest as _, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use mainstay_api::v1::{
@@ -16,7 +16,7 @@ use serde::Deserialize;
 use super::auth::{address, own_page, session_cookie};
 use super::docs;
 use super::error::Failure;
-use super::extract::{Asked, Body};
+use super::extract::{Asked, Body, Path};
 use super::routes::word;
 use crate::access::{Caller, Door, OPERATOR, Opened, SessionRow, Via, grant_views, user_view};
 use crate::app::App;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use futures::Stream;
@@ -18,7 +18,7 @@ use mainstay_runbook::{AttemptId, Decision, Origin, Run, RunStatus, Start};
 use serde::Deserialize;
 
 use super::error::Failure;
-use super::extract::{Asked, Body};
+use super::extract::{Asked, Body, Path};
 use crate::access::Caller;
 use crate::app::App;
 use crate::catalogue::{Active, Procedure};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use mainstay_api::v1::{LogView, Page, SpanView, Time, TraceView};
@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::error::Failure;
-use super::extract::Asked;
+use super::extract::{Asked, Path};
 use crate::app::App;
 use crate::query::{Querier, QueryError};
 

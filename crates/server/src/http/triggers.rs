@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use mainstay_api::v1::{
     ChosenCalls, Count, DeadLetter, DisabledView, ErrorKind, NewReplay, Page, ReplayView, SwitchTrigger,
     TargetView, TriggerView, Triggers,
@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::error::Failure;
-use super::extract::{Asked, Body};
+use super::extract::{Asked, Body, Path};
 use crate::access::Caller;
 use crate::app::App;
 use crate::catalogue::Active;

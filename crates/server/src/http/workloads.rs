@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use mainstay_api::v1::{Applied, NewRevision, Page, WorkloadDetail};
 use mainstay_declare::Workload;
 use mainstay_model::access::Permission;
 
 use super::error::Failure;
-use super::extract::Body;
+use super::extract::{Body, Path};
 use crate::access::Caller;
 use crate::app::App;
 use crate::catalogue::Active;

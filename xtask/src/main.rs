@@ -9,6 +9,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 mod console;
 mod pictures;
+mod schemathesis;
 
 const USAGE: &str = "\
 Usage: cargo xtask COMMAND
@@ -20,6 +21,7 @@ Commands:
   bench         build and run the benchmarks
   openapi       write the API's document, crates/api/openapi.json, anew from the code
   console       build the web console into console/dist, from where the server embeds it (needs Node.js 20.19 or later)
+  schemathesis  hold a running server to the API's document
   pictures      the example's documentation as Chromium shows it, into target/pictures [SITE] [--keep: and into docs/images]";
 
 /// The example's programs, as its workload file names them.
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         Some("test") => test(),
         Some("build-shop") => build(&["shop"], rest.iter().any(|argument| argument == "--release")),
         Some("bench") => cargo(&["bench", "--package", "mainstay-bench"]),
+        Some("schemathesis") => hold_to_document(),
         Some("openapi") => openapi(),
         Some("console") => console::build(&root()),
         Some("pictures") => pictures(rest),
@@ -144,7 +147,14 @@ fn test() -> Outcome {
     build(&["mainstay", "shop"], false)?;
     say("Tests: unit, scenario, end to end");
     cargo(&["test", "--workspace", "--no-fail-fast"])?;
+    schemathesis::test(&target_dir()?)?;
     if has_console { console::test(&root(), &target_dir()?) } else { Ok(()) }
+}
+
+/// The server that is built now, held to the API's document.
+fn hold_to_document() -> Outcome {
+    cargo(&["build", "--package", "mainstay"])?;
+    schemathesis::test(&target_dir()?)
 }
 
 /// Pictures of a built site; of the example's, built now, where none is named.

@@ -44,9 +44,17 @@ pub struct Desk {
     pub blind: BTreeMap<String, State>,
     /// The workload's measures, by goal.
     pub measures: BTreeMap<String, Measure>,
-    /// Runs that go on or began lately, by id.
+    /// Runs that go on, and those of `ended`, by id.
+    ///
+    /// An event of a run looks at that run only. So whoever keeps desks may keep these apart from the rest, and lay the
+    /// one run here that an event is about; [`Desk::with_runs`] lays all of them here.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub runs: BTreeMap<String, Run>,
-    /// Which event triggered which run.
+    /// Runs that a trigger started and that ended lately, the first one first: the alarm that triggered one of them may
+    /// still open an incident.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ended: Vec<(Timestamp, String)>,
+    /// Which event triggered which run, until the run begins.
     pub triggered: BTreeMap<String, EventId>,
     /// Revisions of the last hour.
     pub changes: Vec<Change>,
@@ -133,10 +141,12 @@ impl Desk {
         if self.changes.len() >= KEPT {
             self.changes.drain(..KEPT / 2);
         }
-        self.runs.retain(|_, run| run.finished_at.is_none_or(|at| at >= ten));
-        let runs = &self.runs;
+        let old = self.ended.iter().take_while(|(at, _)| *at < ten).count();
+        for (_, id) in self.ended.drain(..old.max(self.ended.len().saturating_sub(KEPT))) {
+            self.runs.remove(&id);
+        }
         if self.triggered.len() >= KEPT {
-            self.triggered.retain(|id, _| runs.contains_key(id));
+            self.triggered.clear();
         }
     }
 
@@ -218,7 +228,7 @@ impl Desk {
                 procedure: text(&event.data, "procedure").unwrap_or_default(),
                 started_at: event.time,
                 status: "InProgress".to_owned(),
-                because_of: self.triggered.get(&id).cloned(),
+                because_of: self.triggered.remove(&id),
                 finished_at: None,
             };
             if let Some(incident) = &mut self.open {
@@ -228,18 +238,35 @@ impl Desk {
             return;
         }
         let Some(run) = self.runs.get_mut(&id) else { return };
+        if !run.is_changed_by(&event.kind) {
+            return;
+        }
         match event.kind.as_str() {
             "run.waiting" => "Waiting".clone_into(&mut run.status),
             "run.cancelling" => "Cancelling".clone_into(&mut run.status),
-            "run.attempt.started" | "run.step.finished" if run.status == "Waiting" => {
-                "InProgress".clone_into(&mut run.status);
-            }
             "run.finished" => {
                 run.status = text(&event.data, "status").unwrap_or_else(|| "Unknown".to_owned());
                 run.finished_at = Some(event.time);
             }
-            _ => {}
+            _ => "InProgress".clone_into(&mut run.status),
         }
+        let (run, over) = (run.clone(), event.kind == "run.finished");
+        if over && run.because_of.is_some() {
+            self.ended.push((event.time, id.clone()));
+        } else if over {
+            self.runs.remove(&id);
+        }
+        if let Some(known) = self.open.as_mut().and_then(|incident| incident.runs.get_mut(&id)) {
+            *known = run;
+        }
+    }
+
+    /// The desk with all its runs, where they are kept apart.
+    #[must_use]
+    pub fn with_runs(mut self, runs: BTreeMap<String, Run>) -> Self {
+        self.runs = runs;
+        self.refresh();
+        self
     }
 
     fn incident(&mut self, event: &Event) {

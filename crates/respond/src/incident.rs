@@ -192,6 +192,17 @@ pub struct Run {
     pub finished_at: Option<Timestamp>,
 }
 
+impl Run {
+    /// Whether an event of this kind about the run changes anything here. Most events of a run do not.
+    pub fn is_changed_by(&self, kind: &str) -> bool {
+        match kind {
+            "run.waiting" | "run.cancelling" | "run.finished" => true,
+            "run.attempt.started" | "run.step.finished" => self.status == "Waiting",
+            _ => false,
+        }
+    }
+}
+
 /// A revision that was applied before the disturbance.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Change {

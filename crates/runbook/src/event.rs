@@ -1,6 +1,9 @@
 //! The events of a run: its truth. A run is the fold of these and nothing else.
 
 use mainstay_model::{Actor, Event, EventDraft, EventId, HostId, RunId, Timestamp};
+use serde::Deserialize as _;
+use serde::de::value::MapDeserializer;
+use serde::de::{Deserializer, IntoDeserializer, Visitor};
 use serde_json::{Map, Value};
 
 use crate::effect::{AttemptId, Dispatch, EffectKind, Outcome};
@@ -383,6 +386,39 @@ pub const KINDS: [&str; 12] = [
     "run.finished",
 ];
 
+/// What stands in the data of each event beside its body; and `kind`, which the record itself has.
+const COMMON: [&str; 5] = ["v", "run", "procedure", "number", "kind"];
+
+/// A field of a body, as it is read from a record without a copy of its data.
+enum Field<'a> {
+    Kind(&'a str),
+    Of(&'a Value),
+}
+
+impl<'a> IntoDeserializer<'a, serde_json::Error> for Field<'a> {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+impl<'de> Deserializer<'de> for Field<'de> {
+    type Error = serde_json::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        match self {
+            Self::Kind(kind) => visitor.visit_borrowed_str(kind),
+            Self::Of(value) => value.deserialize_any(visitor),
+        }
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
 impl RunEvent {
     /// The journal's event type.
     pub fn kind(&self) -> &'static str {
@@ -427,23 +463,23 @@ impl RunEvent {
             return Err(ReadError::OtherKind { kind: kind.to_owned() });
         }
         let shape = |reason: &str| ReadError::Shape { kind: kind.to_owned(), reason: reason.to_owned() };
-        let mut data = record.data.as_object().cloned().ok_or_else(|| shape("it is not a mapping"))?;
-        let version = data.remove("v").and_then(|v| v.as_u64()).ok_or_else(|| shape("`v` is missing"))?;
+        let data = record.data.as_object().ok_or_else(|| shape("it is not a mapping"))?;
+        let version = data.get("v").and_then(Value::as_u64).ok_or_else(|| shape("`v` is missing"))?;
         if version > VERSION {
             return Err(ReadError::Newer { kind: kind.to_owned(), version });
         }
-        let text = |value: Option<Value>| value.and_then(|v| v.as_str().map(str::to_owned));
-        let run = text(data.remove("run"))
+        let text = |key: &str| data.get(key).and_then(Value::as_str);
+        let run = text("run")
             .and_then(|id| RunId::new(id).ok())
             .filter(|id| id.as_str().len() <= crate::effect::MAX_RUN_ID_BYTES)
             .ok_or_else(|| shape("`run` is not a run id"))?;
-        let procedure = text(data.remove("procedure")).ok_or_else(|| shape("`procedure` is not a string"))?;
-        let number = data
-            .remove("number")
-            .and_then(|v| v.as_u64())
-            .ok_or_else(|| shape("`number` is not a number"))?;
-        data.insert("kind".to_owned(), kind.into());
-        let body = serde_json::from_value(Value::Object(data)).map_err(|error| shape(&error.to_string()))?;
+        let procedure = text("procedure").ok_or_else(|| shape("`procedure` is not a string"))?.to_owned();
+        let number =
+            data.get("number").and_then(Value::as_u64).ok_or_else(|| shape("`number` is not a number"))?;
+        let fields = data.iter().filter(|(key, _)| !COMMON.contains(&key.as_str()));
+        let fields = fields.map(|(key, value)| (key.as_str(), Field::Of(value)));
+        let fields = MapDeserializer::new(std::iter::once(("kind", Field::Kind(kind))).chain(fields));
+        let body = Body::deserialize(fields).map_err(|error: serde_json::Error| shape(&error.to_string()))?;
         Ok(Self {
             run,
             procedure,

@@ -48,11 +48,11 @@ pub use effect::{
     TagFilter, Targets, TimerId, WaitForAlarmEffect, WebhookEffect, aggregate, payload_from_stdout, reboot,
     strict_powershell,
 };
-pub use event::{Body, Continued, Origin, Parent, Queued, ReadError, RunEvent, TakenOver};
+pub use event::{Body, Continued, Origin, Parent, Queued, ReadError, RunEvent, StepName, TakenOver};
 pub use inputs::{
     DELIVERY_TIMEOUT_S, EXECUTION_TIMEOUT_S, NEEDS_PROGRAM, POWERSHELL_DOCUMENT, SCRIPT_TIMEOUT_S,
     SHELL_DOCUMENT, is_loopback,
 };
 pub use library::Library;
-pub use machine::{Decision, Input, MAX_OUTPUT_BYTES, Start, Transition, start, step};
+pub use machine::{Decision, Input, MAX_OUTPUT_BYTES, Start, Transition, start, step, take};
 pub use run::{ApplyError, Run, RunStatus, StepRecord, StepStatus};

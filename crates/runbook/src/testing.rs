@@ -160,11 +160,21 @@ fn of(journal: &[RunEvent], id: &RunId) -> Vec<RunEvent> {
     journal.iter().filter(|event| event.run == *id).cloned().collect()
 }
 
-/// The run of a journal.
+/// The run of a journal. Holds on the way that each event left alone the steps that it says it did not touch
+/// ([`Run::touched_by`]).
 pub fn fold(events: &[RunEvent]) -> Option<Run> {
-    let mut run = None;
+    let mut run: Option<Run> = None;
     for event in events {
-        run = Some(Run::fold(run, event).ok()?);
+        let before = run.clone();
+        let after = Run::fold(run, event).ok()?;
+        let touched = after.touched_by(event);
+        for (place, record) in after.steps.iter().enumerate().filter(|(place, _)| !touched.contains(place)) {
+            match &before {
+                Some(before) => assert_eq!(before.steps[place], *record, "by {event:?}"),
+                None => assert!(record.is_untouched(), "{record:?} by {event:?}"),
+            }
+        }
+        run = Some(after);
     }
     run
 }

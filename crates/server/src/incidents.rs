@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mainstay_model::{Actor, Event, EventDraft, EventId};
-use mainstay_respond::{Desk, Incident, Status};
+use mainstay_respond::{Desk, Incident, Run, Status};
 use mainstay_store::{Fold, Journal, RowQuery, Rows, StoreError};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -23,24 +23,54 @@ pub const INCIDENTS_TABLE: &str = "incidents";
 /// Incidents that are over and have no draft yet, by id.
 const UNDRAFTED_TABLE: &str = "incidents_undrafted";
 
-/// Keeps [`DESKS_TABLE`].
+/// Keeps [`DESKS_TABLE`]: a desk without its runs under the workload's name, and each of its runs under that and the
+/// run's id. A workload may have a thousand runs that go on, and each of their events is taken in.
 pub struct DesksFold;
+
+/// The row of a workload's run.
+fn run_row(workload: &str, run: &str) -> String {
+    format!("{workload}/{run}")
+}
 
 impl Fold for DesksFold {
     fn table(&self) -> &'static str {
         DESKS_TABLE
     }
 
-    /// 2: events that are no concern of a desk no longer move its time.
+    /// 2: events that are no concern of a desk no longer move its time. 3: its runs lie apart.
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn apply(&self, event: &Event, rows: &mut dyn Rows) {
         let Some(workload) = event.workload.as_deref().filter(|_| Desk::concerns(event)) else { return };
+        let of_run = || event.kind.starts_with("run.").then(|| event.data["run"].as_str()).flatten();
+        let run = of_run().map(|id| (id, run_row(workload, id)));
+        let mut before = None;
+        if let Some((_, row)) = &run
+            && event.kind != "run.started"
+        {
+            before = rows.get(row).and_then(|row| serde_json::from_value::<Run>(row).ok());
+            if !before.as_ref().is_some_and(|run| run.is_changed_by(&event.kind)) {
+                return;
+            }
+        }
         let mut desk: Desk =
             rows.get(workload).and_then(|row| serde_json::from_value(row).ok()).unwrap_or_default();
+        let ended = desk.ended.clone();
+        desk.runs.extend(run.as_ref().and_then(|(id, _)| Some(((*id).to_owned(), before?))));
         desk.apply(event);
+        if let Some((id, row)) = &run {
+            match desk.runs.remove(*id).and_then(|run| serde_json::to_value(run).ok()) {
+                Some(run) => rows.put(row, &run),
+                None => rows.remove(row),
+            }
+        }
+        // The desk lets go of the oldest first.
+        let kept = desk.ended.first();
+        for (_, id) in ended.iter().take_while(|old| kept != Some(*old)) {
+            rows.remove(&run_row(workload, id));
+        }
         if let Ok(row) = serde_json::to_value(&desk) {
             rows.put(workload, &row);
         }
@@ -137,7 +167,7 @@ pub fn newest(
 ) -> Result<Vec<IncidentRow>, StoreError> {
     let size = limit.clamp(50, 512);
     let mut found = Vec::new();
-    let mut query = RowQuery { newest_first: true, after_id: after, limit: size };
+    let mut query = RowQuery::newest(size).from(after);
     loop {
         let page = journal.rows(INCIDENTS_TABLE, &query)?;
         let full = page.len() == size;
@@ -170,7 +200,16 @@ fn fresh(journal: &dyn Journal, mut row: IncidentRow) -> Result<IncidentRow, Sto
 /// The desk of a workload.
 pub fn desk(journal: &dyn Journal, workload: &str) -> Result<Desk, StoreError> {
     let row = journal.row(DESKS_TABLE, workload)?;
-    Ok(row.and_then(|row| serde_json::from_value(row).ok()).unwrap_or_default())
+    let desk: Desk = row.and_then(|row| serde_json::from_value(row).ok()).unwrap_or_default();
+    if desk.open.is_none() && desk.unclaimed.is_empty() {
+        // Nothing follows from its runs.
+        return Ok(desk);
+    }
+    let runs = journal.rows(DESKS_TABLE, &RowQuery::under(workload))?;
+    let runs = runs.into_iter().filter_map(|(row, run)| {
+        Some((row[workload.len() + 1..].to_owned(), serde_json::from_value(run).ok()?))
+    });
+    Ok(desk.with_runs(runs.collect()))
 }
 
 /// The goals by which an incident of this workload is judged to be over.

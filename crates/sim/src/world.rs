@@ -6,7 +6,9 @@ use std::sync::Arc;
 use mainstay_model::{Actor, HostId, RunId, Tags, Timestamp};
 use mainstay_runbook::{Document, Origin, Run, Start};
 use mainstay_server::clock::Clock as _;
-use mainstay_server::runs::{ActiveFold, Engine, Found, Order, Procedures, RunsFold, run, unfinished};
+use mainstay_server::runs::{
+    ActiveFold, Engine, FactsFold, Found, Order, Procedures, RunsFold, newest, run, unfinished,
+};
 use mainstay_store::{Journal, MemoryJournal};
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
@@ -86,8 +88,12 @@ impl RunWorld {
             (HostId::new(name).expect("a host id"), Tags::from_iter([("role", role)]))
         };
         let hosts = vec![host("control", "control"), host("app-1", "app"), host("app-2", "app")];
-        let journal =
-            MemoryJournal::new(vec![Arc::new(RunsFold::default()), Arc::new(ActiveFold)]).expect("a journal");
+        let journal = MemoryJournal::new(vec![
+            Arc::new(RunsFold::default()),
+            Arc::new(ActiveFold),
+            Arc::new(FactsFold),
+        ])
+        .expect("a journal");
         Self {
             journal: Arc::new(journal),
             hosts: SimHosts::new(hosts, clock.clone(), behaviour),
@@ -179,9 +185,9 @@ impl RunWorld {
 
     /// All runs, without what differs by how long the server was away.
     pub fn runs(&self) -> BTreeMap<String, Value> {
-        let query = mainstay_store::RowQuery::by_id(1000);
-        let rows = self.journal.rows(mainstay_server::runs::RUNS_TABLE, &query).expect("readable");
-        rows.into_iter().map(|(id, row)| (id, without_times(row))).collect()
+        let runs = newest(self.journal.as_ref(), None, 1000).expect("readable");
+        let value = |run: &Run| serde_json::to_value(run).expect("a run is JSON");
+        runs.iter().map(|run| (run.id.to_string(), without_times(value(run)))).collect()
     }
 
     /// Runs the scenario undisturbed; then once for each write with the server killed before it, and once killed after

@@ -256,6 +256,15 @@ async fn rows_come_in_pages(make: Make<'_>) {
     assert_eq!(ids(RowQuery::newest(2).after("a")), ["a\0z", "c"]);
     assert_eq!(ids(RowQuery::newest(2).after("d")), [""; 0]);
     assert_eq!(ids(RowQuery::newest(0)), [""; 0]);
+    for (n, id) in ["c/2", "c/1", "c0", "c-1", "c/", "cc/1", "c/1/x"].into_iter().enumerate() {
+        journal.append(vec![about(format!("u{n}"), "k", id, json!(n))]).await.expect("appends");
+    }
+    assert_eq!(ids(RowQuery::under("c")), ["c/1", "c/1/x", "c/2"]);
+    assert_eq!(ids(RowQuery::under("c").after("c/1")), ["c/1/x", "c/2"]);
+    assert_eq!(ids(RowQuery::under("nobody")), [""; 0]);
+    let newest = RowQuery { under: Some("c".to_owned()), ..RowQuery::newest(2) };
+    assert_eq!(ids(newest.clone()), ["c/1/x", "c/1"]);
+    assert_eq!(ids(newest.after("c/1")), ["c/2"]);
     let error = journal.rows("subjects", &RowQuery::newest(2).after("x")).expect_err("it is not there");
     assert!(matches!(error, StoreError::NoSuchRow { .. }), "{error}");
     assert_eq!(journal.rows("subjects", &RowQuery::by_id(1)).expect("reads"), [("a".to_owned(), json!(4))]);

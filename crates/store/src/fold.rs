@@ -42,6 +42,9 @@ pub trait Rows {
     fn get_text(&mut self, id: &str) -> Option<String>;
     /// Makes a row, or replaces it. At most [`MAX_ROW_BYTES`] of JSON, nested at most 100 levels.
     fn put(&mut self, id: &str, value: &Value);
+    /// The same with the row's JSON as text. The same row has to come with the same text each time, so maps in it have to
+    /// be in an order of their own; and it may be nested no deeper than a few levels around what is in the event.
+    fn put_text(&mut self, id: &str, text: String);
     /// Removes a row, if it is there.
     fn remove(&mut self, id: &str);
 }
@@ -114,6 +117,12 @@ pub(crate) fn index_of(folds: &[Arc<dyn Fold>], table: &str) -> Result<usize, St
     })
 }
 
+/// The ids between which those that stand under `id` are, both left out.
+pub(crate) fn under(id: &str) -> (String, String) {
+    // `0` is what comes after `/`.
+    (format!("{id}/"), format!("{id}0"))
+}
+
 /// Reads a stored row.
 pub(crate) fn parse(table: &str, seq: u64, text: &str) -> Result<Value, StoreError> {
     serde_json::from_str(text).map_err(|error| StoreError::Fold {
@@ -133,8 +142,16 @@ pub(crate) fn apply(
     batch: &mut Overlay,
 ) -> Result<(), StoreError> {
     for (index, fold) in folds.iter().enumerate() {
-        let mut view =
-            View { fold: fold.as_ref(), index, seq: event.seq, backing, group, batch, failure: None };
+        let mut view = View {
+            fold: fold.as_ref(),
+            index,
+            seq: event.seq,
+            backing,
+            group,
+            batch,
+            found: Vec::new(),
+            failure: None,
+        };
         // A fold that panics must not take the writer down with everyone else's events.
         let outcome = catch_unwind(AssertUnwindSafe(|| fold.apply(event, &mut view)));
         if let Some(failure) = view.failure {
@@ -164,22 +181,30 @@ struct View<'a> {
     backing: &'a dyn Backing,
     group: &'a Overlay,
     batch: &'a mut Overlay,
+    /// What this event found in the tables: a fold reads a row before it writes it.
+    found: Vec<(String, Option<Stored>)>,
     failure: Option<StoreError>,
 }
 
 impl View<'_> {
-    fn load(&mut self, id: &str) -> Option<Stored> {
+    fn load(&mut self, id: &str) -> Option<&Stored> {
         let pending = self.batch.tables[self.index].get(id).or_else(|| self.group.tables[self.index].get(id));
         if let Some(row) = pending {
-            return row.clone();
+            return row.as_ref();
         }
-        match self.backing.load(self.index, id) {
+        if let Some(place) = self.found.iter().position(|(found, _)| found == id) {
+            return self.found[place].1.as_ref();
+        }
+        let row = match self.backing.load(self.index, id) {
             Ok(row) => row,
             Err(error) => {
-                self.fail(error);
+                // The first failure is kept; the fold itself cannot fail and goes on with what it sees.
+                self.failure.get_or_insert(error);
                 None
             }
-        }
+        };
+        self.found.push((id.to_owned(), row));
+        self.found.last()?.1.as_ref()
     }
 
     fn change(&mut self, id: &str, row: Option<Stored>) {
@@ -200,8 +225,9 @@ impl View<'_> {
 
 impl Rows for View<'_> {
     fn get(&mut self, id: &str) -> Option<Value> {
+        let table = self.fold.table();
         let row = self.load(id)?;
-        match parse(self.fold.table(), row.changed, &row.text) {
+        match parse(table, row.changed, &row.text) {
             Ok(value) => Some(value),
             Err(error) => {
                 self.fail(error);
@@ -211,24 +237,31 @@ impl Rows for View<'_> {
     }
 
     fn get_text(&mut self, id: &str) -> Option<String> {
-        Some(self.load(id)?.text)
+        Some(self.load(id)?.text.clone())
     }
 
     fn put(&mut self, id: &str, value: &Value) {
         if deeper_than(value, MAX_DATA_DEPTH) {
             return self.refuse(id, "is nested deeper than 100 levels");
         }
-        let text = match canonical(value) {
-            Ok(text) if text.len() <= MAX_ROW_BYTES => text,
-            Ok(_) => return self.refuse(id, "is larger than 16 MiB"),
-            Err(reason) => return self.refuse(id, &reason),
-        };
-        match self.load(id) {
-            // Writing the same again is no change, and costs nothing on disk.
-            Some(row) if row.text == text => {}
-            Some(row) => self.change(id, Some(Stored { created: row.created, changed: self.seq, text })),
-            None => self.change(id, Some(Stored { created: self.seq, changed: self.seq, text })),
+        match canonical(value) {
+            Ok(text) => self.put_text(id, text),
+            Err(reason) => self.refuse(id, &reason),
         }
+    }
+
+    fn put_text(&mut self, id: &str, text: String) {
+        if text.len() > MAX_ROW_BYTES {
+            return self.refuse(id, "is larger than 16 MiB");
+        }
+        let seq = self.seq;
+        let created = match self.load(id) {
+            // Writing the same again is no change, and costs nothing on disk.
+            Some(row) if row.text == text => return,
+            Some(row) => row.created,
+            None => seq,
+        };
+        self.change(id, Some(Stored { created, changed: seq, text }));
     }
 
     fn remove(&mut self, id: &str) {

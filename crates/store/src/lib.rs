@@ -62,6 +62,8 @@ pub struct RowQuery {
     /// Only what stands after the row with this id, in that order. Any id will do in id order; in order of creation the
     /// row has to exist, or the answer is [`StoreError::NoSuchRow`].
     pub after_id: Option<String>,
+    /// Only rows that stand under this id: whose own id is this one, a `/`, and more.
+    pub under: Option<String>,
     /// At most so many rows.
     pub limit: usize,
 }
@@ -69,12 +71,24 @@ pub struct RowQuery {
 impl RowQuery {
     /// The first `limit` rows by id.
     pub fn by_id(limit: usize) -> Self {
-        Self { newest_first: false, after_id: None, limit }
+        Self { newest_first: false, after_id: None, under: None, limit }
     }
 
     /// The `limit` rows that were created last, last one first.
     pub fn newest(limit: usize) -> Self {
-        Self { newest_first: true, after_id: None, limit }
+        Self { newest_first: true, after_id: None, under: None, limit }
+    }
+
+    /// All rows that stand under an id, by their ids; all of one moment.
+    pub fn under(id: impl Into<String>) -> Self {
+        Self { newest_first: false, after_id: None, under: Some(id.into()), limit: usize::MAX }
+    }
+
+    /// The same, from behind a row on if there is one.
+    #[must_use]
+    pub fn from(mut self, after: Option<String>) -> Self {
+        self.after_id = after;
+        self
     }
 
     /// The same, from behind this row on.

@@ -1,6 +1,7 @@
 //! The journal in memory: the same behaviour as on SQLite, for tests and simulation. Nothing survives it.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::future::BoxFuture;
@@ -162,7 +163,13 @@ impl Journal for MemoryJournal {
         let index = fold::index_of(&self.folds, table)?;
         let state = self.state();
         let rows = &state.tables.0[index];
-        let mut picked: Vec<(&String, &Stored)> = rows.iter().collect();
+        let mut picked: Vec<(&String, &Stored)> = match &query.under {
+            None => rows.iter().collect(),
+            Some(id) => {
+                let (from, to) = fold::under(id);
+                rows.range((Bound::Excluded(from), Bound::Excluded(to))).collect()
+            }
+        };
         if query.newest_first {
             picked.sort_by(|a, b| (b.1.created, b.0).cmp(&(a.1.created, a.0)));
         }

@@ -87,7 +87,12 @@ pub fn start(document: &Document, start: Start) -> Result<Transition, Vec<Proble
 
 /// Takes a run further. `document` is the one the run is pinned to ([`Document::pinned`]).
 pub fn step(document: &Document, run: &Run, input: Input, at: Timestamp) -> Transition {
-    let mut machine = Machine { document, run: run.clone(), events: Vec::new(), at };
+    take(document, run.clone(), input, at)
+}
+
+/// [`step`] for whoever needs the run as it was no longer: a run of hundreds of steps is not copied for each of them.
+pub fn take(document: &Document, run: Run, input: Input, at: Timestamp) -> Transition {
+    let mut machine = Machine { document, run, events: Vec::new(), at };
     machine.take(input);
     machine.advance();
     Transition { run: machine.run, events: machine.events }

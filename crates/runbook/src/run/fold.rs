@@ -8,7 +8,7 @@ use super::{
     StepStatus, Verdict,
 };
 use crate::effect::{AttemptId, EffectKind, Outcome};
-use crate::event::{Body, Continued, RunEvent, StepName, Weight};
+use crate::event::{Body, Continued, RunEvent, Weight};
 
 impl Run {
     /// The run after `event`. An event the run already has changes nothing, so reading twice is harmless.
@@ -59,7 +59,7 @@ impl Run {
             status: RunStatus::InProgress,
             started_at: event.at,
             finished_at: None,
-            steps: steps.iter().map(pending).collect(),
+            steps: steps.iter().map(StepRecord::pending).collect(),
             outputs: Map::new(),
             failure: None,
             events: event.number,
@@ -393,6 +393,29 @@ impl Run {
         self.position = Position::Before { step: first.to_owned() };
     }
 
+    /// The places of the steps whose records an event may have changed, once it was applied. Whoever keeps each step for
+    /// itself need not look at the others; that matters to runs of hundreds of steps, where nearly all stay as they are.
+    pub fn touched_by(&self, event: &RunEvent) -> Vec<usize> {
+        let of = |chosen: &dyn Fn(&StepRecord) -> bool| {
+            let places = self.steps.iter().enumerate().filter(|(_, record)| chosen(record));
+            places.map(|(place, _)| place).collect()
+        };
+        match &event.body {
+            Body::Started { .. } => of(&|record| !record.is_untouched()),
+            Body::AttemptStarted { step, .. }
+            | Body::AttemptDispatched { step, .. }
+            | Body::AttemptStopping { step, .. }
+            | Body::ChildChanged { step, .. }
+            | Body::AttemptSettled { step, .. }
+            | Body::StepFinished { step, .. }
+            | Body::Waiting { step, .. } => of(&|record| record.name == *step),
+            Body::LoopIterating { step, .. } => {
+                of(&|record| record.name == *step || self.inside(record, step))
+            }
+            Body::Released {} | Body::Cancelling { .. } | Body::Finished { .. } => Vec::new(),
+        }
+    }
+
     /// Whether a step stands inside a loop, at any depth.
     fn inside(&self, record: &StepRecord, around: &str) -> bool {
         let mut parent = record.parent.as_deref();
@@ -413,24 +436,5 @@ impl Run {
 
     fn attempt_record(&mut self, attempt: &AttemptId) -> Option<&mut AttemptRecord> {
         self.steps.iter_mut().flat_map(|step| &mut step.attempts).find(|record| record.attempt == *attempt)
-    }
-}
-
-fn pending(step: &StepName) -> StepRecord {
-    StepRecord {
-        name: step.name.clone(),
-        action: step.action.clone(),
-        status: StepStatus::Pending,
-        started_at: None,
-        finished_at: None,
-        attempts: Vec::new(),
-        outputs: Map::new(),
-        failure: None,
-        next: None,
-        parent: step.parent.clone(),
-        iteration: None,
-        taken_from: None,
-        left_at: None,
-        earlier_attempts: 0,
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::StepStatus;
 use crate::effect::{AttemptId, Dispatch, EffectKind};
-use crate::event::StopReason;
+use crate::event::{StepName, StopReason};
 
 /// One try of a step, for people.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -73,6 +73,38 @@ pub struct StepRecord {
     /// How many tries it had in earlier iterations.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub earlier_attempts: u32,
+}
+
+impl StepRecord {
+    /// The record of a step that was not reached.
+    pub fn pending(step: &StepName) -> Self {
+        Self {
+            name: step.name.clone(),
+            action: step.action.clone(),
+            status: StepStatus::Pending,
+            started_at: None,
+            finished_at: None,
+            attempts: Vec::new(),
+            outputs: Map::new(),
+            failure: None,
+            next: None,
+            parent: step.parent.clone(),
+            iteration: None,
+            taken_from: None,
+            left_at: None,
+            earlier_attempts: 0,
+        }
+    }
+
+    /// The step as the document has it.
+    pub fn step_name(&self) -> StepName {
+        StepName { name: self.name.clone(), action: self.action.clone(), parent: self.parent.clone() }
+    }
+
+    /// Whether nothing has happened to the step.
+    pub fn is_untouched(&self) -> bool {
+        *self == Self::pending(&self.step_name())
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]

@@ -183,7 +183,7 @@ pub fn newest(
 ) -> Result<Vec<Record>, StoreError> {
     const PAGE: usize = 100;
     let mut out = Vec::new();
-    let mut query = RowQuery { newest_first: true, after_id: after, limit: PAGE };
+    let mut query = RowQuery::newest(PAGE).from(after);
     loop {
         let page = journal.rows(CHANGES_TABLE, &query)?;
         let last = page.last().map(|(id, _)| id.clone());

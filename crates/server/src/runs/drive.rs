@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, FutureExt as _};
 use futures::stream::{FuturesUnordered, StreamExt as _};
-use mainstay_model::{EventDraft, HostId};
+use mainstay_model::{EventDraft, HostId, Timestamp};
 use mainstay_runbook::{
-    Action, AttemptId, Dispatch, Document, Effect, EffectKind, HostResult, Input, Outcome, Run, RunEvent,
-    child,
+    Action, AttemptId, Body, Dispatch, Document, Effect, EffectKind, HostResult, Input, Outcome, Run,
+    RunEvent, Transition, child,
 };
 use mainstay_store::StoreError;
 use tokio::sync::{mpsc, watch};
@@ -66,6 +66,40 @@ pub(super) struct Drive {
     stops: BTreeMap<AttemptId, CancellationToken>,
 }
 
+/// The commands of an attempt on the hosts that were chosen for it.
+fn dispatched(attempt: AttemptId, hosts: Vec<HostId>) -> Input {
+    let dispatch =
+        |(position, host): (usize, HostId)| Dispatch { command: attempt.command_on(&host, position), host };
+    let commands = hosts.into_iter().enumerate().map(dispatch).collect();
+    Input::Dispatched { attempt, commands }
+}
+
+/// Names the hosts of an attempt that has just begun, where that needs no waiting. Its beginning and its hosts are then
+/// journalled together, still before anything is sent: one write, and so one sync to disk, less for each step.
+pub(super) fn with_hosts(inner: &Inner, document: &Document, step: Transition, now: Timestamp) -> Transition {
+    let chosen = || {
+        let open = step.run.open_attempt()?;
+        if open.dispatched.is_some() || open.stopping.is_some() {
+            return None;
+        }
+        let hosts = match orders::place(open.effect.as_ref()?) {
+            Where::Control => vec![inner.performer.control_host().now_or_never()?],
+            // What cannot be chosen is said when it is tried again: the end of an attempt is another write than its
+            // beginning.
+            Where::Hosts(targets) => {
+                inner.performer.choose(&targets).ok().filter(|hosts| !hosts.is_empty())?
+            }
+            Where::Itself | Where::Run => return None,
+        };
+        Some(dispatched(open.attempt.clone(), hosts))
+    };
+    let Some(input) = chosen() else { return step };
+    let Transition { run, mut events } = step;
+    let next = mainstay_runbook::take(document, run, input, now);
+    events.extend(next.events);
+    Transition { run: next.run, events }
+}
+
 impl Drive {
     pub(super) fn new(
         inner: Arc<Inner>,
@@ -91,7 +125,12 @@ impl Drive {
             None => self.inner.pinned(&run)?,
         };
         // A run that was just started is given with its document; its first attempt is in the journal and not begun.
-        self.taken_up = run.open_attempt().filter(|_| is_taken_up).map(|open| open.attempt.clone());
+        let open = run.open_attempt().map(|open| open.attempt.clone());
+        if is_taken_up {
+            self.taken_up = open;
+        } else {
+            self.chosen_here.extend(open);
+        }
         let mut run = self.advance(&document, run, Input::Resume).await?;
         while !run.status.is_over() {
             self.seen.send_replace(Seen { over: false, waits: child::waits(&run) });
@@ -127,21 +166,36 @@ impl Drive {
 
     /// Hands the machine an input and makes what it decided durable before anything follows from it.
     async fn advance(&mut self, document: &Document, run: Run, input: Input) -> Result<Run, RunError> {
-        let step = mainstay_runbook::step(document, &run, input, self.inner.clock.now());
+        let now = self.inner.clock.now();
+        // What a loop's iterations sent is in the records of its steps until the next one begins.
+        let before = (!run.loops.is_empty()).then(|| run.clone());
+        let mut step = mainstay_runbook::take(document, run, input, now);
         if step.events.is_empty() {
             return Ok(step.run);
         }
+        let open = step.run.open_attempt().map(|open| Wait::Choose(open.attempt.clone()));
+        if open.is_some_and(|choosing| !self.begun.contains(&choosing)) {
+            step = with_hosts(&self.inner, document, step, now);
+        }
+        for event in &step.events {
+            if let Body::AttemptDispatched { attempt, .. } = &event.body {
+                self.chosen_here.insert(attempt.clone());
+            }
+        }
+        let run = &step.run.id;
         let drafts: Vec<EventDraft> = step.events.iter().map(RunEvent::draft).collect();
         let mut pause = RETRY_FIRST;
         loop {
             match self.inner.journal.append(drafts.clone()).await {
                 Ok(_) => {
-                    self.forget_earlier(&run, &step.run);
+                    if let Some(before) = before {
+                        self.forget_earlier(&before, &step.run);
+                    }
                     return Ok(step.run);
                 }
                 Err(error) if hopeless(&error) => return Err(error.into()),
                 Err(error) => {
-                    tracing::error!(run = %run.id, %error, "the journal refused a run's step; trying again");
+                    tracing::error!(%run, %error, "the journal refused a run's step; trying again");
                     self.inner.clock.until(self.inner.clock.now().plus(pause)).await;
                     pause = (pause * 2).min(RETRY_MOST);
                 }
@@ -227,7 +281,6 @@ impl Drive {
         if !self.begun.insert(wait.clone()) {
             return;
         }
-        self.chosen_here.insert(effect.attempt.clone());
         let inner = self.inner.clone();
         self.in_flight.push(Box::pin(async move {
             let attempt = effect.attempt;
@@ -239,14 +292,7 @@ impl Drive {
                 }
             };
             let input = match hosts {
-                Ok(hosts) => {
-                    let dispatch = |(position, host): (usize, HostId)| Dispatch {
-                        command: attempt.command_on(&host, position),
-                        host,
-                    };
-                    let commands = hosts.into_iter().enumerate().map(dispatch).collect();
-                    Input::Dispatched { attempt, commands }
-                }
+                Ok(hosts) => dispatched(attempt, hosts),
                 Err(reason) => Input::Settled { attempt, outcome: Outcome::failed(reason) },
             };
             (wait, News::Input(input))

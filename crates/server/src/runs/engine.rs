@@ -216,17 +216,29 @@ impl Inner {
         }
         // Held until the run is in the journal, so that those who stand in line stand there in the journal's order.
         let place = self.place(&mut start).await?;
+        let now = start.at;
         let step = mainstay_runbook::start(document, start).map_err(RunError::Refused)?;
-        let drafts = extra.into_iter().chain(step.events.iter().map(RunEvent::draft)).collect();
-        self.journal.append(drafts).await?;
-        self.join(&step.run);
+        let step = super::drive::with_hosts(self, document, step, now);
+        let mut drafts = extra;
+        let first = drafts.len() + 1;
+        drafts.extend(step.events.iter().map(RunEvent::draft));
+        let decided = drafts[first..].to_vec();
+        let written = self.journal.append(drafts).await?;
+        let ours = written[first..].iter().map(|event| &event.draft).eq(&decided);
+        let run = if ours { None } else { super::fold::run(self.journal.as_ref(), &id)? };
+        // Where somebody else began it at the same time, what is in the journal holds, and is taken up.
+        let (run, document) = match run {
+            Some(run) => (run, None),
+            None => (step.run, Some(document.clone())),
+        };
+        self.join(&run);
         drop(place);
-        self.drive(step.run.clone(), Some(document.clone()));
-        if step.run.status == RunStatus::Pending {
+        self.drive(run.clone(), document);
+        if run.status == RunStatus::Pending {
             // The run it stands behind may have ended since.
-            self.let_go(&Key::of(&step.run))?;
+            self.let_go(&Key::of(&run))?;
         }
-        Ok(step.run)
+        Ok(run)
     }
 
     pub(super) fn tell(&self, id: &RunId, word: Word) -> Result<(), RunError> {

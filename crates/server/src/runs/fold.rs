@@ -1,53 +1,24 @@
-//! The table of runs: each row is the run as the machine folds it from its events.
+//! The tables of runs: the runs as the machine folds them from their events, and what they are found by.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use mainstay_model::{Event, RunId, Timestamp};
 use mainstay_runbook::{Body, Run, RunEvent, RunStatus};
 use mainstay_store::{Fold, Journal, RowQuery, Rows, StoreError};
 
-/// The table's name.
+use super::rows::{self, Memo};
+
+/// The table of runs; [`super::rows`] says how one lies there.
 pub const RUNS_TABLE: &str = "runs";
 
 /// The ids of runs that are not over, so that a restart need not read all runs.
 pub const ACTIVE_TABLE: &str = "runs_active";
 
-/// The rows that [`RunsFold`] remembers as runs have at most so many bytes together.
-const MEMO_BYTES: usize = 16 << 20;
-
 /// Keeps [`RUNS_TABLE`].
-///
-/// A run changes with each of its events, and to read it from its row takes longer than all the rest. So the last runs are
-/// remembered, each with the very text of the row that it was written as; where the row is not that text any more, because
-/// a transaction was taken back or for whatever other reason, it is read.
 #[derive(Default)]
 pub struct RunsFold {
     memo: Mutex<Memo>,
-}
-
-#[derive(Default)]
-struct Memo {
-    runs: BTreeMap<RunId, (String, Run)>,
-    bytes: usize,
-}
-
-impl Memo {
-    fn take(&mut self, id: &RunId, text: &str) -> Option<Run> {
-        let (kept, run) = self.runs.remove(id)?;
-        self.bytes -= kept.len();
-        (kept == text).then_some(run)
-    }
-
-    fn keep(&mut self, text: String, run: Run) {
-        if self.bytes + text.len() > MEMO_BYTES {
-            *self = Self::default();
-        }
-        self.bytes += text.len();
-        if let Some((before, _)) = self.runs.insert(run.id.clone(), (text, run)) {
-            self.bytes -= before.len();
-        }
-    }
 }
 
 impl Fold for RunsFold {
@@ -55,26 +26,13 @@ impl Fold for RunsFold {
         RUNS_TABLE
     }
 
+    fn version(&self) -> u32 {
+        2
+    }
+
     fn apply(&self, event: &Event, rows: &mut dyn Rows) {
-        let Some(event) = RunEvent::from_event(event) else { return };
-        let id = event.run.as_str();
-        let text = rows.get_text(id);
-        let memo = || self.memo.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = text.and_then(|text| match memo().take(&event.run, &text) {
-            Some(run) => Some(run),
-            None => serde_json::from_str::<Run>(&text).ok(),
-        });
-        // An event that does not follow its run is left out of the table and stays in the journal; `journal rebuild`
-        // after an upgrade that understands it puts it in.
-        if let Ok(run) = Run::fold(before, &event)
-            && let Ok(row) = serde_json::to_value(&run)
-        {
-            rows.put(id, &row);
-            if !run.status.is_over()
-                && let Some(text) = rows.get_text(id)
-            {
-                memo().keep(text, run);
-            }
+        if let Some(event) = RunEvent::from_event(event) {
+            self.memo.lock().unwrap_or_else(PoisonError::into_inner).apply(&event, rows);
         }
     }
 }
@@ -207,16 +165,13 @@ pub fn list(
     after: Option<String>,
     limit: usize,
 ) -> Result<Vec<Run>, StoreError> {
-    if *wanted == Wanted::default() {
-        return newest(journal, after, limit);
-    }
     const PAGE: usize = 1000;
     let mut found = Vec::new();
     let mut after = after;
     loop {
-        let query = RowQuery { newest_first: true, after_id: after.clone(), limit: PAGE };
+        let query = RowQuery::newest(PAGE.min(limit.max(1))).from(after.clone());
         let page = journal.rows(FACTS_TABLE, &query)?;
-        let full = page.len() == PAGE;
+        let full = page.len() == query.limit;
         after = page.last().map(|(id, _)| id.clone()).or(after);
         for (id, row) in page {
             let Ok(facts) = serde_json::from_value::<Facts>(row) else { continue };
@@ -227,8 +182,7 @@ pub fn list(
             if !wanted.may_be(&facts) {
                 continue;
             }
-            let Some(row) = journal.row(RUNS_TABLE, &id)? else { continue };
-            let run = read(&id, row)?;
+            let Some(run) = named(journal, &id)? else { continue };
             if wanted.takes(&run) {
                 found.push(run);
             }
@@ -242,17 +196,14 @@ pub fn list(
     }
 }
 
-fn read(id: &str, row: serde_json::Value) -> Result<Run, StoreError> {
-    serde_json::from_value(row).map_err(|error| StoreError::Fold {
-        table: RUNS_TABLE.to_owned(),
-        seq: 0,
-        reason: format!("the row `{id}` cannot be read ({error}); run `mainstay journal rebuild`"),
-    })
+/// The run that a row of another table names.
+fn named(journal: &dyn Journal, id: &str) -> Result<Option<Run>, StoreError> {
+    RunId::new(id).ok().map_or(Ok(None), |id| rows::read(journal, &id))
 }
 
 /// One run.
 pub fn run(journal: &dyn Journal, id: &RunId) -> Result<Option<Run>, StoreError> {
-    journal.row(RUNS_TABLE, id.as_str())?.map(|row| read(id.as_str(), row)).transpose()
+    rows::read(journal, id)
 }
 
 /// Every run that is not over, by id.
@@ -265,9 +216,7 @@ pub fn unfinished(journal: &dyn Journal) -> Result<Vec<Run>, StoreError> {
         let last = page.last().map(|(id, _)| id.clone());
         let full = page.len() == PAGE;
         for (id, _) in page {
-            if let Some(row) = journal.row(RUNS_TABLE, &id)? {
-                runs.push(read(&id, row)?);
-            }
+            runs.extend(named(journal, &id)?);
         }
         match last {
             Some(id) if full => query = RowQuery::by_id(PAGE).after(id),
@@ -278,12 +227,12 @@ pub fn unfinished(journal: &dyn Journal) -> Result<Vec<Run>, StoreError> {
 
 /// Runs, the one that started last first.
 pub fn newest(journal: &dyn Journal, after: Option<String>, limit: usize) -> Result<Vec<Run>, StoreError> {
-    let query = RowQuery { newest_first: true, after_id: after, limit };
-    journal.rows(RUNS_TABLE, &query)?.into_iter().map(|(id, row)| read(&id, row)).collect()
+    list(journal, &Wanted::default(), after, limit)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::sync::Arc;
 
     use mainstay_model::Actor;
@@ -360,6 +309,10 @@ mod tests {
             self.0.insert(id.to_owned(), value.to_string());
         }
 
+        fn put_text(&mut self, id: &str, text: String) {
+            self.0.insert(id.to_owned(), text);
+        }
+
         fn remove(&mut self, id: &str) {
             self.0.remove(id);
         }
@@ -383,7 +336,8 @@ mod tests {
                 fold.apply(event, &mut rows);
             }
         }
-        assert!(rows.0.len() == 10 && rows.0 == plain.0);
+        assert_eq!(rows.0, plain.0);
+        assert_eq!(rows.0.keys().filter(|id| id.ends_with("/now")).count(), 10);
     }
 
     #[tokio::test]

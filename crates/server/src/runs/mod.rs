@@ -11,6 +11,7 @@ mod orders;
 mod performer;
 mod procedures;
 mod record;
+mod rows;
 mod script;
 
 pub use engine::{Engine, RunError, derived_run_id};

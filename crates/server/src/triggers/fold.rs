@@ -501,7 +501,7 @@ pub fn dead_letters(
     limit: usize,
 ) -> Result<(Vec<Dead>, Option<String>), StoreError> {
     const PAGE: usize = 512;
-    let mut query = RowQuery { newest_first: true, after_id: after, limit: PAGE };
+    let mut query = RowQuery::newest(PAGE).from(after);
     let mut found = Vec::new();
     loop {
         let page = journal.rows(DEAD_TABLE, &query)?;

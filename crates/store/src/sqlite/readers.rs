@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mainstay_model::Event;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Params, Row, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Params, Row, ToSql, params};
 use serde_json::Value;
 
 use super::open::{classify, connect};
@@ -156,14 +156,12 @@ impl Reader<'_> {
         query: &RowQuery,
     ) -> Result<Vec<(String, Value)>, ReadError> {
         let statements = tables.statements(index);
-        let limit = count(query.limit);
-        if !query.newest_first {
-            return self.page(table, &statements.by_id, params![query.after_id, limit]);
-        }
-        let mut created = None;
+        let page = if query.newest_first { &statements.newest } else { &statements.by_id };
+        let sql = page.choose(query.after_id.is_some(), query.under.is_some());
         // The row and those behind it have to be of one moment.
         let transaction = self.conn.unchecked_transaction()?;
-        if let Some(id) = &query.after_id {
+        let mut created = None;
+        if let Some(id) = query.after_id.as_ref().filter(|_| query.newest_first) {
             created = self
                 .conn
                 .prepare_cached(&statements.created)?
@@ -173,14 +171,30 @@ impl Reader<'_> {
                 return Err(StoreError::NoSuchRow { table: table.to_owned(), id: id.clone() }.into());
             }
         }
-        let rows = self.page(table, &statements.newest, params![created, query.after_id, limit]);
+        let under = query.under.as_deref().map(fold::under);
+        let (from, to) = under.unzip();
+        let limit = count(query.limit);
+        let given: [(&str, &dyn ToSql); 5] =
+            [("?1", &limit), ("?2", &query.after_id), ("?3", &created), ("?4", &from), ("?5", &to)];
+        let rows = self.page(table, sql, &given);
         transaction.finish()?;
         rows
     }
 
-    fn page(&self, table: &str, sql: &str, params: impl Params) -> Result<Vec<(String, Value)>, ReadError> {
+    fn page(
+        &self,
+        table: &str,
+        sql: &str,
+        given: &[(&str, &dyn ToSql)],
+    ) -> Result<Vec<(String, Value)>, ReadError> {
         let mut statement = self.conn.prepare_cached(sql)?;
-        let mut found = statement.query(params)?;
+        // Each statement takes some of the parameters.
+        for (name, value) in given {
+            if let Some(place) = statement.parameter_index(name)? {
+                statement.raw_bind_parameter(place, value)?;
+            }
+        }
+        let mut found = statement.raw_query();
         let mut rows = Vec::new();
         while let Some(row) = found.next()? {
             let text: String = row.get(2)?;

@@ -108,9 +108,44 @@ pub(crate) struct Statements {
     pub upsert: String,
     pub delete: String,
     pub scan: String,
-    pub by_id: String,
-    pub newest: String,
+    pub by_id: Page,
+    pub newest: Page,
     pub created: String,
+}
+
+/// The statements that read a page of rows. One that left conditions open for what may not be given would look at all
+/// rows before the page, too: SQLite finds its place in an index by plain comparisons only.
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub first: String,
+    pub after: String,
+    pub under: String,
+    pub under_after: String,
+}
+
+impl Page {
+    fn of(table: &str, after: &str, order: &str) -> Self {
+        let select = |conditions: &str| {
+            format!("SELECT id, changed, value FROM {table} WHERE {conditions} ORDER BY {order} LIMIT ?1")
+        };
+        const UNDER: &str = "id > ?4 AND id < ?5";
+        Self {
+            first: select("true"),
+            after: select(after),
+            under: select(UNDER),
+            under_after: select(&format!("{UNDER} AND {after}")),
+        }
+    }
+
+    /// The one for these parts of a query.
+    pub fn choose(&self, after: bool, under: bool) -> &str {
+        match (after, under) {
+            (false, false) => &self.first,
+            (true, false) => &self.after,
+            (false, true) => &self.under,
+            (true, true) => &self.under_after,
+        }
+    }
 }
 
 impl Tables {
@@ -164,13 +199,8 @@ impl Statements {
             ),
             delete: format!("DELETE FROM {table} WHERE id = ?"),
             scan: format!("SELECT id, created, changed, value FROM {table} ORDER BY id"),
-            by_id: format!(
-                "SELECT id, changed, value FROM {table} WHERE id > ?1 OR ?1 IS NULL ORDER BY id LIMIT ?2"
-            ),
-            newest: format!(
-                "SELECT id, changed, value FROM {table} WHERE (created, id) < (?1, ?2) OR ?2 IS NULL
-                 ORDER BY created DESC, id DESC LIMIT ?3"
-            ),
+            by_id: Page::of(table, "id > ?2", "id"),
+            newest: Page::of(table, "(created, id) < (?3, ?2)", "created DESC, id DESC"),
             created: format!("SELECT created FROM {table} WHERE id = ?"),
         }
     }

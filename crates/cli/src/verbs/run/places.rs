@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use mainstay_model::RunId;
 use mainstay_runbook::Run;
-use mainstay_server::runs::{self, RunsFold};
+use mainstay_server::runs::{self, FactsFold, RunsFold};
 use mainstay_store::{Journal as _, LookJournal, StoreError};
 
 use crate::exit::{Exit, Failure};
@@ -163,8 +163,8 @@ fn names(found: &[Kept]) -> String {
 
 /// The journal of a directory, to be looked at also while a run goes on in it.
 pub fn look(dir: &Path) -> Result<LookJournal, StoreError> {
-    // Only the table that is read, so that a journal of an earlier version can be looked at, too.
-    LookJournal::open(dir.join("journal"), vec![Arc::new(RunsFold::default())])
+    // Only the tables that are read, so that a journal of another version can be looked at as far as it has these.
+    LookJournal::open(dir.join("journal"), vec![Arc::new(RunsFold::default()), Arc::new(FactsFold)])
 }
 
 /// Why a journal cannot be looked at.

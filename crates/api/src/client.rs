@@ -379,6 +379,38 @@ impl Client {
         self.get(&format!("/v1/incidents/{}", escape(id)), &[]).await
     }
 
+    /// Says that one has an incident in hand.
+    pub async fn acknowledge_incident(
+        &self,
+        id: &str,
+        message: Option<String>,
+    ) -> Result<v1::IncidentSummary, ClientError> {
+        let body = v1::Acknowledge { message };
+        self.post(&format!("/v1/incidents/{}/acknowledge", escape(id)), &body).await
+    }
+
+    /// Writes an update on an incident; the same token writes one only.
+    pub async fn add_note(&self, id: &str, text: &str, token: &str) -> Result<v1::NoteView, ClientError> {
+        let body = v1::NewNote { text: text.to_owned(), client_token: Some(token.to_owned()) };
+        self.post(&format!("/v1/incidents/{}/notes", escape(id)), &body).await
+    }
+
+    /// The silences of alarms; also those that are over.
+    pub async fn silences(&self, all: bool) -> Result<Page<v1::SilenceView>, ClientError> {
+        let query = if all { vec![("all", "true".to_owned())] } else { Vec::new() };
+        self.get("/v1/silences", &query).await
+    }
+
+    /// Silences alarms for a while.
+    pub async fn create_silence(&self, new: &v1::NewSilence) -> Result<v1::SilenceView, ClientError> {
+        self.post("/v1/silences", new).await
+    }
+
+    /// Ends a silence now.
+    pub async fn expire_silence(&self, id: &str) -> Result<v1::SilenceView, ClientError> {
+        self.post(&format!("/v1/silences/{}/expire", escape(id)), &serde_json::json!({})).await
+    }
+
     /// The workloads and what they declare.
     pub async fn workloads(&self) -> Result<Page<v1::WorkloadDetail>, ClientError> {
         self.get("/v1/workloads", &[]).await

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use access::{Granted, Login, LoginLink, Tokens, TokensVerb, Users, UsersVerb};
+pub use access::{Granted, Login, LoginLink, Silences, SilencesVerb, Tokens, TokensVerb, Users, UsersVerb};
 pub use changes::{Apply, Approve, Carry, History, PlanVerb, Refuse, Rollback, Show};
 pub use docs::{DocsBuild, DocsGet, DocsVerb};
 pub use signals::{Logs, Metrics, Severity, Traces, TracesVerb};
@@ -161,6 +161,8 @@ pub enum Verb {
     Incidents(Incidents),
     /// List the alarms, or show one with what it went through
     Alarms(Alarms),
+    /// List, make or end silences of alarms
+    Silences(Silences),
     /// List the procedures of the workloads
     Procedures,
     /// List or show triggers; see to the calls that were given up
@@ -680,6 +682,21 @@ pub enum IncidentsVerb {
     Draft {
         /// The incident's id
         id: String,
+    },
+    /// Say that you have an incident in hand
+    Ack {
+        /// The incident's id
+        id: String,
+        /// What you say with it
+        #[arg(long, short = 'm', value_name = "TEXT")]
+        message: Option<String>,
+    },
+    /// Write an update on an incident
+    Note {
+        /// The incident's id
+        id: String,
+        /// What there is to say, in Markdown
+        text: String,
     },
 }
 

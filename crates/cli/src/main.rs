@@ -178,6 +178,7 @@ async fn talk(screen: Screen, cli: &Cli, verb: &Verb) -> Result<(), Failure> {
         Verb::Run(run) => verbs::run::named(screen, &client, run).await,
         Verb::Runs(runs) => verbs::runs::run(screen, &client, runs).await,
         Verb::Incidents(incidents) => verbs::incidents::run(screen, &client, incidents.verb.as_ref()).await,
+        Verb::Silences(silences) => verbs::silences::run(screen, &client, silences.verb.as_ref()).await,
         Verb::Procedures => verbs::apply::procedures(screen, &client).await,
         Verb::Triggers(triggers) => verbs::triggers::run(screen, &client, triggers.verb.as_ref()).await,
         Verb::Users(users) => verbs::access::users(screen, &client, users.verb.as_ref()).await,

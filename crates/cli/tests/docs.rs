@@ -611,7 +611,8 @@ fn every_kind_of_event_is_listed() {
         ("service", "starting ready unhealthy exited stopped restarting failed adopted"),
         ("alarm", "pending firing resolved inactive no_data error"),
         ("measure", "on_target off_target no_data error"),
-        ("incident", "opened joined resolved drafted"),
+        ("incident", "opened joined resolved drafted acknowledged noted"),
+        ("silence", "created expired"),
         (
             "trigger",
             "matched failed routed begun settled dead scheduled missed armed disarmed disabled enabled redriven dropped",

@@ -45,12 +45,40 @@ pub fn sentence(event: &EventDraft) -> String {
             _ => None,
         },
         "access" => access(event),
+        "silence" => silence(event),
         _ => other(event),
     };
     plain(&said.unwrap_or_else(|| {
         let about = event.subject.as_deref().map(|subject| format!(" about {subject}")).unwrap_or_default();
         format!("Event {}{about}", event.kind)
     }))
+}
+
+fn silence(event: &EventDraft) -> Option<String> {
+    let data = &event.data;
+    let conditions = || {
+        let of = |one: &Value| {
+            let op = match (one["is_equal"] == false, one["is_regex"] == true) {
+                (false, false) => "=",
+                (true, false) => "!=",
+                (false, true) => "=~",
+                (true, true) => "!~",
+            };
+            format!("{}{op}{}", part(one, "name"), part(one, "value"))
+        };
+        let all: Vec<String> = data["matchers"].as_array().into_iter().flatten().map(of).collect();
+        short(&all.join(", "))
+    };
+    Some(match event.kind.as_str() {
+        "silence.created" => format!(
+            "Alarms with {} are silenced until {}{}",
+            conditions(),
+            part(data, "ends_at"),
+            why(data, "reason")
+        ),
+        "silence.expired" => format!("The silence of alarms with {} was ended", conditions()),
+        _ => return None,
+    })
 }
 
 /// What is done to whom; who did it stands beside it.
@@ -62,7 +90,6 @@ fn access(event: &EventDraft) -> Option<String> {
         "access.user.added" => format!("User {} was added", user()),
         "access.user.disabled" => format!("User {} was disabled{}", user(), why(data, "reason")),
         "access.user.enabled" => format!("User {} was enabled again{}", user(), why(data, "reason")),
-        "access.user.linked" => format!("User {} is known at {}", user(), part(data, "issuer")),
         "access.password.set" => format!("The password of {} was set", user()),
         "access.granted" => format!("{} was granted {}", user(), role()),
         "access.revoked" => format!("{} is no longer {}", user(), role()),
@@ -341,6 +368,8 @@ fn incident(event: &EventDraft) -> Option<String> {
             let after = after.map(|after| format!(" after {}", duration_in_words(after))).unwrap_or_default();
             format!("Incident resolved{after}")
         }
+        "incident.acknowledged" => format!("Incident acknowledged{}", why(data, "message")),
+        "incident.noted" => format!("Update{}", why(data, "text")),
         "incident.drafted" => "Draft of the post-incident analysis written".to_owned(),
         _ => return None,
     })

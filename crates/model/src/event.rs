@@ -171,8 +171,10 @@ impl std::ops::Deref for Event {
 }
 
 /// Families of kinds that only the control plane itself may say.
-const KINDS_OF_SERVER: [&str; 10] =
-    ["server", "revision", "change", "host", "alarm", "measure", "trigger", "run", "incident", "access"];
+const KINDS_OF_SERVER: [&str; 11] = [
+    "server", "revision", "change", "host", "alarm", "measure", "trigger", "run", "incident", "access",
+    "silence",
+];
 
 /// Kinds of events that the trigger loop says of its own work. Patterns do not see them: one that did would feed on
 /// itself.

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::analysis::{self, Story};
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
+use crate::responses::{self, Silences};
 
 /// The table of desks, by workload.
 pub const DESKS_TABLE: &str = "desks";
@@ -265,7 +266,16 @@ impl Responder {
             events.borrow_and_update();
             workloads.borrow_and_update();
             self.look().await?;
+            let turn = responses::next_turn(self.journal.as_ref(), self.clock.now())?;
+            let turn = turn.map(|at| self.clock.until(at));
+            let turn = async move {
+                match turn {
+                    Some(turn) => turn.await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
+                () = turn => {}
                 () = stop.cancelled() => return Ok(()),
                 changed = events.changed() => if changed.is_err() { return Ok(()) },
                 changed = workloads.changed() => if changed.is_err() { return Ok(()) },
@@ -277,7 +287,16 @@ impl Responder {
     pub async fn look(&self) -> Result<(), ResponderError> {
         for name in self.catalogue.now().keys() {
             let goals = goals(&self.catalogue, name);
-            while let Some(draft) = desk(self.journal.as_ref(), name)?.decide(&goals) {
+            loop {
+                let mut desk = desk(self.journal.as_ref(), name)?;
+                // Alarms that are silenced wait: when the silence ends and they still fire, they are taken up.
+                let silences = Silences::at(self.journal.as_ref(), self.clock.now())?;
+                let alarms = std::mem::take(&mut desk.alarms);
+                desk.unclaimed.retain(|key, _| {
+                    alarms.get(key).is_none_or(|one| silences.of(name, &one.alarm, &one.labels).is_none())
+                });
+                desk.alarms = alarms;
+                let Some(draft) = desk.decide(&goals) else { break };
                 self.journal.append(vec![draft]).await?;
             }
         }

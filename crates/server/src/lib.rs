@@ -21,6 +21,7 @@ pub mod loops;
 pub mod measures;
 pub mod placement;
 pub mod query;
+pub mod responses;
 pub mod revisions;
 pub mod runs;
 pub mod secrets;

@@ -35,6 +35,7 @@ use crate::loops::Loops;
 use crate::measures::{Measures, MeasuresFold};
 use crate::placement::{Fleet, Placer};
 use crate::query::Querier;
+use crate::responses::{SaidFold, SilencesFold};
 use crate::revisions::{self, RevisionsFold, WorkloadsFold};
 use crate::runs::acts::Control;
 use crate::runs::{ActiveFold, Engine, FactsFold, RunError, RunsFold};
@@ -143,6 +144,8 @@ pub fn folds() -> Vec<Arc<dyn Fold>> {
         Arc::new(Authentic(UsersFold)),
         Arc::new(Authentic(SessionsFold)),
         Arc::new(Authentic(TokensFold)),
+        Arc::new(Authentic(SaidFold)),
+        Arc::new(Authentic(SilencesFold)),
     ]
 }
 

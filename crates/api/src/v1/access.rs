@@ -54,18 +54,6 @@ pub struct Me {
 pub struct SignInWays {
     /// With a name and a password.
     pub password: bool,
-    /// At a provider of the organisation: the path that leads there, and its name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub provider: Option<ProviderView>,
-}
-
-/// A provider that knows people (OpenID Connect).
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
-pub struct ProviderView {
-    /// Where it is.
-    pub issuer: String,
-    /// The path that leads there.
-    pub path: String,
 }
 
 /// A name and a password.
@@ -111,7 +99,7 @@ pub struct SessionView {
     pub id: String,
     /// Whose it is.
     pub user: String,
-    /// How they signed in: `link`, `password` or `provider`.
+    /// How they signed in: `link` or `password`.
     pub method: String,
     /// When.
     #[schema(value_type = super::Time)]
@@ -135,13 +123,10 @@ pub struct NewUser {
     /// The name that people read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// The password; without one, only a provider can say who it is.
+    /// The password; without one, they come in by a link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(format = Password)]
     pub password: Option<String>,
-    /// The address by which a provider knows them, which it must have verified.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub email: Option<String>,
     /// What they may do from the beginning.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub grants: Vec<NewGrant>,
@@ -155,15 +140,10 @@ pub struct UserView {
     /// The name that people read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// The address by which a provider knows them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub email: Option<String>,
     /// `active` or `disabled`.
     pub state: String,
     /// Whether there is a password.
     pub has_password: bool,
-    /// Whether a provider has said who it is.
-    pub is_linked: bool,
     /// When they were added.
     #[schema(value_type = super::Time)]
     pub created_at: Timestamp,

@@ -27,6 +27,12 @@ pub struct AlarmView {
     /// Why its evaluation failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// The silence that holds for it now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silenced_by: Option<String>,
+    /// The open incident that it is part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<String>,
 }
 
 /// One line of the list of incidents.
@@ -51,6 +57,9 @@ pub struct IncidentSummary {
     pub alarms: BTreeMap<String, String>,
     /// The runs that belong to it.
     pub runs: Vec<String>,
+    /// Who has it in hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<super::AcknowledgedView>,
     /// What still keeps it open.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waiting_for: Vec<String>,
@@ -66,6 +75,10 @@ pub struct IncidentDetail {
     pub times: TimesView,
     /// What happened, in order.
     pub timeline: Vec<TimelineEntry>,
+    /// Updates that people wrote, in order.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub notes: Vec<super::NoteView>,
     /// The post-incident analysis draft, as Markdown, once there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draft: Option<String>,

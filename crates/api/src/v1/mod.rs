@@ -7,6 +7,7 @@ mod error;
 mod event;
 mod incident;
 mod prometheus;
+mod response;
 mod run;
 mod status;
 mod telemetry;
@@ -14,8 +15,8 @@ mod trigger;
 mod workload;
 
 pub use access::{
-    ChangePassword, GrantView, MadeToken, Me, NewGrant, NewToken, NewUser, ProviderView, Reason, SessionView,
-    SignIn, SignInLink, SignInWays, TokenView, UserView,
+    ChangePassword, GrantView, MadeToken, Me, NewGrant, NewToken, NewUser, Reason, SessionView, SignIn,
+    SignInLink, SignInWays, TokenView, UserView,
 };
 pub use change::{
     ActionView, ChangeDetail, ChangeSummary, Decide, DecisionView, GitView, PlanView, RevisionDetail,
@@ -27,6 +28,7 @@ pub use prometheus::{
     MatrixSeries, MetricMetadata, PrometheusAnswer, PrometheusFailure, PrometheusMetadata, PrometheusNames,
     PrometheusSeries, QueryData, VectorSeries,
 };
+pub use response::{Acknowledge, AcknowledgedView, LabelMatcher, NewNote, NewSilence, NoteView, SilenceView};
 pub use run::{
     AttemptView, CancelRun, CommandView, DecideRun, OutputView, ResumeRun, RunDetail, RunSummary, StartRun,
     StepView, WaitView,

@@ -1,4 +1,4 @@
-//! People and what they may: `users`, `tokens`, `login`, `login-link`.
+//! People and what they may: `users`, `tokens`, `login`, `login-link`; and which alarms they silence: `silences`.
 
 use std::time::Duration;
 
@@ -25,10 +25,7 @@ pub enum UsersVerb {
         /// The name that people read
         #[arg(long, value_name = "TEXT")]
         title: Option<String>,
-        /// The address by which a provider knows them
-        #[arg(long, value_name = "ADDRESS")]
-        email: Option<String>,
-        /// Add them without a password: a provider says who it is, or a link of `login-link --user`
+        /// Add them without a password: they come in by a link of `login-link --user`
         #[arg(long)]
         no_password: bool,
         /// A role, and on what with `@`: `viewer` or `operator@env=prod`; may be repeated
@@ -72,6 +69,45 @@ pub struct Granted {
     /// On what: a selector over tags, such as `env=prod` or `workload=shop`
     #[arg(long, default_value = "*", value_name = "SELECTOR")]
     pub on: String,
+}
+
+/// `silences`
+#[derive(Debug, Args)]
+pub struct Silences {
+    /// What to do; `list` by default.
+    #[command(subcommand)]
+    pub verb: Option<SilencesVerb>,
+}
+
+/// `silences …`
+#[derive(Debug, Subcommand)]
+pub enum SilencesVerb {
+    /// List the silences
+    List {
+        /// Those that are over, too
+        #[arg(long)]
+        all: bool,
+    },
+    /// Silence alarms: they neither open incidents nor join them
+    Create {
+        /// Conditions on their labels: `alertname=Slow`, `job=~shop/.*`, `zone!=a`; all have to hold
+        #[arg(required = true, value_name = "CONDITION")]
+        matchers: Vec<String>,
+        /// For how long
+        #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
+        lasts: Duration,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// Those of this workload
+        #[arg(long, value_name = "NAME")]
+        workload: Option<String>,
+    },
+    /// End a silence now
+    Expire {
+        /// Its id
+        id: String,
+    },
 }
 
 /// `tokens`

@@ -24,11 +24,10 @@ pub async fn users(screen: Screen, client: &Client, verb: Option<&UsersVerb>) ->
             let page = client.users().await?;
             screen.show(&page, |page| list_users(&page.items, screen.style))
         }
-        Some(UsersVerb::Add { name, title, email, no_password, grants }) => {
+        Some(UsersVerb::Add { name, title, no_password, grants }) => {
             let grants = grants.iter().map(|text| grant(text)).collect();
             let password = if *no_password { None } else { Some(new_password(name)?) };
-            let new =
-                NewUser { user: name.clone(), title: title.clone(), email: email.clone(), password, grants };
+            let new = NewUser { user: name.clone(), title: title.clone(), password, grants };
             one(client.add_user(&new).await?)
         }
         Some(UsersVerb::Disable { name, reason }) => {
@@ -169,12 +168,7 @@ fn list_users(users: &[UserView], style: Style) -> String {
         return "No user. `mainstay users add NAME --grant viewer` adds one.\n".to_owned();
     }
     let rows = users.iter().map(|user| {
-        let ways = match (user.has_password, user.is_linked || user.email.is_some()) {
-            (true, true) => "password, provider",
-            (true, false) => "password",
-            (false, true) => "provider",
-            (false, false) => "link",
-        };
+        let ways = if user.has_password { "password" } else { "link" };
         vec![
             user.user.clone().into(),
             Field::State(user.state.clone()),

@@ -20,6 +20,16 @@ pub async fn run(screen: Screen, client: &Client, verb: Option<&IncidentsVerb>) 
         Some(IncidentsVerb::Show { id }) => {
             screen.show(&client.incident(id).await?, |detail| render(detail, now(), screen.style))
         }
+        Some(IncidentsVerb::Ack { id, message }) => {
+            let summary = client.acknowledge_incident(id, message.clone()).await?;
+            screen.show(&summary, |summary| render_list(std::slice::from_ref(summary), now(), screen.style))
+        }
+        Some(IncidentsVerb::Note { id, text }) => {
+            let token = uuid::Uuid::now_v7().simple().to_string();
+            let note = client.add_note(id, text, &token).await?;
+            screen
+                .show(&note, |note| format!("{} {}: {}\n", clock(note.at), note.by, clean_lines(&note.text)))
+        }
         Some(IncidentsVerb::Draft { id }) => {
             let detail = client.incident(id).await?;
             let Some(draft) = &detail.draft else {
@@ -88,6 +98,10 @@ pub fn render(detail: &IncidentDetail, now: Timestamp, style: Style) -> String {
     let word = if incident.resolved_at.is_some() { "lasted" } else { "open for" };
     let _ = writeln!(out, "opened {}, {word} {lasted}", stamp(incident.opened_at));
     let _ = writeln!(out, "time {}", times(&detail.times));
+    if let Some(known) = &incident.acknowledged {
+        let message = known.message.as_ref().map(|text| format!(": {}", clean(text))).unwrap_or_default();
+        let _ = writeln!(out, "in hand of {} since {}{message}", known.by, stamp(known.at));
+    }
     if !incident.waiting_for.is_empty() {
         let _ = writeln!(out, "waits for: {}", clean(&incident.waiting_for.join("; ")));
     }
@@ -148,7 +162,9 @@ mod tests {
             seq: 7,
         };
         let detail = IncidentDetail {
+            notes: Vec::new(),
             summary: IncidentSummary {
+                acknowledged: None,
                 id: "i1".to_owned(),
                 workload: "shop".to_owned(),
                 title: "Customers cannot pay".to_owned(),

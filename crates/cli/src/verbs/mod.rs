@@ -21,6 +21,7 @@ pub mod schema;
 pub mod serve;
 pub mod service;
 pub mod signals;
+pub mod silences;
 pub mod status;
 pub mod test;
 pub mod triggers;

@@ -340,6 +340,7 @@ mod tests {
         Overview {
             status: status(),
             open_incidents: vec![IncidentSummary {
+                acknowledged: None,
                 id: "i1".to_owned(),
                 workload: "shop".to_owned(),
                 title: "Customers cannot pay".to_owned(),
@@ -351,6 +352,8 @@ mod tests {
                 waiting_for: vec!["alarm CheckoutFailing".to_owned()],
             }],
             active_alarms: vec![AlarmView {
+                silenced_by: None,
+                incident: None,
                 workload: "shop".to_owned(),
                 alarm: "CheckoutFailing".to_owned(),
                 state: "firing".to_owned(),

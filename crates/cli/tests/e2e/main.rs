@@ -14,6 +14,7 @@ mod measured;
 mod performers;
 mod processes;
 mod recovery;
+mod responses;
 mod roles;
 mod services;
 mod signals;

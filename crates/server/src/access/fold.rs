@@ -16,15 +16,6 @@ pub const SESSIONS_TABLE: &str = "sessions";
 /// Rows are [`TokenRow`] by the token's id.
 pub const TOKENS_TABLE: &str = "tokens";
 
-/// Who it is at a provider.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Linked {
-    /// The provider.
-    pub issuer: String,
-    /// The person there.
-    pub subject: String,
-}
-
 /// A user.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct UserRow {
@@ -33,18 +24,12 @@ pub struct UserRow {
     /// The name that people read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// The address by which a provider knows them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub email: Option<String>,
     /// Whether they may sign in no more.
     #[serde(default)]
     pub disabled: bool,
     /// The hash of the password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,
-    /// Who it is at a provider, once it has been seen.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub linked: Option<Linked>,
     /// When they were added.
     pub created_at: Timestamp,
     /// What they may do, by the grants' ids.
@@ -120,10 +105,8 @@ impl Fold for UsersFold {
             let added = UserRow {
                 user: user.to_owned(),
                 title: text(data, "title"),
-                email: text(data, "email"),
                 disabled: false,
                 password: None,
-                linked: None,
                 created_at: event.time,
                 grants: BTreeMap::new(),
             };
@@ -134,9 +117,6 @@ impl Fold for UsersFold {
             "user.disabled" => known.disabled = true,
             "user.enabled" => known.disabled = false,
             "password.set" => known.password = text(data, "hash"),
-            "user.linked" => {
-                known.linked = serde_json::from_value(data.clone()).ok();
-            }
             "granted" => {
                 let grant = serde_json::from_value::<Grant>(data["grant"].clone());
                 if let (Ok(grant), Some(id)) = (grant, text(data, "id")) {

@@ -23,8 +23,8 @@ use tokio::sync::Semaphore;
 
 pub use caller::{Caller, OPERATOR, Sight, Via, all, host_tags, tags_of};
 pub use fold::{
-    Linked, SESSIONS_TABLE, SessionRow, SessionsFold, TOKENS_TABLE, TokenRow, TokensFold, USERS_TABLE,
-    UserRow, UsersFold,
+    SESSIONS_TABLE, SessionRow, SessionsFold, TOKENS_TABLE, TokenRow, TokensFold, USERS_TABLE, UserRow,
+    UsersFold,
 };
 pub use limiter::Limiter;
 pub use people::{grant_views, user_view};

@@ -78,10 +78,8 @@ pub fn user_view(row: &UserRow) -> UserView {
     UserView {
         user: row.user.clone(),
         title: row.title.clone(),
-        email: row.email.clone(),
         state: if row.disabled { "disabled" } else { "active" }.to_owned(),
         has_password: row.password.is_some(),
-        is_linked: row.linked.is_some(),
         created_at: row.created_at,
         grants: row.grants.iter().map(|(id, grant)| grant_view(Some(id.clone()), grant)).collect(),
     }
@@ -117,12 +115,6 @@ impl Access {
         if let Some(title) = &new.title {
             check_line("A title", title)?;
         }
-        if let Some(email) = &new.email {
-            check_line("An address", email)?;
-            if !email.contains('@') {
-                return Err(invalid(format!("`{email}` is not an address")));
-            }
-        }
         if new.grants.len() > MANY {
             return Err(invalid(format!("A user has {MANY} grants at most")));
         }
@@ -138,15 +130,8 @@ impl Access {
         if self.row::<UserRow>(USERS_TABLE, &new.user)?.is_some() {
             return Err(Failure::new(ErrorKind::Conflict, format!("There is a user `{}` already", new.user)));
         }
-        let taken = |user: &UserRow| new.email.is_some() && user.email == new.email;
-        if let Some(other) = self.users()?.iter().find(|user| taken(user)) {
-            return Err(Failure::new(
-                ErrorKind::Conflict,
-                format!("That is the address of `{}`", other.user),
-            ));
-        }
         let subject = format!("user/{}", new.user);
-        let data = json!({ "user": new.user, "title": new.title, "email": new.email });
+        let data = json!({ "user": new.user, "title": new.title });
         self.say("access.user.added", by, subject.clone(), data).await?;
         if let Some(hash) = hash {
             self.say("access.password.set", by, subject, json!({ "user": new.user, "hash": hash })).await?;

@@ -1,21 +1,29 @@
 //! Alarms and incidents, shown.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use mainstay_api::v1::{AlarmView, IncidentDetail, IncidentSummary, Page, TimelineEntry};
+use axum::http::StatusCode;
+use mainstay_api::v1::{
+    Acknowledge, AlarmView, IncidentDetail, IncidentSummary, NewNote, NewSilence, NoteView, Page,
+    SilenceView, TimelineEntry,
+};
 use mainstay_detect::{AlarmState, Condition, Labels};
+use mainstay_model::access::Permission;
 use mainstay_respond::{Incident, Status};
 use serde::Deserialize;
 
 use super::error::Failure;
-use super::extract::{Asked, Path};
+use super::extract::{Asked, Body, Path};
 use crate::access::Caller;
 use crate::analysis::{self, Story};
 use crate::app::App;
 use crate::catalogue::Active;
 use crate::incidents::{self, IncidentRow};
+use crate::responses::{self, Silences};
 
 /// A page of a list.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
@@ -29,9 +37,11 @@ pub struct ListQuery {
 }
 
 /// `GET /v1/alarms`: every alarm of every workload, with one entry for each label set that holds.
-pub async fn alarms(State(app): State<Arc<App>>, caller: Caller) -> Json<Page<AlarmView>> {
+pub async fn alarms(State(app): State<Arc<App>>, caller: Caller) -> Result<Json<Page<AlarmView>>, Failure> {
+    let silences = Silences::at(app.journal.as_ref(), app.clock.now())?;
     let sight = caller.sight(&app.catalogue);
     let mut items = Vec::new();
+    let mut open = BTreeMap::new();
     for active in app.catalogue.now().values().filter(|active| sight.sees(Some(active.name()))) {
         for group in &active.groups {
             let state = app.evaluator.state(active.name(), &group.key()).unwrap_or_default();
@@ -40,7 +50,22 @@ pub async fn alarms(State(app): State<Arc<App>>, caller: Caller) -> Json<Page<Al
             }
         }
     }
-    Json(Page { items, next: None })
+    for view in &mut items {
+        view.silenced_by = silences.of(&view.workload, &view.alarm, &view.labels).map(str::to_owned);
+        let incident = match open.entry(view.workload.clone()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(incidents::desk(app.journal.as_ref(), &view.workload)?.open),
+        };
+        let is_of = |one: &mainstay_respond::Alarm| {
+            one.alarm == view.alarm
+                && one.labels.iter().filter(|(name, _)| *name != "alertname").eq(&view.labels)
+        };
+        view.incident = incident
+            .as_ref()
+            .filter(|incident| incident.alarms.values().any(is_of))
+            .map(|incident| incident.id.to_string());
+    }
+    Ok(Json(Page { items, next: None }))
 }
 
 fn words(condition: Condition) -> &'static str {
@@ -62,6 +87,8 @@ fn views(active: &Active, alarm: &str, state: Option<&AlarmState>) -> Vec<AlarmV
         value: None,
         since: state.and_then(|state| state.since),
         error: state.and_then(|state| state.error.clone()),
+        silenced_by: None,
+        incident: None,
     };
     let Some(state) = state else { return vec![whole] };
     let held: Vec<AlarmView> = state
@@ -100,7 +127,8 @@ pub async fn list(
     let wanted = |incident: &Incident| sight.sees(Some(&incident.workload));
     let rows = incidents::newest(app.journal.as_ref(), wanted, query.cursor, limit)?;
     let next = (rows.len() == limit).then(|| rows.last().map(|row| row.incident.id.to_string())).flatten();
-    Ok(Json(Page { items: rows.iter().map(|row| summary(&app, &row.incident)).collect(), next }))
+    let items = rows.iter().map(|row| summary(&app, &row.incident)).collect::<Result<_, Failure>>()?;
+    Ok(Json(Page { items, next }))
 }
 
 /// `GET /v1/incidents/{id}`
@@ -133,7 +161,8 @@ fn detail(app: &App, row: &IncidentRow) -> Result<IncidentDetail, Failure> {
     let draft = (row.incident.status == Status::Resolved)
         .then(|| story.draft(app.catalogue.get(&row.incident.workload).as_deref()));
     Ok(IncidentDetail {
-        summary: summary(app, &row.incident),
+        summary: summary(app, &row.incident)?,
+        notes: responses::said(app.journal.as_ref(), row.incident.id.as_str())?.notes(),
         times: analysis::times_view(&story.times),
         timeline,
         draft,
@@ -141,9 +170,77 @@ fn detail(app: &App, row: &IncidentRow) -> Result<IncidentDetail, Failure> {
     })
 }
 
-fn summary(app: &App, incident: &Incident) -> IncidentSummary {
+/// `POST /v1/incidents/{id}/acknowledge`
+pub async fn acknowledge(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(said): Body<Acknowledge>,
+) -> Result<Json<IncidentSummary>, Failure> {
+    responses::acknowledge(&app, &id, said.message, &caller.actor()).await?;
+    let row =
+        incidents::get(app.journal.as_ref(), &id)?.ok_or_else(|| Failure::not_found("incident", &id))?;
+    summary(&app, &row.incident).map(Json)
+}
+
+/// `POST /v1/incidents/{id}/notes`
+pub async fn note(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(new): Body<NewNote>,
+) -> Result<(StatusCode, Json<NoteView>), Failure> {
+    let note = responses::note(&app, &id, new, &caller.actor()).await?;
+    Ok((StatusCode::CREATED, Json(note)))
+}
+
+/// Which silences.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct SilencesQuery {
+    /// Those that are over, too.
+    #[serde(default)]
+    all: bool,
+}
+
+/// `GET /v1/silences`: newest first.
+pub async fn silences(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Asked(query): Asked<SilencesQuery>,
+) -> Result<Json<Page<SilenceView>>, Failure> {
+    let sight = caller.sight(&app.catalogue);
+    let mut items = responses::silences(&app, query.all)?;
+    items.retain(|silence| sight.sees(silence.workload.as_deref()));
+    Ok(Json(Page { items, next: None }))
+}
+
+/// `POST /v1/silences`
+pub async fn silence(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Body(new): Body<NewSilence>,
+) -> Result<(StatusCode, Json<SilenceView>), Failure> {
+    caller.must(Permission::Respond, &app.catalogue, new.workload.as_deref())?;
+    let made = responses::create(&app, new, &caller.actor()).await?;
+    Ok((StatusCode::CREATED, Json(made)))
+}
+
+/// `POST /v1/silences/{id}/expire`
+pub async fn expire(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<SilenceView>, Failure> {
+    let known = responses::silence(&app, &id)?;
+    caller.must(Permission::Respond, &app.catalogue, known.workload.as_deref())?;
+    responses::expire(&app, &id, &caller.actor()).await.map(Json)
+}
+
+fn summary(app: &App, incident: &Incident) -> Result<IncidentSummary, Failure> {
     let goals = incidents::goals(&app.catalogue, &incident.workload);
-    IncidentSummary {
+    Ok(IncidentSummary {
+        acknowledged: responses::said(app.journal.as_ref(), incident.id.as_str())?.acknowledged(),
         id: incident.id.to_string(),
         workload: incident.workload.clone(),
         title: incident.title.clone(),
@@ -160,5 +257,5 @@ fn summary(app: &App, incident: &Incident) -> IncidentSummary {
             Status::Open => incident.waiting_for(&goals),
             Status::Resolved => Vec::new(),
         },
-    }
+    })
 }

@@ -40,9 +40,8 @@ pub struct LinkFor {
 }
 
 /// `GET /v1/sign-in`: how people may.
-pub async fn ways(State(app): State<Arc<App>>) -> Json<SignInWays> {
-    let _ = &app;
-    Json(SignInWays { password: true, provider: None })
+pub async fn ways() -> Json<SignInWays> {
+    Json(SignInWays { password: true })
 }
 
 /// `POST /v1/sign-in`
@@ -171,7 +170,7 @@ pub async fn my_password(
     app.access.try_password(&caller.user)?;
     let is_right = match change.current {
         Some(current) => app.access.has_password(&caller.user, current).await?,
-        // Whoever came by a link or a provider and has none yet says their first.
+        // Whoever came by a link and has none yet says their first.
         None => app.access.user(&caller.user)?.password.is_none(),
     };
     if !is_right {

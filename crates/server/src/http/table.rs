@@ -5,12 +5,13 @@ use std::sync::Arc;
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use mainstay_api::v1::{
-    self, AlarmView, Alive, Applied, CancelRun, ChangeDetail, ChangePassword, ChangeSummary, ChosenCalls,
-    Count, DeadLetter, Decide, DecideRun, DocsLink, ErrorKind, EventView, HostView, IncidentDetail,
-    IncidentSummary, LogView, MadeToken, Me, NewGrant, NewReplay, NewRevision, NewToken, NewUser, OutputView,
-    PlanView, PrometheusAnswer, PrometheusMetadata, PrometheusNames, PrometheusSeries, Reason, ReplayView,
-    ResumeRun, RevisionDetail, RunDetail, RunSummary, SessionView, SignIn, SignInLink, SignInWays, SpanView,
-    StartRun, Status, SwitchTrigger, TokenView, TraceView, TriggerView, Triggers, UserView, WorkloadDetail,
+    self, Acknowledge, AlarmView, Alive, Applied, CancelRun, ChangeDetail, ChangePassword, ChangeSummary,
+    ChosenCalls, Count, DeadLetter, Decide, DecideRun, DocsLink, ErrorKind, EventView, HostView,
+    IncidentDetail, IncidentSummary, LogView, MadeToken, Me, NewGrant, NewNote, NewReplay, NewRevision,
+    NewSilence, NewToken, NewUser, NoteView, OutputView, PlanView, PrometheusAnswer, PrometheusMetadata,
+    PrometheusNames, PrometheusSeries, Reason, ReplayView, ResumeRun, RevisionDetail, RunDetail, RunSummary,
+    SessionView, SignIn, SignInLink, SignInWays, SilenceView, SpanView, StartRun, Status, SwitchTrigger,
+    TokenView, TraceView, TriggerView, Triggers, UserView, WorkloadDetail,
 };
 use mainstay_model::access::Permission;
 use serde_json::{Value, json};
@@ -276,6 +277,46 @@ fn incidents(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
             op(May(Read, On::Incident("id")), "getIncident", "An incident with its story")
                 .gives::<IncidentDetail>(),
             incidents::get,
+        )
+        .post(
+            "/v1/incidents/{id}/acknowledge",
+            op(
+                May(Respond, On::Incident("id")),
+                "acknowledgeIncident",
+                "Says that one has an incident in hand",
+            )
+            .takes::<Acknowledge>()
+            .fails(&[Conflict, Invalid])
+            .gives::<IncidentSummary>(),
+            incidents::acknowledge,
+        )
+        .post(
+            "/v1/incidents/{id}/notes",
+            op(May(Respond, On::Incident("id")), "addIncidentNote", "Writes an update on an incident")
+                .takes::<NewNote>()
+                .fails(&[Conflict, Invalid])
+                .makes::<NoteView>(),
+            incidents::note,
+        )
+        .get(
+            "/v1/silences",
+            op(SEE, "listSilences", "The silences of alarms, newest first")
+                .asks::<incidents::SilencesQuery>()
+                .gives_page::<SilenceView>(),
+            incidents::silences,
+        )
+        .post(
+            "/v1/silences",
+            op(May(Respond, Each), "createSilence", "Silences alarms for a while")
+                .takes::<NewSilence>()
+                .fails(&[NotFound, Conflict, Invalid])
+                .makes::<SilenceView>(),
+            incidents::silence,
+        )
+        .post(
+            "/v1/silences/{id}/expire",
+            op(May(Respond, Each), "expireSilence", "Ends a silence now").gives::<SilenceView>(),
+            incidents::expire,
         )
 }
 

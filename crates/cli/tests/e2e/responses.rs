@@ -1,0 +1,87 @@
+//! What people do about an alarm: silence it, take its incident in hand, and write what there is to know.
+
+use serde_json::{Value, json};
+
+use crate::world::{World, idle};
+
+const RULES: &str = "groups:
+  - name: always
+    interval: 1s
+    rules:
+      - alert: Loud
+        expr: vector(1) > 0
+        annotations: { summary: It is loud }
+";
+
+#[test]
+fn an_alarm_is_silenced_and_its_incident_taken_in_hand() {
+    let mut world = World::new();
+    world.start_server();
+    world.write("mainstay.yaml", &format!("workload: shop\ncomponents:\n{}", idle("a", 1000)));
+    world.apply();
+    let silence =
+        ["silences", "create", "alertname=~Lou.*", "--workload", "shop", "--for", "1h", "--reason", "works"];
+    let silence = world.json(&silence);
+    assert_eq!((&silence["state"], &silence["by"]), (&json!("active"), &json!("person:operator")));
+    let id = silence["id"].as_str().expect("an id").to_owned();
+
+    // It fires, is seen to be silenced, and opens no incident.
+    world.write("alarms/loud.yaml", RULES);
+    world.apply();
+    world.event("alarm.firing", |event| event["data"]["alarm"] == "Loud");
+    let alarms = world.json(&["alarms"]);
+    assert_eq!(alarms["items"][0]["silenced_by"], id.as_str(), "{alarms:#}");
+    assert_eq!(world.json(&["incidents"])["items"], json!([]));
+
+    // What is over is taken up: the alarm fires still.
+    world.mainstay(&["silences", "expire", &id]).is(0, &["expired"]);
+    let opened = world.event("incident.opened", |_| true);
+    let incident = opened["data"]["incident"].as_str().expect("an id").to_owned();
+    assert_eq!(world.json(&["alarms"])["items"][0]["incident"], incident.as_str());
+    assert_eq!(world.events("alarm.firing").len(), 1);
+
+    let summary = world.json(&["incidents", "ack", &incident, "-m", "on it"]);
+    let acknowledged = &summary["acknowledged"];
+    assert_eq!((&acknowledged["by"], &acknowledged["message"]), (&json!("person:operator"), &json!("on it")));
+    world.json(&["incidents", "ack", &incident]);
+    assert_eq!(world.events("incident.acknowledged").len(), 1, "to say it again changes nothing");
+
+    let path = format!("/v1/incidents/{incident}/notes");
+    let note = json!({ "text": "It is the <b>horn</b>.", "client_token": "once" }).to_string();
+    let written: Vec<Value> = (0..2)
+        .map(|_| {
+            let (status, body) = world.request("POST", &path, &note);
+            assert_eq!(status, 201, "{body}");
+            serde_json::from_str(&body).expect("JSON")
+        })
+        .collect();
+    assert_eq!(written[0], written[1]);
+    assert_eq!(world.request("POST", &path, r#"{"text":"  "}"#).0, 422);
+    world.mainstay(&["incidents", "note", &incident, "The horn is off."]).is(0, &["The horn is off."]);
+    let detail = world.json(&["incidents", "show", &incident]);
+    let texts: Vec<&str> =
+        detail["notes"].as_array().expect("notes").iter().filter_map(|one| one["text"].as_str()).collect();
+    assert_eq!(texts, ["It is the <b>horn</b>.", "The horn is off."]);
+    let timeline = detail["timeline"].as_array().expect("a timeline");
+    let told = |text: &str| {
+        timeline.iter().any(|entry| entry["text"].as_str().is_some_and(|told| told.contains(text)))
+    };
+    assert!(told("acknowledged: on it") && told("The horn is off."), "{timeline:#?}");
+
+    // Nonsense is refused with what is wrong with it.
+    let until = "2999-01-01T00:00:00Z";
+    for (matchers, ends_at, why) in [
+        (json!([]), "2000-01-01T00:00:00Z", "over before it begins"),
+        (json!([]), until, "31 days"),
+        (json!([{ "name": "a", "value": "(", "is_regex": true, "is_equal": true }]), "", "not a pattern"),
+        (json!([{ "name": "a", "value": ".*", "is_regex": true, "is_equal": true }]), "", "every alarm"),
+    ] {
+        let soon = silence["ends_at"].as_str().expect("a time");
+        let ends_at = if ends_at.is_empty() { soon } else { ends_at };
+        let body = json!({ "matchers": matchers, "ends_at": ends_at, "reason": "x" });
+        let (status, said) = world.request("POST", "/v1/silences", &body.to_string());
+        assert!(status == 422 && said.contains(why), "{status} {said}");
+    }
+    assert_eq!(world.end_server(rustix::process::Signal::TERM), 0);
+    world.proves();
+}

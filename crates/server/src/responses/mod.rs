@@ -1,0 +1,345 @@
+//! What people say of incidents and alarms: that they have one in hand, what there is to know, and which alarms are to be
+//! left alone for a while.
+
+mod fold;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use mainstay_api::v1::{
+    AcknowledgedView, ErrorKind, LabelMatcher, NewNote, NewSilence, NoteView, SilenceView,
+};
+use mainstay_model::{Actor, EventDraft, EventId, Timestamp};
+use mainstay_promql::{MatchOp, Matcher};
+use mainstay_respond::Status;
+use mainstay_store::{Journal, RowQuery, StoreError};
+use serde_json::{Value, json};
+
+pub use fold::{SAID_TABLE, SILENCES_TABLE, SaidFold, SaidRow, SilenceRow, SilencesFold};
+
+use crate::app::App;
+use crate::http::Failure;
+use crate::incidents;
+
+/// The longest note, in bytes.
+const MAX_NOTE: usize = 10_000;
+/// The longest reason or message, in bytes.
+const MAX_REASON: usize = 1000;
+/// The most conditions of a silence.
+const MAX_MATCHERS: usize = 20;
+/// The most silences that hold or are to hold.
+const MAX_SILENCES: usize = 1000;
+/// How long a silence holds at most.
+const LONGEST: Duration = Duration::from_secs(31 * 24 * 3600);
+
+/// What people said of an incident.
+pub fn said(journal: &dyn Journal, incident: &str) -> Result<SaidRow, StoreError> {
+    let row = journal.row(SAID_TABLE, incident)?;
+    Ok(row.and_then(|row| serde_json::from_value(row).ok()).unwrap_or_default())
+}
+
+impl SaidRow {
+    /// Who has it in hand, for the wire.
+    pub fn acknowledged(&self) -> Option<AcknowledgedView> {
+        let known = self.acknowledged.as_ref()?;
+        Some(AcknowledgedView { by: known.by.clone(), at: known.at, message: known.message.clone() })
+    }
+
+    /// The notes, for the wire.
+    pub fn notes(&self) -> Vec<NoteView> {
+        let view = |note: &fold::Note| NoteView {
+            id: note.id.clone(),
+            by: note.by.clone(),
+            at: note.at,
+            text: note.text.clone(),
+            seq: note.seq,
+        };
+        self.notes.iter().map(view).collect()
+    }
+}
+
+fn event_id(text: String) -> EventId {
+    EventId::new(text).expect("a word and hex digits are an id")
+}
+
+/// An id that follows from what makes a request safe to repeat, or a new one.
+fn id_of(scope: &str, by: &Actor, token: Option<&str>) -> String {
+    match token {
+        Some(token) => blake3::hash(format!("{scope}\n{by}\n{token}").as_bytes()).to_hex()[..32].to_owned(),
+        None => uuid::Uuid::now_v7().simple().to_string(),
+    }
+}
+
+fn invalid(title: impl Into<String>) -> Failure {
+    Failure::new(ErrorKind::Invalid, title)
+}
+
+fn check_text(what: &str, text: &str, most: usize) -> Result<(), Failure> {
+    if text.trim().is_empty() {
+        return Err(invalid(format!("{what} says nothing")));
+    }
+    if text.len() > most {
+        return Err(invalid(format!("{what} has more than {most} bytes")));
+    }
+    Ok(())
+}
+
+/// Says that somebody has an incident in hand. Saying it again changes nothing; another person takes it over.
+pub async fn acknowledge(app: &App, id: &str, message: Option<String>, by: &Actor) -> Result<(), Failure> {
+    if let Some(message) = &message {
+        check_text("The message", message, MAX_REASON)?;
+    }
+    let row = incidents::get(app.journal.as_ref(), id)?.ok_or_else(|| Failure::not_found("incident", id))?;
+    if row.incident.status == Status::Resolved {
+        return Err(Failure::new(ErrorKind::Conflict, format!("Incident {id} is resolved")));
+    }
+    let known = said(app.journal.as_ref(), id)?.acknowledged;
+    if message.is_none() && known.is_some_and(|known| known.by == by.to_string()) {
+        return Ok(());
+    }
+    let event = event_id(format!("ack:{}", uuid::Uuid::now_v7().simple()));
+    let data = json!({ "incident": id, "message": message });
+    let draft = EventDraft::new(event, "incident.acknowledged", app.clock.now(), by.clone(), data);
+    let draft = draft.subject(format!("incident/{id}")).workload(&row.incident.workload);
+    app.journal.append(vec![draft]).await?;
+    Ok(())
+}
+
+/// Writes an update on an incident, open or over.
+pub async fn note(app: &App, id: &str, new: NewNote, by: &Actor) -> Result<NoteView, Failure> {
+    check_text("The update", &new.text, MAX_NOTE)?;
+    let row = incidents::get(app.journal.as_ref(), id)?.ok_or_else(|| Failure::not_found("incident", id))?;
+    if said(app.journal.as_ref(), id)?.notes.len() >= fold::MAX_NOTES {
+        let most = fold::MAX_NOTES;
+        return Err(Failure::new(
+            ErrorKind::Conflict,
+            format!("Incident {id} has {most} updates, which is the most"),
+        ));
+    }
+    let note = id_of(&format!("note {id}"), by, new.client_token.as_deref());
+    let data = json!({ "incident": id, "note": note, "text": new.text });
+    let event = event_id(format!("note:{note}"));
+    let draft = EventDraft::new(event, "incident.noted", app.clock.now(), by.clone(), data);
+    let draft = draft.subject(format!("incident/{id}")).workload(&row.incident.workload);
+    let events = app.journal.append(vec![draft]).await?;
+    let event =
+        events.first().ok_or_else(|| Failure::new(ErrorKind::Internal, "The journal answered nothing"))?;
+    Ok(NoteView {
+        id: note,
+        by: event.actor.to_string(),
+        at: event.time,
+        text: event.data["text"].as_str().unwrap_or_default().to_owned(),
+        seq: event.seq,
+    })
+}
+
+fn matcher(one: &LabelMatcher) -> Result<Matcher, Failure> {
+    let op = match (one.is_regex, one.is_equal) {
+        (false, true) => MatchOp::Equal,
+        (false, false) => MatchOp::NotEqual,
+        (true, true) => MatchOp::Regex,
+        (true, false) => MatchOp::NotRegex,
+    };
+    Matcher::new(one.name.clone(), op, one.value.clone())
+        .map_err(|reason| invalid(format!("`{}` is not a pattern", one.value)).because(reason))
+}
+
+/// The silences that hold at a time, ready to match alarms.
+#[derive(Debug, Default)]
+pub struct Silences(Vec<(SilenceRow, Vec<Matcher>)>);
+
+impl Silences {
+    /// Those that hold now.
+    pub fn at(journal: &dyn Journal, now: Timestamp) -> Result<Self, StoreError> {
+        let held = rows(journal)?.into_iter().filter(|row| row.starts_at <= now && now < row.ends_at);
+        let ready = held.filter_map(|row| {
+            let matchers =
+                row.matchers.iter().map(matcher).collect::<Result<Vec<Matcher>, Failure>>().ok()?;
+            Some((row, matchers))
+        });
+        Ok(Self(ready.collect()))
+    }
+
+    /// The silence that holds for an alarm, if one does.
+    pub fn of(&self, workload: &str, alarm: &str, labels: &BTreeMap<String, String>) -> Option<&str> {
+        let value = |name: &str| match name {
+            "alertname" => alarm,
+            _ => labels.get(name).map_or(if name == "workload" { workload } else { "" }, String::as_str),
+        };
+        let silences = |(row, matchers): &&(SilenceRow, Vec<Matcher>)| {
+            row.workload.as_deref().is_none_or(|name| name == workload)
+                && matchers.iter().all(|matcher| matcher.matches(value(&matcher.name)))
+        };
+        self.0.iter().find(silences).map(|(row, _)| row.silence.as_str())
+    }
+}
+
+fn rows(journal: &dyn Journal) -> Result<Vec<SilenceRow>, StoreError> {
+    let rows = journal.rows(SILENCES_TABLE, &RowQuery::newest(10 * MAX_SILENCES))?;
+    Ok(rows.into_iter().filter_map(|(_, row)| serde_json::from_value(row).ok()).collect())
+}
+
+/// When a silence begins or ends next.
+pub fn next_turn(journal: &dyn Journal, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+    let times = rows(journal)?.into_iter().flat_map(|row| [row.starts_at, row.ends_at]);
+    Ok(times.filter(|at| *at > now).min())
+}
+
+fn view(row: SilenceRow, now: Timestamp) -> SilenceView {
+    let state = match () {
+        () if now >= row.ends_at => "expired",
+        () if now < row.starts_at => "pending",
+        () => "active",
+    };
+    SilenceView {
+        id: row.silence,
+        workload: row.workload,
+        matchers: row.matchers,
+        state: state.to_owned(),
+        starts_at: row.starts_at,
+        ends_at: row.ends_at,
+        by: row.by,
+        reason: row.reason,
+    }
+}
+
+/// The silences, newest first; those that are over only if they are asked for.
+pub fn silences(app: &App, over: bool) -> Result<Vec<SilenceView>, Failure> {
+    let now = app.clock.now();
+    let rows = rows(app.journal.as_ref())?;
+    Ok(rows.into_iter().filter(|row| over || now < row.ends_at).map(|row| view(row, now)).collect())
+}
+
+/// One silence.
+pub fn silence(app: &App, id: &str) -> Result<SilenceView, Failure> {
+    let row = app.journal.row(SILENCES_TABLE, id)?;
+    let row = row.and_then(|row| serde_json::from_value::<SilenceRow>(row).ok());
+    row.map(|row| view(row, app.clock.now())).ok_or_else(|| Failure::not_found("silence", id))
+}
+
+fn check_silence(new: &NewSilence, now: Timestamp) -> Result<Timestamp, Failure> {
+    check_text("The reason", &new.reason, MAX_REASON)?;
+    let starts_at = new.starts_at.unwrap_or(now);
+    if new.ends_at <= starts_at || new.ends_at <= now {
+        return Err(invalid("The silence would be over before it begins"));
+    }
+    if new.ends_at.since(starts_at) > LONGEST {
+        return Err(
+            invalid("A silence holds 31 days at most").hint("what is never wanted is taken out of the rules")
+        );
+    }
+    if new.matchers.is_empty() || new.matchers.len() > MAX_MATCHERS {
+        return Err(invalid(format!("A silence has 1 to {MAX_MATCHERS} conditions")));
+    }
+    for one in &new.matchers {
+        if one.name.is_empty() || one.name.len() > 200 || one.value.len() > MAX_REASON {
+            return Err(invalid("A condition has the name of a label, and a value of up to 1000 bytes"));
+        }
+        matcher(one)?;
+    }
+    // As in Alertmanager: one that asks for nothing would silence everything.
+    if new.matchers.iter().all(|one| matcher(one).is_ok_and(|matcher| matcher.matches(""))) {
+        return Err(invalid("The conditions hold for every alarm").hint("one of them has to ask for a value"));
+    }
+    Ok(starts_at)
+}
+
+/// Makes a silence.
+pub async fn create(app: &App, new: NewSilence, by: &Actor) -> Result<SilenceView, Failure> {
+    let now = app.clock.now();
+    let starts_at = check_silence(&new, now)?;
+    if let Some(name) = &new.workload
+        && app.catalogue.get(name).is_none()
+    {
+        return Err(Failure::not_found("workload", name));
+    }
+    if silences(app, false)?.len() >= MAX_SILENCES {
+        return Err(Failure::new(
+            ErrorKind::Conflict,
+            format!("There are {MAX_SILENCES} silences, which is the most"),
+        ));
+    }
+    let id = id_of("silence", by, new.client_token.as_deref());
+    let data = json!({
+        "silence": id, "workload": new.workload, "matchers": new.matchers, "starts_at": starts_at,
+        "ends_at": new.ends_at, "reason": new.reason,
+    });
+    append(app, "silence.created", &id, new.workload.as_deref(), data, by).await?;
+    silence(app, &id)
+}
+
+/// Ends a silence now. One that is over stays as it is.
+pub async fn expire(app: &App, id: &str, by: &Actor) -> Result<SilenceView, Failure> {
+    let known = silence(app, id)?;
+    if known.state == "expired" {
+        return Ok(known);
+    }
+    let data = json!({ "silence": id, "matchers": known.matchers });
+    append(app, "silence.expired", id, known.workload.as_deref(), data, by).await?;
+    silence(app, id)
+}
+
+async fn append(
+    app: &App,
+    kind: &str,
+    id: &str,
+    workload: Option<&str>,
+    data: Value,
+    by: &Actor,
+) -> Result<(), Failure> {
+    let event = event_id(format!("{kind}:{id}"));
+    let mut draft =
+        EventDraft::new(event, kind, app.clock.now(), by.clone(), data).subject(format!("silence/{id}"));
+    draft.workload = workload.map(str::to_owned);
+    app.journal.append(vec![draft]).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn silences(matchers: &[(&str, &str, bool, bool)], workload: Option<&str>) -> Silences {
+        let matchers: Vec<LabelMatcher> = matchers
+            .iter()
+            .map(|(name, value, is_regex, is_equal)| LabelMatcher {
+                name: (*name).to_owned(),
+                value: (*value).to_owned(),
+                is_regex: *is_regex,
+                is_equal: *is_equal,
+            })
+            .collect();
+        let ready = matchers.iter().map(|one| matcher(one).expect("a matcher")).collect();
+        let at = Timestamp::from_millis;
+        let row = SilenceRow {
+            silence: "s".to_owned(),
+            workload: workload.map(str::to_owned),
+            matchers,
+            starts_at: at(0),
+            ends_at: at(10),
+            by: "person:jo".to_owned(),
+            reason: "test".to_owned(),
+        };
+        Silences(vec![(row, ready)])
+    }
+
+    #[test]
+    fn an_alarm_is_silenced_when_all_conditions_hold() {
+        let labels: BTreeMap<String, String> =
+            [("job".to_owned(), "shop/payments".to_owned())].into_iter().collect();
+        let of = |silences: Silences| silences.of("shop", "Slow", &labels).is_some();
+        assert!(of(silences(&[("alertname", "Slow", false, true)], None)));
+        assert!(!of(silences(&[("alertname", "Slo", false, true)], None)));
+        assert!(of(silences(
+            &[("alertname", "Sl.*", true, true), ("job", "shop/.+", true, true)],
+            Some("shop")
+        )));
+        assert!(!of(silences(&[("alertname", "Slow", false, true)], Some("other"))));
+        assert!(!of(silences(
+            &[("alertname", "Slow", false, true), ("job", "shop/payments", false, false)],
+            None
+        )));
+        assert!(of(silences(&[("workload", "shop", false, true)], None)));
+        assert!(!of(silences(&[("zone", "a", false, true)], None)), "a label that is not there is empty");
+    }
+}

@@ -274,3 +274,49 @@ fn the_command_line_keeps_a_token_of_its_own() {
     run_with(elsewhere(&["--server", &url, "status"]), "").is(4, &["holds no longer"]);
     run_with(elsewhere(&["login", "http://192.0.2.1:7600", "--user", "jo"]), "x\n").is(2, &["without TLS"]);
 }
+
+#[test]
+fn lists_are_filtered_and_what_is_known_is_not_sent_again() {
+    let mut world = server();
+    world.write("mainstay.yaml", &format!("workload: shop\ncomponents:\n{}", idle("a", 1000)));
+    world.apply();
+    for (id, text) in [("1", "Needle in the hay"), ("2", "hay")] {
+        world.say(id, "note.written", &json!({ "text": text }));
+    }
+    let ids = |query: &str| -> Vec<String> {
+        let (status, body) = world.request("GET", &format!("/v1/events?{query}"), "");
+        assert_eq!(status, 200, "{query}: {body}");
+        let page: Value = serde_json::from_str(&body).expect("JSON");
+        let items = page["items"].as_array().expect("items");
+        items.iter().map(|event| event["id"].as_str().expect("an id").to_owned()).collect()
+    };
+    assert_eq!(ids("contains=needle"), ["1"]);
+    assert_eq!(ids("source=e2e&after=0"), ["1", "2"]);
+    assert_eq!(ids("source=e2e&until=2000-01-01T00:00:00Z"), [""; 0]);
+    assert!(ids("subject=change/&limit=1000").len() > 1, "all below a subject");
+    assert_eq!(ids("actor=person:nobody"), [""; 0]);
+    for (path, status) in [
+        ("/v1/incidents?status=open", 200),
+        ("/v1/incidents?status=half", 400),
+        ("/v1/alarms?state=firing,pending&workload=shop", 200),
+        ("/v1/hosts?selector=role%3Dapp", 200),
+        ("/v1/hosts?selector=%3D", 400),
+        ("/v1/hosts?selctor=a", 400),
+    ] {
+        assert_eq!(world.request("GET", path, "").0, status, "{path}");
+    }
+
+    let authorization = format!("Authorization: Bearer {}", world.token());
+    let port = world.http;
+    let get = |more: &str| exchange(port, "GET", "/v1/workloads", &[&authorization, more], "");
+    let (head, first) = get("Accept: */*");
+    let tag = header(&head, "etag").expect("a tag").to_owned();
+    let (head, body) = get(&format!("If-None-Match: {tag}"));
+    assert!(head.starts_with("HTTP/1.1 304") && body.is_empty(), "{head}\n{body}");
+    world.write("mainstay.yaml", &format!("workload: shop\ncomponents:\n{}", idle("b", 1000)));
+    world.apply();
+    world.event("revision.applied", |event| event["data"]["parent"].is_string());
+    let (head, body) = get(&format!("If-None-Match: {tag}"));
+    assert!(head.starts_with("HTTP/1.1 200") && body != first, "{head}");
+    assert!(exchange(world.http, "PUT", "/v1/workloads", &[&authorization], "").0.contains("405"));
+}

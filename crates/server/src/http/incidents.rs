@@ -34,11 +34,31 @@ pub struct ListQuery {
     cursor: Option<String>,
     /// At most so many entries, 1 to 500, 50 if not said.
     limit: Option<usize>,
+    /// `open` or `resolved`.
+    status: Option<String>,
+    /// Those of this workload.
+    workload: Option<String>,
+}
+
+/// Which alarms.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct AlarmsQuery {
+    /// States, with commas between them: `firing,pending`.
+    state: Option<String>,
+    /// Those of this workload.
+    workload: Option<String>,
 }
 
 /// `GET /v1/alarms`: every alarm of every workload, with one entry for each label set that holds.
-pub async fn alarms(State(app): State<Arc<App>>, caller: Caller) -> Result<Json<Page<AlarmView>>, Failure> {
+pub async fn alarms(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Asked(query): Asked<AlarmsQuery>,
+) -> Result<Json<Page<AlarmView>>, Failure> {
     let silences = Silences::at(app.journal.as_ref(), app.clock.now())?;
+    let states: Option<Vec<&str>> =
+        query.state.as_deref().map(|text| text.split(',').map(str::trim).collect());
     let sight = caller.sight(&app.catalogue);
     let mut items = Vec::new();
     let mut open = BTreeMap::new();
@@ -50,6 +70,10 @@ pub async fn alarms(State(app): State<Arc<App>>, caller: Caller) -> Result<Json<
             }
         }
     }
+    items.retain(|view| {
+        query.workload.as_deref().is_none_or(|name| name == view.workload)
+            && states.as_ref().is_none_or(|states| states.contains(&view.state.as_str()))
+    });
     for view in &mut items {
         view.silenced_by = silences.of(&view.workload, &view.alarm, &view.labels).map(str::to_owned);
         let incident = match open.entry(view.workload.clone()) {
@@ -124,7 +148,15 @@ pub async fn list(
 ) -> Result<Json<Page<IncidentSummary>>, Failure> {
     let limit = query.limit.unwrap_or(50).clamp(1, 500);
     let sight = caller.sight(&app.catalogue);
-    let wanted = |incident: &Incident| sight.sees(Some(&incident.workload));
+    if let Some(word) = query.status.as_deref().filter(|word| !["open", "resolved"].contains(word)) {
+        return Err(Failure::bad_request(format!("`{word}` is not a status of an incident"))
+            .hint("give open or resolved"));
+    }
+    let wanted = |incident: &Incident| {
+        sight.sees(Some(&incident.workload))
+            && query.status.as_deref().is_none_or(|word| word == incident.status.as_str())
+            && query.workload.as_deref().is_none_or(|name| name == incident.workload)
+    };
     let rows = incidents::newest(app.journal.as_ref(), wanted, query.cursor, limit)?;
     let next = (rows.len() == limit).then(|| rows.last().map(|row| row.incident.id.to_string())).flatten();
     let items = rows.iter().map(|row| summary(&app, &row.incident)).collect::<Result<_, Failure>>()?;

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use futures::Stream;
-use mainstay_api::v1::{EventView, Page};
+use mainstay_api::v1::{EventView, Page, Time};
 use mainstay_detect::Pattern;
-use mainstay_model::Event;
+use mainstay_model::{Event, Timestamp};
 use mainstay_store::Follower;
 use serde::Deserialize;
 use serde_json::json;
@@ -40,6 +41,20 @@ pub struct EventsQuery {
     r#match: Option<String>,
     /// Those of this workload.
     workload: Option<String>,
+    /// Those about this subject (`run/0198…`), or with a `/` at its end about all below it.
+    subject: Option<String>,
+    /// Those of this actor (`person:maria`).
+    actor: Option<String>,
+    /// Those from this source.
+    source: Option<String>,
+    /// From then on.
+    #[param(value_type = Option<Time>)]
+    since: Option<Timestamp>,
+    /// Until then.
+    #[param(value_type = Option<Time>)]
+    until: Option<Timestamp>,
+    /// Those that have this text in their type, subject or data, in any case of letters.
+    contains: Option<String>,
 }
 
 /// What is asked of the stream of events.
@@ -52,6 +67,12 @@ pub struct StreamQuery {
     r#match: Option<String>,
     /// Those of this workload.
     workload: Option<String>,
+    /// Those about this subject (`run/0198…`), or with a `/` at its end about all below it.
+    subject: Option<String>,
+    /// Those of this actor (`person:maria`).
+    actor: Option<String>,
+    /// Those from this source.
+    source: Option<String>,
 }
 
 /// Which events are wanted.
@@ -59,6 +80,12 @@ pub struct StreamQuery {
 pub struct Filter {
     pattern: Option<Pattern>,
     workload: Option<String>,
+    subject: Option<String>,
+    actor: Option<String>,
+    source: Option<String>,
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+    contains: Option<String>,
     sight: Sight,
 }
 
@@ -66,14 +93,38 @@ impl Filter {
     /// From the texts of a request, and what who asks may see.
     pub fn new(text: Option<&str>, workload: Option<String>, sight: Sight) -> Result<Self, Failure> {
         let pattern = text.filter(|text| !text.trim().is_empty()).map(pattern).transpose()?;
-        Ok(Self { pattern, workload, sight })
+        Ok(Self { pattern, workload, sight, ..Self::default() })
+    }
+
+    /// Whether an event is about the subject, who and where from that are asked for, and of the time.
+    fn fits(&self, event: &Event) -> bool {
+        let about = |wanted: &String| {
+            let subject = event.subject.as_deref().unwrap_or_default();
+            subject == wanted || wanted.ends_with('/') && subject.starts_with(wanted.as_str())
+        };
+        self.subject.as_ref().is_none_or(about)
+            && self.actor.as_ref().is_none_or(|actor| event.actor.to_string() == *actor)
+            && self.source.as_ref().is_none_or(|source| event.source == *source)
+            && self.since.is_none_or(|since| event.time >= since)
+            && self.until.is_none_or(|until| event.time <= until)
+            && self.contains.as_ref().is_none_or(|text| has(event, text))
     }
 
     fn takes(&self, event: &Event) -> bool {
         self.sight.sees(event.workload.as_deref())
             && self.workload.as_ref().is_none_or(|name| event.workload.as_ref() == Some(name))
+            && self.fits(event)
             && self.pattern.as_ref().is_none_or(|pattern| pattern.matches(&event.as_eventbridge()))
     }
+}
+
+/// Whether a text stands in what is shown of an event.
+fn has(event: &Event, text: &str) -> bool {
+    let text = text.to_lowercase();
+    let subject = event.subject.as_deref().unwrap_or_default();
+    event.kind.to_lowercase().contains(&text)
+        || subject.to_lowercase().contains(&text)
+        || event.shown_data().to_string().to_lowercase().contains(&text)
 }
 
 fn pattern(text: &str) -> Result<Pattern, Failure> {
@@ -103,7 +154,15 @@ pub async fn list(
     caller: Caller,
     Asked(query): Asked<EventsQuery>,
 ) -> Result<Json<Page<EventView>>, Failure> {
-    let filter = Filter::new(query.r#match.as_deref(), query.workload, caller.sight(&app.catalogue))?;
+    let filter = Filter {
+        subject: query.subject,
+        actor: query.actor,
+        source: query.source,
+        since: query.since,
+        until: query.until,
+        contains: query.contains.filter(|text| !text.is_empty()),
+        ..Filter::new(query.r#match.as_deref(), query.workload, caller.sight(&app.catalogue))?
+    };
     let limit = query.limit.unwrap_or(100).clamp(1, MAX_PAGE);
     let journal = app.journal.clone();
     let (after, before) = (query.after, query.before);
@@ -142,10 +201,18 @@ pub async fn list(
 pub async fn stream(
     State(app): State<Arc<App>>,
     caller: Caller,
+    headers: HeaderMap,
     Asked(query): Asked<StreamQuery>,
 ) -> Result<Sse<impl Stream<Item = Result<SseEvent, Infallible>>>, Failure> {
-    let filter = Filter::new(query.r#match.as_deref(), query.workload, caller.sight(&app.catalogue))?;
-    let after = query.after.unwrap_or_else(|| app.journal.head().seq);
+    let filter = Filter {
+        subject: query.subject,
+        actor: query.actor,
+        source: query.source,
+        ..Filter::new(query.r#match.as_deref(), query.workload, caller.sight(&app.catalogue))?
+    };
+    // A browser that comes back by itself says so.
+    let seen = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let after = seen.or(query.after).unwrap_or_else(|| app.journal.head().seq);
     let follower = Follower::new(app.journal.clone(), after);
     let over = caller.expires_at.map(|at| app.clock.until(at));
     let over = async move {

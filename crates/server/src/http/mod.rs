@@ -5,6 +5,7 @@ mod auth;
 mod changes;
 pub mod docs;
 mod error;
+mod etag;
 mod extract;
 mod incidents;
 mod intake;
@@ -46,6 +47,7 @@ pub fn router(app: Arc<App>, token: Token, telemetry: Router) -> Router {
     operations
         .merge(pages)
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn(etag::conditional))
         .merge(telemetry)
         .fallback(no_operation)
         .layer(middleware::from_fn_with_state(auth::Guard::new(app, token, rights), auth::require))

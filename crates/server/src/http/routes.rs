@@ -238,7 +238,7 @@ impl Operation {
         self
     }
 
-    fn document(&self, tag: &str, path: &str) -> Value {
+    fn document(&self, tag: &str, method: &str, path: &str) -> Value {
         let mut parameters: Vec<Value> = names(path)
             .map(|name| {
                 json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } })
@@ -250,6 +250,11 @@ impl Operation {
         }));
         let mut responses: Map<String, Value> =
             self.answers.iter().map(|(status, answer)| (status.to_string(), answer.clone())).collect();
+        let is_json = |answer: &Value| answer["content"].get(JSON).is_some();
+        if method == "get" && self.answers.get(&200).is_some_and(is_json) {
+            let text = "It is what `If-None-Match` shows: the `ETag` of an earlier answer.";
+            responses.insert("304".to_owned(), json!({ "description": text }));
+        }
         let mut fails = self.fails.clone();
         fails.extend([500, 503]);
         match self.needs {
@@ -422,7 +427,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         };
         let methods = self.document.rights.0.entry(path.to_owned()).or_default();
         methods.insert(method_word, (operation.id, operation.needs));
-        let said = operation.document(self.tag, path);
+        let said = operation.document(self.tag, method, path);
         self.document.operations.insert((path.replace("{*", "{"), method), said);
         self
     }

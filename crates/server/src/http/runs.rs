@@ -132,25 +132,30 @@ fn find_run(app: &App, id: &RunId) -> Result<Run, Failure> {
 /// what is said from now on: nothing of it is kept. The stream ends with the run.
 pub async fn output(
     State(app): State<Arc<App>>,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Sse<impl Stream<Item = Result<SseEvent, Infallible>>>, Failure> {
     let id = run_id(id)?;
     find_run(&app, &id)?;
-    let stream = futures::stream::unfold((app, id, Vec::new()), |(app, id, mut before)| async move {
-        loop {
-            tokio::select! {
-                () = app.stop.cancelled() => return None,
-                () = tokio::time::sleep(OUTPUT_EVERY) => {}
+    let stream =
+        futures::stream::unfold((app, caller, id, Vec::new()), |(app, caller, id, mut before)| async move {
+            loop {
+                tokio::select! {
+                    () = app.stop.cancelled() => return None,
+                    () = tokio::time::sleep(OUTPUT_EVERY) => {}
+                }
+                if !app.access.still_knows(&caller) {
+                    return None;
+                }
+                let run = find_run(&app, &id).ok().filter(|run| !run.status.is_over())?;
+                let now = runs::output(&app.hub, &run);
+                if now != before {
+                    before = now;
+                    let event = SseEvent::default().data(serde_json::to_string(&before).unwrap_or_default());
+                    return Some((Ok(event), (app, caller, id, before)));
+                }
             }
-            let run = find_run(&app, &id).ok().filter(|run| !run.status.is_over())?;
-            let now = runs::output(&app.hub, &run);
-            if now != before {
-                before = now;
-                let event = SseEvent::default().data(serde_json::to_string(&before).unwrap_or_default());
-                return Some((Ok(event), (app, id, before)));
-            }
-        }
-    });
+        });
     Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))))
 }
 

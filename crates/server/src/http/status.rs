@@ -5,9 +5,12 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use mainstay_api::v1::{Alive, HostView, MeasureView, Page, ServiceView, Status, WorkloadStatus};
+use mainstay_model::Selector;
 use mainstay_model::access::{Permission, Resource, Verdict};
+use serde::Deserialize;
 
 use super::error::Failure;
+use super::extract::Asked;
 use crate::access::{Caller, host_tags};
 use crate::app::App;
 use crate::catalogue::Active;
@@ -18,9 +21,31 @@ pub async fn health() -> Json<Alive> {
     Json(Alive { status: "ok".to_owned() })
 }
 
+/// Which hosts.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct HostsQuery {
+    /// Those that a selector picks by their tags and `host`, their id: `role=app,env!=test`.
+    selector: Option<String>,
+}
+
 /// `GET /v1/hosts`
-pub async fn hosts(State(app): State<Arc<App>>, caller: Caller) -> Json<Page<HostView>> {
-    Json(Page { items: seen_hosts(&app, &caller), next: None })
+pub async fn hosts(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Asked(query): Asked<HostsQuery>,
+) -> Result<Json<Page<HostView>>, Failure> {
+    let selector: Option<Selector> = query
+        .selector
+        .as_deref()
+        .map(str::parse)
+        .transpose()
+        .map_err(|error| Failure::bad_request("The selector is not one").because(error))?;
+    let mut items = seen_hosts(&app, &caller);
+    items.retain(|host| {
+        selector.as_ref().is_none_or(|selector| selector.matches(&host_tags(&host.id, &host.tags)))
+    });
+    Ok(Json(Page { items, next: None }))
 }
 
 /// The hosts that somebody sees: by their own tags, or all of them with everything on them.

@@ -78,7 +78,9 @@ fn server() -> Routes<Arc<App>> {
         .tag("Fleet")
         .get(
             "/v1/hosts",
-            op(SEE, "listHosts", "Every host that ever joined").gives_page::<HostView>(),
+            op(SEE, "listHosts", "Every host that ever joined")
+                .asks::<status::HostsQuery>()
+                .gives_page::<HostView>(),
             status::hosts,
         )
 }
@@ -131,7 +133,7 @@ fn events(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
         .get(
             "/v1/events/stream",
             op(SEE, "followEvents", "Events as they happen, as server-sent events")
-                .note("The id of each is its place in the journal.")
+                .note("The id of each is its place in the journal; who comes back sends the last one as `Last-Event-ID`, or as `after`. Every 15 s without an event there is a comment.")
                 .asks::<journal::StreamQuery>()
                 .streams::<EventView>("One message for each event, with its place as the id."),
             journal::stream,
@@ -262,6 +264,7 @@ fn incidents(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
         .get(
             "/v1/alarms",
             op(SEE, "listAlarms", "Every alarm, with an entry for each set of labels that holds")
+                .asks::<incidents::AlarmsQuery>()
                 .gives_page::<AlarmView>(),
             incidents::alarms,
         )

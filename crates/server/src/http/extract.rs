@@ -64,3 +64,27 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
         }
     }
 }
+
+/// What makes a request safe to repeat, said in the header `Idempotency-Key`. The body's `client_token` says the same, and
+/// goes before.
+#[derive(Debug, Default)]
+pub struct Once(pub Option<String>);
+
+impl Once {
+    /// The body's token, or the header's.
+    pub fn or(self, body: Option<String>) -> Option<String> {
+        body.or(self.0)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Once {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
+        let Some(value) = parts.headers.get("idempotency-key") else { return Ok(Self(None)) };
+        match value.to_str() {
+            Ok(text) if (1..=200).contains(&text.len()) => Ok(Self(Some(text.to_owned()))),
+            _ => Err(Failure::bad_request("`Idempotency-Key` is 1 to 200 visible characters")),
+        }
+    }
+}

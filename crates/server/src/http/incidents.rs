@@ -17,7 +17,7 @@ use mainstay_respond::{Incident, Status};
 use serde::Deserialize;
 
 use super::error::Failure;
-use super::extract::{Asked, Body, Path};
+use super::extract::{Asked, Body, Once, Path};
 use crate::access::Caller;
 use crate::analysis::{self, Story};
 use crate::app::App;
@@ -219,9 +219,11 @@ pub async fn acknowledge(
 pub async fn note(
     State(app): State<Arc<App>>,
     caller: Caller,
+    once: Once,
     Path(id): Path<String>,
-    Body(new): Body<NewNote>,
+    Body(mut new): Body<NewNote>,
 ) -> Result<(StatusCode, Json<NoteView>), Failure> {
+    new.client_token = once.or(new.client_token);
     let note = responses::note(&app, &id, new, &caller.actor()).await?;
     Ok((StatusCode::CREATED, Json(note)))
 }
@@ -251,8 +253,10 @@ pub async fn silences(
 pub async fn silence(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Body(new): Body<NewSilence>,
+    once: Once,
+    Body(mut new): Body<NewSilence>,
 ) -> Result<(StatusCode, Json<SilenceView>), Failure> {
+    new.client_token = once.or(new.client_token);
     caller.must(Permission::Respond, &app.catalogue, new.workload.as_deref())?;
     let made = responses::create(&app, new, &caller.actor()).await?;
     Ok((StatusCode::CREATED, Json(made)))

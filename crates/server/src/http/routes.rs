@@ -128,6 +128,18 @@ impl Operation {
         self
     }
 
+    /// It may be sent again without being done twice.
+    pub fn once(mut self) -> Self {
+        self.parameters.push(json!({
+            "name": "Idempotency-Key",
+            "in": "header",
+            "required": false,
+            "description": "Makes the request safe to repeat: the same key does it once only. `client_token` in the body says the same.",
+            "schema": { "type": "string", "minLength": 1, "maxLength": 200 },
+        }));
+        self
+    }
+
     /// Its body.
     pub fn takes<B: ToSchema>(mut self) -> Self {
         let schema = self.schema::<B>();

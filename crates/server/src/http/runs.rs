@@ -18,7 +18,7 @@ use mainstay_runbook::{AttemptId, Decision, Origin, Run, RunStatus, Start};
 use serde::Deserialize;
 
 use super::error::Failure;
-use super::extract::{Asked, Body, Path};
+use super::extract::{Asked, Body, Once, Path};
 use crate::access::Caller;
 use crate::app::App;
 use crate::catalogue::{Active, Procedure};
@@ -163,11 +163,13 @@ pub async fn output(
 pub async fn start(
     State(app): State<Arc<App>>,
     caller: Caller,
+    once: Once,
     Body(start): Body<StartRun>,
 ) -> Result<(StatusCode, Json<RunSummary>), Failure> {
     let (active, procedure) = find(&app, &caller, &start)?;
     caller.must(Permission::Run, &app.catalogue, Some(active.name()))?;
-    let run = match &start.client_token {
+    let token = once.or(start.client_token.clone());
+    let run = match &token {
         Some(token) => runs::derived_run_id(&procedure.name, token, &derived_event(&active, token)?),
         None => run_id(uuid::Uuid::now_v7().simple().to_string())?,
     };
@@ -238,11 +240,12 @@ fn find(app: &App, caller: &Caller, start: &StartRun) -> Result<(Arc<Active>, Ar
 pub async fn resume(
     State(app): State<Arc<App>>,
     caller: Caller,
+    once: Once,
     Path(id): Path<String>,
     Body(resume): Body<ResumeRun>,
 ) -> Result<(StatusCode, Json<RunSummary>), Failure> {
     let id = run_id(id)?;
-    let text = match &resume.client_token {
+    let text = match &once.or(resume.client_token.clone()) {
         Some(token) => {
             let identity = format!("{id}\n{}\n{token}", resume.from);
             blake3::hash(identity.as_bytes()).to_hex()[..32].to_owned()

@@ -297,6 +297,7 @@ fn incidents(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
             "/v1/incidents/{id}/notes",
             op(May(Respond, On::Incident("id")), "addIncidentNote", "Writes an update on an incident")
                 .takes::<NewNote>()
+                .once()
                 .fails(&[Conflict, Invalid])
                 .makes::<NoteView>(),
             incidents::note,
@@ -312,6 +313,7 @@ fn incidents(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
             "/v1/silences",
             op(May(Respond, Each), "createSilence", "Silences alarms for a while")
                 .takes::<NewSilence>()
+                .once()
                 .fails(&[NotFound, Conflict, Invalid])
                 .makes::<SilenceView>(),
             incidents::silence,
@@ -406,6 +408,7 @@ fn runs(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
             "/v1/runs",
             op(May(Run, Each), "startRun", "Starts a procedure")
                 .takes::<StartRun>()
+                .once()
                 .fails(&[NotFound, Conflict, Invalid, NotBuilt])
                 .makes::<RunSummary>(),
             runs::start,
@@ -427,6 +430,7 @@ fn runs(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
             "/v1/runs/{id}/resume",
             op(May(Run, On::Run("id")), "resumeRun", "Goes on with a run that is over, from a step, as a new run")
                 .takes::<ResumeRun>()
+                .once()
                 .fails(&over)
                 .makes::<RunSummary>(),
             runs::resume,

@@ -167,6 +167,136 @@ fn what_is_not_right_is_refused_with_its_place_and_nothing_is_taken() {
     assert_eq!(post(&world, form, &event("x")).0, 201);
 }
 
+/// The body of each form with `@` for the data, and what it answers for data that is good.
+const FORMS: [(&str, &str); 4] = [
+    (
+        "application/cloudevents+json",
+        r#"{"specversion":"1.0","id":"h","source":"ci","type":"built","data":@}"#,
+    ),
+    (
+        "application/cloudevents-batch+json",
+        r#"[{"specversion":"1.0","id":"h","source":"ci","type":"built","data":@}]"#,
+    ),
+    ("binary", "@"),
+    ("application/x-amz-json-1.1", r#"{"Entries":[{"Source":"my.app","DetailType":"built","Detail":"@"}]}"#),
+];
+
+#[test]
+fn hostile_data_is_refused_in_every_form() {
+    let mut world = World::new();
+    world.start_server();
+    let token = format!("Bearer {}", world.token());
+    let send = |form: &str, template: &str, data: &[u8]| {
+        let mut headers = vec![("authorization", token.as_str())];
+        if form == "binary" {
+            headers.extend([
+                ("ce-specversion", "1.0"),
+                ("ce-id", "h"),
+                ("ce-source", "ci"),
+                ("ce-type", "built"),
+            ]);
+            headers.push(("content-type", "application/json"));
+        } else {
+            headers.push(("content-type", form));
+        }
+        let (before, after) = template.split_once('@').expect("a place for the data");
+        // The detail of an entry is a text.
+        let data = if before.ends_with('"') {
+            let escaped: Vec<u8> = data
+                .iter()
+                .flat_map(|byte| match byte {
+                    b'"' | b'\\' => vec![b'\\', *byte],
+                    other => vec![*other],
+                })
+                .collect();
+            escaped
+        } else {
+            data.to_vec()
+        };
+        let body = [before.as_bytes(), &data, after.as_bytes()].concat();
+        let (status, _, said) = ask(&world, "/v1/events", &headers, &body);
+        (status, said)
+    };
+    let deep = |levels: usize| format!("{}1{}", "{\"a\":".repeat(levels), "}".repeat(levels)).into_bytes();
+    let wide = || format!("{{\"a\":\"{}\"}}", "x".repeat(1_100_000)).into_bytes();
+    let bad: [(&str, Vec<u8>); 9] = [
+        ("nested", deep(101)),
+        ("nested too deeply", deep(100_000)),
+        ("twice", br#"{"a":{"b":1,"b":2}}"#.to_vec()),
+        ("UTF-8", b"{\"a\":\"\xff\xfe\"}".to_vec()),
+        ("out of range", br#"{"a":1e999}"#.to_vec()),
+        ("out of range", br#"{"a":-1e999}"#.to_vec()),
+        ("JSON", br#"{"a":NaN}"#.to_vec()),
+        ("JSON", br#"{"a":"\ud800"}"#.to_vec()),
+        ("1.0 MiB is the most", wide()),
+    ];
+    for (form, template) in FORMS {
+        let before = world.json(&["status"])["status"]["journal_seq"].clone();
+        for (part, data) in &bad {
+            let (status, said) = send(form, template, data);
+            let said = said.to_string();
+            // An entry that is refused is told in its place; its neighbours are not concerned.
+            let is_refused = status == 400 || (status == 200 && said.contains("\"FailedEntryCount\":1"));
+            assert!(is_refused && said.contains(part), "{form}, {part}: {status} {said}");
+        }
+        assert_eq!(world.json(&["status"])["status"]["journal_seq"], before, "{form}");
+        // What is only unusual is kept as it is.
+        let odd =
+            br#"{"n":[9007199254740993,1e-300,18446744073709551615],"":{"":null},"s":"\u0000\ud83d\ude00"}"#;
+        for data in [&odd[..], &deep(99)] {
+            let (status, said) = send(form, template, data);
+            assert!(matches!(status, 200 | 201), "{form}: {status} {said}");
+            assert!(!said.to_string().contains("ErrorCode"), "{form}: {said}");
+        }
+    }
+    world.proves();
+}
+
+#[test]
+fn when_there_is_no_room_the_sender_is_told_to_come_back() {
+    let mut world = World::new();
+    world.start_server();
+    let head = |kib: usize| {
+        format!(
+            "POST /v1/events HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            world.token(),
+            kib << 10,
+        )
+    };
+    // Senders that announce much and do not send it have the room meanwhile: 64 MiB, with 4 KiB for each of them.
+    let slow: Vec<TcpStream> = [16 << 10, 16 << 10, 16 << 10, (16 << 10) - 16]
+        .into_iter()
+        .map(|kib| {
+            let mut stream = TcpStream::connect(("127.0.0.1", world.http)).expect("it listens");
+            stream.write_all(head(kib).as_bytes()).expect("sent");
+            stream
+        })
+        .collect();
+    let token = format!("Bearer {}", world.token());
+    let headers = [("authorization", token.as_str()), ("content-type", "application/json")];
+    let mut number = 0;
+    let mut until = |wanted: u16| {
+        let deadline = crate::processes::now() + crate::processes::PATIENCE;
+        loop {
+            number += 1;
+            let (status, head, said) =
+                ask(&world, "/v1/events", &headers, event(&format!("e{number}")).to_string().as_bytes());
+            if status == wanted {
+                return (head, said);
+            }
+            assert!(matches!(status, 201 | 429) && crate::processes::now() < deadline, "{status}: {said}");
+        }
+    };
+    let (head, said) = until(429);
+    assert!(head.contains("\r\nretry-after: 1"), "{head}");
+    assert!(said["hint"].as_str().is_some_and(|hint| hint.contains("it was not taken")), "{said}");
+    drop(slow);
+    until(201);
+    let taken = world.events("built").len();
+    assert!(taken >= 1 && taken < number, "what was told to come back is not in the journal");
+    world.proves();
+}
+
 #[test]
 fn sources_are_known_by_their_secrets() {
     use std::os::unix::fs::OpenOptionsExt as _;

@@ -6,6 +6,7 @@
 mod access;
 mod bad_input;
 mod beginning;
+mod burst;
 mod changes;
 mod documentation;
 mod families;

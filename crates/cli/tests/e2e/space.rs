@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use crate::processes::{alive, end_all_of, run};
-use crate::world::{World, request};
+use crate::world::{World, exchange, header, request};
 
 /// A small disk in memory, mounted for the time of a test.
 struct Disk(PathBuf);
@@ -70,6 +70,12 @@ fn a_full_disk_refuses_what_it_cannot_keep_and_recovers() {
     world.mainstay(&["run", "work", "--detach"]).is(4, &["no space for the journal", "free some space"]);
     let (status, answer) = request(world.otlp, "POST", "/v1/logs", &[], &logs.to_string());
     assert_eq!(status, 503, "{answer}");
+    // Events are refused with a time, so that their sender keeps them.
+    let event = json!({ "specversion": "1.0", "id": "e", "source": "ci", "type": "built" }).to_string();
+    let bearer = format!("Authorization: Bearer {}", world.token());
+    let (head, answer) = exchange(world.http, "POST", "/v1/events", &[&bearer], &event);
+    assert!(head.starts_with("HTTP/1.1 503"), "{head}{answer}");
+    assert_eq!(header(&head, "retry-after"), Some("1"), "{head}");
     // What is known can be read all the while, and what runs goes on.
     assert_eq!(world.json(&["runs", "show", &run_id])["finished"], false);
     world.mainstay(&["status"]).is(0, &[]);

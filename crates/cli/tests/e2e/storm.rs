@@ -21,7 +21,9 @@ use crate::world::{World, port};
 const RUN_EVERY: u64 = 100;
 
 /// Reads one HTTP message: its first line, its headers, its body. `None` when the connection ends.
-fn message(reader: &mut BufReader<TcpStream>) -> Option<(String, BTreeMap<String, String>, Vec<u8>)> {
+pub(crate) fn message(
+    reader: &mut BufReader<TcpStream>,
+) -> Option<(String, BTreeMap<String, String>, Vec<u8>)> {
     let mut first = String::new();
     reader.read_line(&mut first).ok().filter(|read| *read > 0)?;
     let mut headers = BTreeMap::new();
@@ -250,7 +252,8 @@ fn a_server_killed_under_load_loses_nothing_that_it_acknowledged() {
     let distinct: BTreeSet<(&str, u32)> =
         calls.iter().map(|(key, tried, _)| (key.as_str(), *tried)).collect();
     let repeated = calls.len() - keys.len();
-    assert!(distinct.len() + 512 * usize::try_from(rounds).expect("few") >= calls.len());
+    // So many may have been under way or not written down yet when a life ended.
+    assert!(distinct.len() + (512 + 1024) * usize::try_from(rounds).expect("few") >= calls.len());
 
     // Every run was started once, and did its work once.
     let counted = std::fs::read_to_string(world.dir().join("counter")).unwrap_or_default();

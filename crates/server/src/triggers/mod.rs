@@ -60,7 +60,7 @@ const PAGE: usize = 1024;
 const MAX_IN_FLIGHT: usize = 512;
 
 /// With so many results that are not written down, no further call is made until they are.
-const MAX_UNSAVED: usize = 4096;
+const MAX_UNSAVED: usize = 1024;
 
 /// With so many calls open, no further event is routed until some are over. Events are safe in the journal meanwhile.
 const MAX_OPEN: usize = 1_000_000;

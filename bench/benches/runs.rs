@@ -3,7 +3,8 @@
 //! in the same run.
 //!
 //! `cargo bench -p mainstay-bench --bench runs`; `BENCH_DIR` chooses the disk (a temporary directory otherwise),
-//! `BENCH_ROUNDS` how often everything is repeated (5), `BENCH_RUNS` how many runs go on at once (1,000). The engine is
+//! `BENCH_ROUNDS` how often everything is repeated (5), `BENCH_RUNS` how many runs go on at once (1,000), `BENCH_LISTED`
+//! how many are over where runs are listed (100,000). The engine is
 //! measured with a host that answers at once, so that what is measured is the journal, the machine and the loop between
 //! them; each step is at least two durable writes (its hosts, and its end with the beginning of the next one). Real shell
 //! steps, each with its shim, are measured with the `mainstay` binary of the same profile, where it has been built.
@@ -19,8 +20,8 @@ use mainstay_bench::{Failure, median, variable};
 use mainstay_model::{Actor, CommandId, HostId, RunId, Timestamp};
 use mainstay_runbook::{Document, HostEnd, HostResult, Origin, RunStatus, Start, Targets};
 use mainstay_server::clock::SystemClock;
-use mainstay_server::runs::{Engine, NoProcedures, Order, Performer, run};
-use mainstay_store::{Journal, Options, SqliteJournal, TUNING, verify};
+use mainstay_server::runs::{Engine, NoProcedures, Order, Performer, Wanted, list, run};
+use mainstay_store::{Journal, LookJournal, Options, SqliteJournal, TUNING, verify};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
@@ -89,8 +90,8 @@ fn bare(dir: &Path, transactions: usize) -> Result<Duration, Failure> {
     Ok(start.elapsed())
 }
 
-/// Runs so many runs of so many steps at once: how long until the last is over.
-async fn runs(dir: &Path, runs: usize, steps: usize) -> Result<Duration, Failure> {
+/// Runs so many runs of so many steps, so many at once: how long until the last is over.
+async fn runs(dir: &Path, runs: usize, at_once: usize, steps: usize) -> Result<Duration, Failure> {
     let options = Options { folds: mainstay_server::folds(), ..Options::default() };
     let journal: Arc<dyn Journal> = Arc::new(SqliteJournal::open(dir, options)?);
     let performer = Arc::new(AtOnce(HostId::new("app-1")?));
@@ -115,17 +116,19 @@ async fn runs(dir: &Path, runs: usize, steps: usize) -> Result<Duration, Failure
         origin: Origin::default(),
     };
     let start = now();
-    let mut tasks = tokio::task::JoinSet::new();
-    for id in &ids {
-        let (engine, document, begin, id) = (engine.clone(), document.clone(), begin(id), id.clone());
-        tasks.spawn(async move {
-            engine.start(&document, begin, Vec::new()).await?;
-            engine.ended(&id).await;
-            Ok::<_, mainstay_server::runs::RunError>(())
-        });
-    }
-    while let Some(ended) = tasks.join_next().await {
-        ended??;
+    for ids in ids.chunks(at_once) {
+        let mut tasks = tokio::task::JoinSet::new();
+        for id in ids {
+            let (engine, document, begin, id) = (engine.clone(), document.clone(), begin(id), id.clone());
+            tasks.spawn(async move {
+                engine.start(&document, begin, Vec::new()).await?;
+                engine.ended(&id).await;
+                Ok::<_, mainstay_server::runs::RunError>(())
+            });
+        }
+        while let Some(ended) = tasks.join_next().await {
+            ended??;
+        }
     }
     let took = start.elapsed();
     for id in &ids {
@@ -140,6 +143,37 @@ async fn runs(dir: &Path, runs: usize, steps: usize) -> Result<Duration, Failure
     drop((engine, journal));
     verify(dir)?;
     Ok(took)
+}
+
+/// How long it takes to list runs where so many are over, each of one step.
+async fn lists(dir: &Path, over: usize) -> Result<(), Failure> {
+    const PAGE: usize = 50;
+    runs(dir, over, 1000, 1).await?;
+    let journal = LookJournal::open(dir, mainstay_server::folds())?;
+    let middle = Some(format!("run-{:05}", over / 2));
+    let status = |status: &str| Wanted { status: vec![status.to_owned()], ..Wanted::default() };
+    let asked = [
+        ("the newest", Wanted::default(), None),
+        ("those behind the one in the middle", Wanted::default(), middle.clone()),
+        ("those that succeeded, behind that", status("Success"), middle),
+        ("those that go on, of which there are none", Wanted { active: true, ..Wanted::default() }, None),
+        ("those that failed, of which there are none", status("Failed"), None),
+    ];
+    println!("lists of {PAGE} runs, where {over} are over, median of 11:");
+    for (what, wanted, after) in asked {
+        let mut took = Vec::new();
+        for _ in 0..11 {
+            let start = now();
+            let found = list(&journal, &wanted, after.clone(), PAGE)?.len();
+            took.push(start.elapsed().as_secs_f64());
+            let none = wanted.active || wanted == status("Failed");
+            if found != if none { 0 } else { PAGE.min(over) } {
+                return Err(format!("{found} runs were listed of {what}").into());
+            }
+        }
+        println!("{what:<45} {:>8.1} ms", median(&took) * 1000.0);
+    }
+    Ok(())
 }
 
 /// The binary beside which this one was built.
@@ -217,13 +251,17 @@ fn main() -> Result<(), Failure> {
         std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     cases.retain(|case| wanted.is_empty() || wanted.iter().any(|wanted| case.name.contains(wanted)));
     let before = memory("self").resident;
+    if wanted.is_empty() || wanted.iter().any(|wanted| "lists".contains(wanted)) {
+        let dir = tempfile::tempdir_in(&parent)?;
+        runtime.block_on(lists(&dir.path().join("journal"), variable("BENCH_LISTED", 100_000)?))?;
+    }
     for _ in 0..rounds {
         for case in &mut cases {
             let dir = tempfile::tempdir_in(&parent)?;
             let bare = bare(dir.path(), case.runs * case.steps)?;
             let took = match (&binary, case.shell) {
                 (Some(binary), true) => shell(binary, dir.path(), case.steps)?,
-                _ => runtime.block_on(runs(&dir.path().join("journal"), case.runs, case.steps))?,
+                _ => runtime.block_on(runs(&dir.path().join("journal"), case.runs, case.runs, case.steps))?,
             };
             case.took.push(took.as_secs_f64());
             case.bare.push(bare.as_secs_f64());

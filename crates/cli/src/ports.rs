@@ -90,6 +90,9 @@ mod tests {
         assert_eq!(holders[0].process.as_ref().map(|(pid, _)| *pid), Some(std::process::id()));
         assert!(holders[0].to_string().starts_with(&format!("{port} by process {}", std::process::id())));
         drop(listener);
-        assert_eq!(taken(&[port]), []);
+        // A test beside this one may be starting a process, which holds a copy of the listener until it is another program.
+        let pause = std::time::Duration::from_millis(10);
+        let free = (0..1000).any(|_| taken(&[port]).is_empty() || (std::thread::sleep(pause), false).1);
+        assert!(free, "{:?}", taken(&[port]));
     }
 }

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use mainstay_api::client::{Client, RunsQuery};
 use mainstay_api::v1::{Page, RunSummary};
-use mainstay_model::Timestamp;
+use mainstay_model::{RunId, Timestamp};
 use mainstay_server::{runs, views};
 use serde_json::{Map, json};
 
 use super::run::places::{self, Places};
-use super::run::{Word, record, see, tell};
+use super::run::{Word, family, record, see, tell};
 use crate::args::{Decision, Runs, RunsList, RunsVerb};
 use crate::exit::{Exit, Failure};
 use crate::screen::{Field, Screen, Style, say, table};
@@ -44,7 +44,8 @@ pub async fn run(screen: Screen, client: &Client, runs: &Runs) -> Result<(), Fai
         Some(RunsVerb::List(list)) => self::list(screen, client, list).await,
         Some(RunsVerb::Show { id }) => {
             let detail = client.run_record(id).await?;
-            screen.show(&detail, |detail| record::render(detail, now(), screen.style))
+            let children = family::of_server(client, &detail, true).await;
+            screen.show(&detail, |detail| record::render(detail, &children, now(), screen.style))
         }
         Some(RunsVerb::Cancel { id, reason }) => {
             let run = client.cancel_run(id, reason.as_deref()).await?;
@@ -107,10 +108,14 @@ pub fn here(screen: Screen, args: &Runs) -> Result<(), Failure> {
         Some(RunsVerb::List(list)) => list_here(screen, &places, list),
         Some(RunsVerb::Show { id }) => {
             let kept = places.find(id)?;
-            let detail = places::look(&kept.dir)
-                .and_then(|journal| runs::record(&journal, &kept.run))
-                .map_err(|error| places::unreadable(&kept.dir, &error))?;
-            screen.show(&detail, |detail| record::render(detail, now(), screen.style))?;
+            let unreadable = |error| places::unreadable(&kept.dir, &error);
+            let journal = places::look(&kept.dir).map_err(unreadable)?;
+            let detail = runs::record(&journal, &kept.run).map_err(unreadable)?;
+            let children = family::of(&detail, |id| {
+                let child = runs::run(&journal, &RunId::new(id).ok()?).ok()??;
+                runs::record(&journal, &child).ok()
+            });
+            screen.show(&detail, |detail| record::render(detail, &children, now(), screen.style))?;
             if !screen.is_json() {
                 say(&format!("its journal is {}", shown(&kept.dir)));
             }

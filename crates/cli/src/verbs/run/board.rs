@@ -4,6 +4,7 @@
 use mainstay_api::v1::{OutputView, RunDetail, StepView};
 use mainstay_model::Timestamp;
 
+use super::family::Children;
 use crate::canvas::pick;
 use crate::screen::{Style, Tone, clean, count, shorten};
 use crate::time::length;
@@ -74,8 +75,29 @@ fn depth(step: &StepView, steps: &[StepView]) -> usize {
     depth
 }
 
+/// A step on its line: a run's own, or one of a child of it.
+struct Line<'a> {
+    step: &'a StepView,
+    /// How deep it is indented.
+    depth: usize,
+    /// Whether it is a step of the run itself.
+    own: bool,
+}
+
+/// The steps of a run, each with those of the run it started below it.
+fn lay_out<'a>(run: &'a RunDetail, children: &'a Children, around: usize, lines: &mut Vec<Line<'a>>) {
+    for step in &run.steps {
+        let depth = around + depth(step, &run.steps);
+        lines.push(Line { step, depth, own: around == 0 });
+        // Children stand no deeper than the server lets them; the bound is for what is not so.
+        if let Some(child) = step.child.as_ref().and_then(|id| children.get(id)).filter(|_| around < 16) {
+            lay_out(child, children, depth + 1, lines);
+        }
+    }
+}
+
 /// The lines that show a run now.
-pub fn draw(run: &RunDetail, outputs: &[OutputView], frame: Frame) -> Vec<String> {
+pub fn draw(run: &RunDetail, children: &Children, outputs: &[OutputView], frame: Frame) -> Vec<String> {
     let Frame { now, style, size: (columns, rows), .. } = frame;
     let summary = &run.summary;
     let took = length(summary.ended_at.unwrap_or(now).since(summary.started_at));
@@ -87,18 +109,23 @@ pub fn draw(run: &RunDetail, outputs: &[OutputView], frame: Frame) -> Vec<String
         style.state(&summary.status),
         count(run.steps.len(), "step"),
     )];
-    let ranks: Vec<u8> = run.steps.iter().map(rank).collect();
+    let mut all = Vec::new();
+    lay_out(run, children, 0, &mut all);
+    let ranks: Vec<u8> = all.iter().map(|line| rank(line.step)).collect();
     let shown = pick(&ranks, rows.saturating_sub(OTHER_ROWS).max(3));
-    let name = |step: &StepView| format!("{}{}", "  ".repeat(depth(step, &run.steps)), clean(&step.name));
-    let width = shown.iter().map(|place| name(&run.steps[*place]).chars().count()).max().unwrap_or_default();
+    let name = |line: &Line<'_>| format!("{}{}", "  ".repeat(line.depth), clean(&line.step.name));
+    let width = shown.iter().map(|place| name(&all[*place]).chars().count()).max().unwrap_or_default();
     for place in &shown {
-        let step = &run.steps[*place];
-        lines.push(cut(&step_line(&name(step), width.min(MAX_NAME), step, frame), columns));
-        lines.extend(tails(step, outputs, columns).into_iter().map(|line| style.paint(Tone::Dim, &line)));
-        lines.extend(why(step, columns));
+        let line = &all[*place];
+        lines.push(cut(&step_line(&name(line), width.min(MAX_NAME), line.step, frame), columns));
+        // What commands write is told of the run itself only.
+        let outputs = if line.own { outputs } else { &[] };
+        let tails = tails(line.step, outputs, columns).into_iter();
+        lines.extend(tails.map(|line| style.paint(Tone::Dim, &line)));
+        lines.extend(why(line.step, columns));
     }
-    if shown.len() < run.steps.len() {
-        let hidden = count(run.steps.len() - shown.len(), "further step");
+    if shown.len() < all.len() {
+        let hidden = count(all.len() - shown.len(), "further step");
         lines.push(style.paint(Tone::Dim, &format!("  and {hidden}")));
     }
     lines.extend(foot(run, frame));
@@ -125,6 +152,9 @@ fn step_line(name: &str, width: usize, step: &StepView, frame: Frame) -> String 
     }
     if let Some(child) = &step.child {
         facts.push(format!("run {}", clean(child)));
+    }
+    if let Some(earlier) = &step.taken_from {
+        facts.push(format!("taken from run {}", clean(earlier)));
     }
     if step.attempts > 1 {
         facts.push(format!("attempt {}", step.attempts));
@@ -229,6 +259,28 @@ pub mod tests {
 
     use super::*;
 
+    /// A step, from when to when in milliseconds.
+    pub fn step(name: &str, action: &str, status: &str, from: Option<i64>, to: Option<i64>) -> StepView {
+        StepView {
+            name: name.to_owned(),
+            action: action.to_owned(),
+            status: status.to_owned(),
+            started_at: from.map(Timestamp::from_millis),
+            ended_at: to.map(Timestamp::from_millis),
+            attempts: u32::from(from.is_some()),
+            tries: Vec::new(),
+            parent: None,
+            iteration: None,
+            earlier_attempts: 0,
+            next: None,
+            outputs: Map::new(),
+            message: None,
+            child: None,
+            taken_from: None,
+            commands: Vec::new(),
+        }
+    }
+
     /// A run of these steps: name, status, and from when to when in milliseconds.
     pub fn run(status: &str, steps: &[(&str, &str, Option<i64>, Option<i64>)]) -> RunDetail {
         let at = Timestamp::from_millis;
@@ -255,24 +307,7 @@ pub mod tests {
             continues: None,
             steps: steps
                 .iter()
-                .map(|(name, status, from, to)| StepView {
-                    name: (*name).to_owned(),
-                    action: "aws:runShellScript".to_owned(),
-                    status: (*status).to_owned(),
-                    started_at: from.map(at),
-                    ended_at: to.map(at),
-                    attempts: u32::from(from.is_some()),
-                    tries: Vec::new(),
-                    parent: None,
-                    iteration: None,
-                    earlier_attempts: 0,
-                    next: None,
-                    outputs: Map::new(),
-                    message: None,
-                    child: None,
-                    taken_from: None,
-                    commands: Vec::new(),
-                })
+                .map(|(name, status, from, to)| step(name, "aws:runShellScript", status, *from, *to))
                 .collect(),
         }
     }
@@ -280,7 +315,37 @@ pub mod tests {
     fn drawn(run: &RunDetail, outputs: &[OutputView], here: bool) -> String {
         let frame =
             Frame { now: Timestamp::from_millis(2_500), style: Style::default(), size: (80, 30), here };
-        draw(run, outputs, frame).join("\n")
+        draw(run, &Children::new(), outputs, frame).join("\n")
+    }
+
+    #[test]
+    fn the_steps_of_a_child_stand_below_the_step_that_started_it() {
+        let mut view =
+            run("InProgress", &[("call", "InProgress", Some(0), None), ("after", "Pending", None, None)]);
+        view.steps[0].child = Some("r2".to_owned());
+        let mut child = run(
+            "InProgress",
+            &[("mend", "Success", Some(0), Some(900)), ("look", "InProgress", Some(900), None)],
+        );
+        child.summary.id = "r2".to_owned();
+        child.steps[0].taken_from = Some("r0".to_owned());
+        let frame = Frame {
+            now: Timestamp::from_millis(2_500),
+            style: Style::default(),
+            size: (80, 30),
+            here: false,
+        };
+        let text = draw(&view, &Children::from([("r2".to_owned(), child)]), &[], frame).join("\n");
+        let names: Vec<String> = text.lines().skip(1).map(|line| line.chars().skip(14).collect()).collect();
+        let begins = ["call ", "  mend ", "  look ", "after"];
+        assert!(
+            names.iter().zip(begins).all(|(line, name)| line.starts_with(name)) && names.len() == 4,
+            "{text}"
+        );
+        assert!(
+            text.contains("0 of 2 steps") && text.contains("run r2") && text.contains("taken from run r0"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mainstay_agent::Embedded;
-use mainstay_api::v1::{EventView, WaitView};
+use mainstay_api::v1::{EventView, RunDetail, WaitView};
 use mainstay_model::{Actor, HostId, RunId, Tags};
 use mainstay_runbook::{AttemptId, Decision, Origin, Run, Start};
 use mainstay_server::clock::{Clock as _, SystemClock};
@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::document::{Folder, Read};
+use super::family::{self, Children};
 use super::places::{self, Places};
 use super::show::{REDRAW, Show};
 use super::{ask, notices};
@@ -339,6 +340,11 @@ async fn next(signal: &mut Option<Signal>) {
     }
 }
 
+/// The runs that its steps started.
+fn children(world: &World, run: &RunDetail) -> Children {
+    family::of(run, |id| Some(views::run_detail(&find(world, &RunId::new(id).ok()?).ok()?)))
+}
+
 /// Shows a run until it is over or left, and says which.
 async fn follow(
     mut world: World,
@@ -350,6 +356,7 @@ async fn follow(
 ) -> Result<(), Failure> {
     let watched = watch(&mut world, &mut show, id, before, told).await;
     let run = find(&world, id).map(|run| views::run_detail(&run));
+    let children = run.as_ref().map(|run| children(&world, run)).unwrap_or_default();
     let again = format!("mainstay run --resume {id}{}", places.option());
     let left = match watched {
         Ok(left) => left,
@@ -368,14 +375,14 @@ async fn follow(
                 world.hub.settled(&world.host).await;
             };
             let _ = tokio::time::timeout(END, settled).await;
-            show.end(&run)?;
+            show.end(&run, &children)?;
         }
         Left::Interrupted => {
             show.leave();
             show.say(&format!("left as it is; what runs on this host goes on\n`{again}` continues it"));
         }
         Left::Waiting(of, wait) => {
-            show.end(&run)?;
+            show.end(&run, &children)?;
             let words = if wait.pause { "succeeded" } else { "succeeded|failed|retry" };
             show.say(&format!(
                 "the run waits for a person\n`mainstay runs decide {of} --as {words} --local{}` goes on with it",
@@ -411,7 +418,7 @@ async fn watch(
         tell(world, show, id, &mut seen)?;
         let run = find(world, id)?;
         let detail = views::run_detail(&run);
-        show.draw(&detail, &runs::output(&world.hub, &run));
+        show.draw(&detail, &children(world, &detail), &runs::output(&world.hub, &run));
         if run.status.is_over() {
             return Ok(Left::Over);
         }

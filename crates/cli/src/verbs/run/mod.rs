@@ -3,6 +3,7 @@
 mod ask;
 mod board;
 mod document;
+pub mod family;
 mod here;
 mod notices;
 mod parameters;
@@ -22,6 +23,7 @@ use crate::args::Run;
 use crate::exit::{Exit, Failure};
 use crate::feed::Feed;
 use crate::screen::{Screen, say};
+use family::Children;
 pub use here::Word;
 use places::{Kept, Places};
 use show::{REDRAW, Show};
@@ -145,9 +147,13 @@ pub async fn see(
         }
     }
     let detail = client.run(&id).await?;
-    show.end(&detail)?;
+    let children = family::of_server(client, &detail, false).await;
+    show.end(&detail, &children)?;
     if detail.summary.status == "Success" { Ok(()) } else { Err(Failure::said(Exit::No)) }
 }
+
+/// How often the children of a run are looked at while they go on.
+const CHILDREN_EVERY: std::time::Duration = std::time::Duration::from_millis(500);
 
 type Outputs = Pin<Box<dyn Stream<Item = Vec<OutputView>> + Send>>;
 
@@ -167,6 +173,8 @@ async fn follow(client: &Client, show: &mut Show, id: &str, after: u64) -> Resul
         feed = feed.quiet();
     }
     let mut detail = client.run(id).await?;
+    let mut children = Children::new();
+    let mut looked = tokio::time::Instant::now();
     let mut written = Vec::new();
     let mut stream =
         if show.is_drawn() { outputs(client, id).await } else { Box::pin(futures::stream::pending()) };
@@ -185,6 +193,7 @@ async fn follow(client: &Client, show: &mut Show, id: &str, after: u64) -> Resul
                 }
                 if show.is_drawn() {
                     detail = client.run(id).await?;
+                    children = family::of_server(client, &detail, false).await;
                 }
             }
             said = stream.next() => match said {
@@ -194,7 +203,12 @@ async fn follow(client: &Client, show: &mut Show, id: &str, after: u64) -> Resul
             },
             _ = tick.tick(), if show.is_drawn() => {}
         }
-        show.draw(&detail, &written);
+        // What happens to a child is no event of this run.
+        if family::goes_on(&children) && looked.elapsed() >= CHILDREN_EVERY {
+            children = family::of_server(client, &detail, false).await;
+            looked = tokio::time::Instant::now();
+        }
+        show.draw(&detail, &children, &written);
         if feed.is_broken() {
             show.say("the connection to the server broke; trying again");
         }

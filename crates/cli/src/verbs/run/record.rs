@@ -6,6 +6,7 @@ use mainstay_api::v1::{AttemptView, RunDetail, StepView};
 use mainstay_model::Timestamp;
 use serde_json::{Map, Value};
 
+use super::family::Children;
 use crate::screen::{Style, clean, clean_lines, shorten};
 use crate::sentence;
 use crate::time::{age, length, length_ms, stamp};
@@ -16,8 +17,8 @@ const LOG_LINES: usize = 12;
 /// The longest value that is shown, in characters.
 const MAX_VALUE: usize = 200;
 
-/// A run with its steps.
-pub fn render(detail: &RunDetail, now: Timestamp, style: Style) -> String {
+/// A run with its steps, and below these the steps of the runs they started.
+pub fn render(detail: &RunDetail, children: &Children, now: Timestamp, style: Style) -> String {
     let run = &detail.summary;
     let mut out = String::new();
     let _ = writeln!(
@@ -32,6 +33,12 @@ pub fn render(detail: &RunDetail, now: Timestamp, style: Style) -> String {
     let _ = writeln!(out, "started {} by {by}, {word} {took}", stamp(run.started_at));
     if let Some(cause) = &detail.cause {
         let _ = writeln!(out, "led to by event {}", clean(cause));
+    }
+    if let Some(parent) = &detail.parent {
+        let _ = writeln!(out, "started by a step of run {}", clean(parent));
+    }
+    if let Some(earlier) = &detail.continues {
+        let _ = writeln!(out, "goes on with run {}", clean(earlier));
     }
     if let Some(message) = &run.message {
         let _ = writeln!(out, "{}", clean(message));
@@ -51,17 +58,38 @@ pub fn render(detail: &RunDetail, now: Timestamp, style: Style) -> String {
         }
     }
     out.push('\n');
-    let (reached, later): (Vec<_>, Vec<_>) = detail.steps.iter().partition(|step| step.started_at.is_some());
+    render_steps(&mut out, detail, children, 0, now, style);
+    out.push_str(&outputs(detail, style));
+    out
+}
+
+fn render_steps(
+    out: &mut String,
+    detail: &RunDetail,
+    children: &Children,
+    depth: usize,
+    now: Timestamp,
+    style: Style,
+) {
+    let run = &detail.summary;
+    let reached = |step: &&StepView| step.started_at.is_some() || step.taken_from.is_some();
+    let (reached, later): (Vec<_>, Vec<_>) = detail.steps.iter().partition(reached);
     for step in reached {
-        render_step(&mut out, step, run.started_at, now, style);
+        render_step(out, step, run.started_at, now, style);
+        // Children stand no deeper than the server lets them; the bound is for what is not so.
+        if let Some(child) = step.child.as_ref().and_then(|id| children.get(id)).filter(|_| depth < 16) {
+            let mut below = String::new();
+            render_steps(&mut below, child, children, depth + 1, now, style);
+            for line in below.lines() {
+                let _ = writeln!(out, "    {line}");
+            }
+        }
     }
     if !later.is_empty() {
         let names: Vec<String> = later.iter().map(|step| clean(&step.name)).collect();
         let words = if run.finished { "not reached" } else { "not reached yet" };
         let _ = writeln!(out, "{words}: {}", names.join(", "));
     }
-    out.push_str(&outputs(detail, style));
-    out
 }
 
 /// The run's own outputs; nothing where there are none.
@@ -80,14 +108,17 @@ fn render_step(out: &mut String, step: &StepView, start: Timestamp, now: Timesta
     let offset = step.started_at.map(|at| length(at.since(start))).unwrap_or_default();
     let took = match (step.started_at, step.ended_at) {
         (Some(from), Some(to)) => format!(" in {}", took(from, to)),
-        (from, None) => format!(" for {}", age(from, now)),
-        _ => String::new(),
+        (Some(from), None) => format!(" for {}", age(Some(from), now)),
+        (None, _) => String::new(),
     };
     let attempts = if step.attempts > 1 { format!(", {} attempts", step.attempts) } else { String::new() };
     let iteration = step.iteration.map(|number| format!(", iteration {number}")).unwrap_or_default();
+    let child = step.child.as_ref().map(|id| format!(", run {}", clean(id))).unwrap_or_default();
+    let taken =
+        step.taken_from.as_ref().map(|id| format!(", taken from run {}", clean(id))).unwrap_or_default();
     let _ = writeln!(
         out,
-        "+{offset:<9} {}  {} ({}){took}{attempts}{iteration}",
+        "+{offset:<9} {}  {} ({}){took}{attempts}{iteration}{child}{taken}",
         style.state(&step.status),
         style.bold(&clean(&step.name)),
         clean(&step.action)
@@ -192,24 +223,35 @@ mod tests {
     use super::*;
 
     fn step(name: &str, action: &str, status: &str, at: Option<(i64, i64)>) -> StepView {
-        StepView {
-            name: name.to_owned(),
-            action: action.to_owned(),
-            status: status.to_owned(),
-            started_at: at.map(|(from, _)| Timestamp::from_millis(from)),
-            ended_at: at.map(|(_, to)| Timestamp::from_millis(to)),
-            attempts: u32::from(at.is_some()),
-            tries: Vec::new(),
-            parent: None,
-            iteration: None,
-            earlier_attempts: 0,
-            next: None,
-            outputs: Map::new(),
-            message: None,
-            child: None,
-            taken_from: None,
-            commands: Vec::new(),
-        }
+        let (from, to) = at.unzip();
+        crate::verbs::run::board::tests::step(name, action, status, from, to)
+    }
+
+    #[test]
+    fn where_a_run_comes_from_and_what_it_started_is_said() {
+        use crate::verbs::run::board::tests::run;
+
+        let mut detail =
+            run("Success", &[("old", "Success", None, None), ("call", "Success", Some(0), Some(2000))]);
+        detail.parent = Some("r-above".to_owned());
+        detail.continues = Some("r-before".to_owned());
+        detail.steps[0].taken_from = Some("r-before".to_owned());
+        detail.steps[1].child = Some("r2".to_owned());
+        let child =
+            run("Success", &[("mend", "Success", Some(500), Some(900)), ("never", "Pending", None, None)]);
+        let children = Children::from([("r2".to_owned(), child)]);
+        let text = render(&detail, &children, Timestamp::from_millis(9000), Style::default());
+        let steps: Vec<&str> = text.lines().skip_while(|line| !line.starts_with('+')).collect();
+        assert_eq!(
+            steps,
+            [
+                "+          Success  old (aws:runShellScript), taken from run r-before",
+                "+0.0 s     Success  call (aws:runShellScript) in 2.0 s, run r2",
+                "    +0.5 s     Success  mend (aws:runShellScript) in 400 ms",
+                "    not reached: never",
+            ]
+        );
+        assert!(text.contains("started by a step of run r-above\ngoes on with run r-before\n"), "{text}");
     }
 
     #[test]
@@ -245,7 +287,7 @@ mod tests {
             ],
         };
         assert_eq!(
-            render(&detail, Timestamp::from_millis(9000), Style::default()),
+            render(&detail, &Children::new(), Timestamp::from_millis(9000), Style::default()),
             "run r1 of restore: Failed\n\
              started 1970-01-01 00:00:00Z by trigger t, took 3.0 s\n\
              step judge failed\n\

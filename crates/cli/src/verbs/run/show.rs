@@ -7,6 +7,7 @@ use mainstay_api::v1::{EventView, OutputView, RunDetail};
 use serde_json::json;
 
 use super::board::{self, Frame};
+use super::family::Children;
 use super::record;
 use crate::canvas::{self, Canvas};
 use crate::exit::Failure;
@@ -73,10 +74,10 @@ impl Show {
     }
 
     /// The run as it is now.
-    pub fn draw(&mut self, run: &RunDetail, outputs: &[OutputView]) {
+    pub fn draw(&mut self, run: &RunDetail, children: &Children, outputs: &[OutputView]) {
         if let How::Drawn { canvas, style, lines } = &mut self.how {
             let frame = Frame { now: now(), style: *style, size: canvas::size(), here: self.here };
-            *lines = board::draw(run, outputs, frame);
+            *lines = board::draw(run, children, outputs, frame);
             canvas.draw(lines);
         }
     }
@@ -98,8 +99,8 @@ impl Show {
     }
 
     /// The run is over, or is left: its record is the answer.
-    pub fn end(&mut self, run: &RunDetail) -> Result<(), Failure> {
-        self.draw(run, &[]);
+    pub fn end(&mut self, run: &RunDetail, children: &Children) -> Result<(), Failure> {
+        self.draw(run, children, &[]);
         match self.how {
             How::Json => self.screen.json_line(&json!({ "run": run })),
             // What stands on the same terminal already need not stand there twice.
@@ -107,7 +108,7 @@ impl Show {
                 self.screen.print(&record::outputs(run, self.screen.style))
             }
             How::Drawn { .. } | How::Lines => {
-                self.screen.print(&record::render(run, now(), self.screen.style))
+                self.screen.print(&record::render(run, children, now(), self.screen.style))
             }
         }
     }

@@ -125,10 +125,31 @@ const tree = root.addChildren([
   workloadsRoute, workloadRoute, fleetRoute, triggersRoute, journalRoute,
 ]);
 
+/** Addresses are for people: `?q=up&q=down&from=now-1h`, nothing in quotes. Several values of a name are a list. */
+export function parseSearch(text: string): Record<string, string | string[]> {
+  const found: Record<string, string | string[]> = {};
+  for (const [name, value] of new URLSearchParams(text)) {
+    const before = found[name];
+    found[name] = before === undefined ? value : [...(Array.isArray(before) ? before : [before]), value];
+  }
+  return found;
+}
+
+export function stringifySearch(search: Record<string, unknown>): string {
+  const pairs = new URLSearchParams();
+  for (const [name, value] of Object.entries(search)) {
+    for (const one of Array.isArray(value) ? value : [value]) if (one !== undefined && one !== null && one !== "") pairs.append(name, String(one));
+  }
+  const text = pairs.toString();
+  return text === "" ? "" : `?${text}`;
+}
+
 export function makeRouter(client: QueryClient) {
   return createRouter({
     routeTree: tree,
     context: { client },
+    parseSearch,
+    stringifySearch,
     defaultPreload: "intent",
     defaultPendingComponent: () => <Loading what="the page" />,
     defaultErrorComponent: ({ error, reset }) => <Failure error={error} title="This page failed" again={reset} />,

@@ -13,14 +13,14 @@ export function touched(event: Event): (readonly string[])[] {
   };
   switch (family) {
     case "run":
-      return [["runs"], ["run", named("run")]];
+      return [["runs"], ["run", named("run")], ["incident"]];
     case "incident":
       return [["incidents"], ["incident", named("incident")], ["docs"]];
     case "alarm":
       return [["alarms"], ["incidents"], ["incident"]];
     case "measure":
     case "service":
-      return [["status"], ["incidents"]];
+      return [["status"], ["incidents"], ["incident"]];
     case "host":
       return [["status"], ["alarms"]];
     case "change":

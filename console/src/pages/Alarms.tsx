@@ -87,7 +87,7 @@ function OneAlarm({ id, alarms, onClose }: { id: string; alarms: Alarm[]; onClos
       <Panel title={name} aside={<><State state={alarms[0]?.state ?? "not evaluated"} /><Button look="quiet" small icon="close" label="Close" onClick={onClose} /></>}>
         <div className="body stack">
           {summary && <strong className="wrap">{summary}</strong>}
-          {alarms.map((alarm) => (
+          {alarms.filter((alarm) => alarm.error || alarm.annotations["description"] || Object.keys(alarm.labels).length > 0).map((alarm) => (
             <div key={rowKey(alarm)} className="stack said">
               {alarm.error && <div className="notice unknown"><span className="wrap">It cannot be evaluated: {alarm.error}</span></div>}
               {alarm.annotations["description"] && <p className="wrap">{alarm.annotations["description"]}</p>}

@@ -53,7 +53,7 @@ export function Workload() {
             {(now?.drift ?? []).map((reason) => <div key={reason} className="notice"><span className="wrap">Drift: {reason}</span></div>)}
             <nav className="tabs" aria-label={`Parts of ${about.title}`}>
               {([["overview", "Overview"], ["priorities", "Priorities"], ["procedures", `Procedures ${about.procedures.length || ""}`], ["history", "History"]] as const).map(([key, label]) => (
-                <Link key={key} to="/workloads/$name" params={{ name }} search={key === "overview" ? {} : { tab: key }} aria-current={tab === key ? "page" : undefined} activeProps={{}}>{label}</Link>
+                <Link key={key} to="/workloads/$name" params={{ name }} search={{ tab: key === "overview" ? undefined : key }} activeOptions={{ exact: true, includeSearch: true, explicitUndefined: true }} className={tab === key ? "chosen" : ""} activeProps={{}}>{label}</Link>
               ))}
             </nav>
             {tab === "overview" && <Loaded of={docs} what="what is declared">{(data) => <Overview name={name} docs={data} hosts={status.data?.hosts ?? []} measures={now?.measures ?? []} about={about} />}</Loaded>}
@@ -113,7 +113,7 @@ function Overview({ name, docs, hosts, measures, about }: { name: string; docs: 
         <Panel title="Components" aside={<span className="muted">what each needs is to its right</span>}>
           {nodes.length === 0 ? <Empty title="It declares no components" /> : (
             <Suspense fallback={<Loading what="the topology" />}>
-              <Flow label={`Components of ${about.title}`} direction="RIGHT" height={nodes.length > 12 ? "min(620px, 70vh)" : 280} nodes={nodes} edges={edges} selected={search.component} onSelect={(id) => choose(id === search.component ? undefined : id)} />
+              <Flow label={`Components of ${about.title}`} direction="RIGHT" height={nodes.length > 12 ? "min(620px, 70vh)" : nodes.length > 5 ? 300 : 200} nodes={nodes} edges={edges} selected={search.component} onSelect={(id) => choose(id === search.component ? undefined : id)} />
             </Suspense>
           )}
         </Panel>

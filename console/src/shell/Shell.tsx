@@ -125,8 +125,8 @@ export function Shell() {
         <div className="brand">
           <Link to="/" className="brand-name"><img src="/icon.svg" width="20" height="20" alt="" /> <span className="nav-name">Mainstay</span></Link>
         </div>
-        <button type="button" className="nav-search" onClick={() => setPalette(true)} aria-label="Go to, or do">
-          <Icon name="search" /> <span className="nav-name">Go to …</span> <span className="nav-name nav-kbd"><Kbd>Ctrl K</Kbd></span>
+        <button type="button" className="nav-search" onClick={() => setPalette(true)} {...(folded ? { "aria-label": "Go to …" } : {})}>
+          <Icon name="search" /> <span className="nav-name">Go to …</span> <span className="nav-name nav-kbd" aria-hidden="true"><Kbd>Ctrl K</Kbd></span>
         </button>
         <Nav onPick={() => setOpened(false)} />
         <div className="side-foot">

@@ -5,7 +5,7 @@ import "@xyflow/react/dist/style.css";
 import ELK, { type ElkNode } from "elkjs/lib/elk-api.js";
 import ElkWorker from "elkjs/lib/elk-worker.min.js?worker";
 import { useEffect, useMemo, useState, type ReactNode } from "react";
-import { tone } from "../lib/state";
+import { tone, word } from "../lib/state";
 import { useDark } from "../shell/theme";
 import { ToneIcon } from "./icons";
 
@@ -31,14 +31,14 @@ function Box({ data }: NodeProps<Node<Data>>) {
   ) : (
     <>
       {look && <span className={`state ${look}`}><ToneIcon tone={look} /></span>}
-      <span className="flow-text"><span className="cut flow-name">{data.label}</span>{data.detail && <span className="cut flow-detail">{data.detail}</span>}</span>
+      <span className="flow-text"><span className="cut flow-name">{data.label}</span>{data.detail && <span className="cut flow-detail">{data.detail}</span>}{data.state && <span className="hidden-visually">{word(data.state)}</span>}</span>
     </>
   );
   return (
     <>
       <Handle type="target" position={to} isConnectable={false} />
       {data.onSelect && !data.small ? (
-        <button type="button" className={`flow-box ${look ?? ""} ${data.chosen ? "chosen" : ""}`} title={data.label} aria-pressed={data.chosen} aria-label={data.state ? `${data.label}, ${data.state}` : data.label} onClick={() => data.onSelect?.(data.id)}>{inner}</button>
+        <button type="button" className={`flow-box ${look ?? ""} ${data.chosen ? "chosen" : ""}`} title={data.label} aria-pressed={data.chosen} onClick={() => data.onSelect?.(data.id)}>{inner}</button>
       ) : (
         <div className={`flow-box ${look ?? ""} ${data.small ? "small" : ""}`} title={data.label}>{inner}</div>
       )}

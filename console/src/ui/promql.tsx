@@ -8,9 +8,10 @@ import { lintKeymap } from "@codemirror/lint";
 import { Compartment, EditorState, Prec } from "@codemirror/state";
 import { drawSelection, EditorView, keymap, placeholder } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
-import { PromQLExtension, type PrometheusClient } from "@prometheus-io/codemirror-promql";
+import { PromQLExtension } from "@prometheus-io/codemirror-promql";
+import type { PrometheusConfig } from "@prometheus-io/codemirror-promql/dist/esm/client/prometheus";
 import { useEffect, useRef } from "react";
-import { instant } from "../api/prometheus";
+import { call } from "../api/client";
 import { useDark } from "../shell/theme";
 
 const highlight = HighlightStyle.define([
@@ -43,31 +44,8 @@ const look = (dark: boolean) =>
     { dark },
   );
 
-/** Names for completion come from queries, as the server answers those and nothing else. */
-const remote: PrometheusClient = {
-  async metricNames() {
-    const { series } = await instant('count by (__name__) ({__name__!=""})');
-    return series.map((one) => one.labels["__name__"] ?? "").filter(Boolean).sort();
-  },
-  async labelNames(metric) {
-    const { series } = await instant(metric ? metric : 'count by (__name__, job, instance) ({__name__!=""})');
-    return [...new Set(series.flatMap((one) => Object.keys(one.labels)))].filter((name) => name !== "__name__").sort();
-  },
-  async labelValues(label, metric) {
-    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(label)) return [];
-    const { series } = await instant(`count by (${label}) (${metric ? metric : `{${label}!=""}`})`);
-    return series.map((one) => one.labels[label] ?? "").filter(Boolean).sort();
-  },
-  async series() {
-    return [];
-  },
-  async metricMetadata() {
-    return {};
-  },
-  async flags() {
-    return {};
-  },
-};
+/** Names for completion come from Prometheus' own paths, signed in like every other call. */
+const remote: PrometheusConfig = { url: "", fetchFn: (where: RequestInfo) => call(String(where)), httpMethod: "GET", lookbackInterval: 3600_000, cache: { maxAge: 60_000 } };
 
 export default function PromqlField({ value, onChange, onRun, label }: { value: string; onChange: (text: string) => void; onRun: () => void; label: string }) {
   const host = useRef<HTMLDivElement>(null);

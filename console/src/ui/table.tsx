@@ -35,19 +35,8 @@ interface TableProps<T> {
   onMove?: ((row: T) => void) | undefined;
 }
 
-const NARROW = "(max-width: 720px)";
-
-export function useMedia(query: string): boolean {
-  const [matches, set] = useState(() => window.matchMedia(query).matches);
-  useEffect(() => {
-    const list = window.matchMedia(query);
-    const change = (): void => set(list.matches);
-    change();
-    list.addEventListener("change", change);
-    return () => list.removeEventListener("change", change);
-  }, [query]);
-  return matches;
-}
+/** Narrower than this, a table leaves out its wide columns. */
+const NARROW_PX = 700;
 
 /** Whether keys go to something that is typed into. */
 export function isTyping(event: KeyboardEvent): boolean {
@@ -59,9 +48,16 @@ export function isTyping(event: KeyboardEvent): boolean {
 export function Table<T>({ label, columns, rows, rowKey, onOpen, current, primary, height, onEnd, empty, rowHeight = 32, foot, onMove }: TableProps<T>) {
   const id = useId();
   const scroll = useRef<HTMLDivElement>(null);
-  const narrow = useMedia(NARROW);
+  const [narrow, setNarrow] = useState(() => window.innerWidth < NARROW_PX);
   const shown = narrow ? columns.filter((column) => !column.wide) : columns;
   const [at, setAt] = useState(-1);
+  useEffect(() => {
+    const element = scroll.current;
+    if (!element) return undefined;
+    const sized = new ResizeObserver(([entry]) => setNarrow((entry?.contentRect.width ?? NARROW_PX) < NARROW_PX));
+    sized.observe(element);
+    return () => sized.disconnect();
+  }, [rows.length === 0]);
   const template = shown.map((column) => column.width).join(" ");
   const virtual = height !== undefined;
   const virtualizer = useVirtualizer({

@@ -32,9 +32,9 @@ describe("the stream", () => {
     expect(backoff(3, 0.5)).toBeGreaterThan(backoff(2, 0.5));
   });
   test("an event makes what it is about old", () => {
-    expect(touched(event("run.finished", { run: "r1" }))).toEqual([["runs"], ["run", "r1"]]);
+    expect(touched(event("run.finished", { run: "r1" }))).toEqual([["runs"], ["run", "r1"], ["incident"]]);
     expect(touched(event("somebody.elses"))).toEqual([]);
-    expect(touchedBy([event("run.started", { run: "a" }), event("run.finished", { run: "a" })])).toEqual([["lately"], ["runs"], ["run", "a"]]);
+    expect(touchedBy([event("run.started", { run: "a" }), event("run.finished", { run: "a" })])).toEqual([["lately"], ["runs"], ["run", "a"], ["incident"]]);
   });
 });
 

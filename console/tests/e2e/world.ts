@@ -1,0 +1,195 @@
+// One machine of a test: the real server and agent with the example workload on ports of its own, and a real browser.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import { expect } from "vitest";
+
+const here = dirname(fileURLToPath(import.meta.url));
+export const consoleRoot = join(here, "../..");
+const root = join(consoleRoot, "..");
+export const shots = join(consoleRoot, "screenshots");
+
+/** The binary under test: the one that is named, or the newest build. */
+function binary(): string {
+  const named = process.env.MAINSTAY_E2E_BINARY;
+  const found = [named, join(root, "target/debug/mainstay"), join(root, "target/release/mainstay")].find((path) => path && existsSync(path));
+  if (!found) throw new Error("build the server first: cargo build -p mainstay, or name one with MAINSTAY_E2E_BINARY");
+  return found;
+}
+
+async function freePorts(n: number): Promise<number[]> {
+  const servers = Array.from({ length: n }, () => createServer());
+  const ports = await Promise.all(
+    servers.map(
+      (server) =>
+        new Promise<number>((resolve, reject) => {
+          server.once("error", reject);
+          server.listen(0, "127.0.0.1", () => {
+            const address = server.address();
+            resolve(typeof address === "object" && address ? address.port : 0);
+          });
+        }),
+    ),
+  );
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+/** Waits for what is looked at to hold; fails with what was seen last. */
+export async function eventually<T>(what: string, look: () => Promise<T | undefined | false> | T | undefined | false, ms = 60_000): Promise<T> {
+  const until = Date.now() + ms;
+  let error: unknown;
+  while (Date.now() < until) {
+    try {
+      const found = await look();
+      if (found) return found;
+    } catch (caught) {
+      error = caught;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error(`not in ${ms} ms: ${what}${error ? `; ${String(error)}` : ""}`);
+}
+
+export class World {
+  dir = "";
+  base = "";
+  token = "";
+  ports: number[] = [];
+  said = "";
+  private up: ChildProcess | undefined;
+  browser: Browser | undefined;
+  private contexts: BrowserContext[] = [];
+
+  get example(): string {
+    return join(this.dir, "examples/shop");
+  }
+
+  /** Server, agent and the four services run; the browser is open. */
+  static async start(): Promise<World> {
+    const world = new World();
+    world.dir = mkdtempSync(join(tmpdir(), "mainstay-console-"));
+    world.ports = await freePorts(6);
+    world.unpack();
+    await world.start();
+    world.browser = await chromium.launch({
+      executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+      args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+    });
+    return world;
+  }
+
+  /** The example, with ports that are free. */
+  private unpack(): void {
+    const examples = join(this.dir, "examples");
+    cpSync(join(root, "examples"), examples, { recursive: true, filter: (path) => !/\/(src|tests|data|\.mainstay)(\/|$)/.test(path) });
+    if (!existsSync(join(this.example, "bin/shop-payments"))) throw new Error("build the example's services first: cargo xtask build-shop");
+    const [front, checkout, payments, customers] = this.ports;
+    const to: Record<string, number | undefined> = { 8101: front, 8102: checkout, 8103: payments, 8104: customers };
+    const flags: Record<string, string> = {
+      "shop-storefront --port ${port}": ` --checkout http://127.0.0.1:${checkout}`,
+      "shop-checkout --port ${port}": ` --payments http://127.0.0.1:${payments}`,
+      "shop-customers --port ${port}": ` --storefront http://127.0.0.1:${front}`,
+    };
+    for (const file of ["mainstay.yaml", "runbooks/restore-checkout.yaml", "runbooks/unstick-confirmations.yaml"]) {
+      let text = readFileSync(join(this.example, file), "utf8").replace(/\b810[1-4]\b/g, (port) => String(to[port]));
+      for (const [command, flag] of Object.entries(flags)) text = text.replace(command, command + flag);
+      writeFileSync(join(this.example, file), text);
+    }
+  }
+
+  get payments(): string {
+    return `http://127.0.0.1:${this.ports[2]}`;
+  }
+
+  async start(): Promise<void> {
+    const [http, otlp] = [this.ports[4], this.ports[5]];
+    const data = join(this.dir, "data");
+    this.base = `http://127.0.0.1:${http}`;
+    const env = { ...process.env };
+    for (const name of ["MAINSTAY_DATA", "MAINSTAY_SERVER", "MAINSTAY_TOKEN", "MAINSTAY_AGENT_SOCKET"]) delete env[name];
+    const from = this.said.length;
+    const child = spawn(binary(), ["up", "examples/shop", "--data", data, "--port", String(http), "--otlp-http", `127.0.0.1:${otlp}`, "--otlp-grpc", "off"], { cwd: this.dir, env, stdio: ["ignore", "pipe", "pipe"] });
+    this.up = child;
+    for (const stream of [child.stdout, child.stderr]) stream?.on("data", (piece: Buffer) => (this.said += piece.toString()));
+    let ended: number | null | undefined;
+    child.once("exit", (code) => (ended = code));
+    await eventually("every service is ready", () => {
+      if (ended !== undefined) throw new Error(`mainstay up ended with ${ended}: ${this.said.slice(from)}`);
+      return this.said.slice(from).includes("all ready");
+    }).catch((error: unknown) => {
+      throw new Error(`${String(error)}\n${this.said.slice(from)}`);
+    });
+    this.token = readFileSync(join(data, "token"), "utf8").trim();
+  }
+
+  /** Ends server, agent and services as Ctrl-C does. */
+  async stopServer(): Promise<void> {
+    const child = this.up;
+    this.up = undefined;
+    if (!child || child.exitCode !== null) return;
+    const gone = new Promise((resolve) => child.once("exit", resolve));
+    child.kill("SIGINT");
+    await gone;
+  }
+
+  async stop(): Promise<void> {
+    await this.browser?.close();
+    await this.stopServer();
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  async api<T>(path: string, body?: unknown): Promise<T> {
+    const response = await fetch(this.base + path, {
+      method: body === undefined ? "GET" : "POST",
+      headers: { authorization: `Bearer ${this.token}`, ...(body === undefined ? {} : { "content-type": "application/json" }) },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+    return (await response.json()) as T;
+  }
+
+  /** The fault that the demo provokes: payments no longer gives its connections back. */
+  async leak(): Promise<void> {
+    const response = await fetch(`${this.payments}/faults/leak`, { method: "POST" });
+    expect(response.ok).toBe(true);
+  }
+
+  /** A page of a browser that is signed in. What it complains of fails the test that looks at `complaints`. */
+  async open(path: string, options: { width?: number; height?: number; theme?: "light" | "dark"; signedIn?: boolean } = {}): Promise<Opened> {
+    if (!this.browser) throw new Error("no browser");
+    const { width = 1440, height = 900, theme = "light", signedIn = true } = options;
+    const context = await this.browser.newContext({ viewport: { width, height }, colorScheme: theme, reducedMotion: "reduce" });
+    this.contexts.push(context);
+    if (signedIn) await this.signIn(context);
+    const page = await context.newPage();
+    const complaints: string[] = [];
+    page.on("pageerror", (error) => complaints.push(`error: ${error.message}`));
+    page.on("console", (message) => {
+      if (message.type() === "error") complaints.push(`console: ${message.text()}`);
+    });
+    await page.goto(this.base + path);
+    return { page, complaints, close: () => context.close() };
+  }
+
+  private async signIn(context: BrowserContext): Promise<void> {
+    await context.addInitScript((token) => sessionStorage.setItem("mainstay.token", token), this.token);
+  }
+}
+
+export interface Opened { page: Page; complaints: string[]; close: () => Promise<void> }
+
+export async function picture(page: Page, name: string): Promise<void> {
+  mkdirSync(shots, { recursive: true });
+  await page.screenshot({ path: join(shots, `${name}.png`) });
+}
+
+/** Nothing is read any more. */
+export async function settled(page: Page): Promise<void> {
+  await page.waitForFunction(() => document.querySelector("main")?.getAttribute("aria-busy") === "false" && document.querySelector(".loading") === null);
+}

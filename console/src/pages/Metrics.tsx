@@ -14,6 +14,27 @@ import { Table, type Column } from "../ui/table";
 import { toast } from "../ui/toast";
 
 const PromqlField = lazy(() => import("../ui/promql"));
+
+/** The field for a query. Until the editor has come a plain one takes what is typed, and hands the focus over. */
+function QueryField(props: { value: string; onChange: (text: string) => void; onRun: () => void; label: string }) {
+  const focused = useRef(false);
+  const plain = (
+    <input
+      className="input mono grow"
+      aria-label={props.label}
+      value={props.value}
+      onChange={(event) => props.onChange(event.target.value)}
+      onFocus={() => (focused.current = true)}
+      onBlur={() => (focused.current = false)}
+      onKeyDown={(event) => event.key === "Enter" && props.onRun()}
+    />
+  );
+  return (
+    <Suspense fallback={plain}>
+      <PromqlField {...props} takesFocus={focused} />
+    </Suspense>
+  );
+}
 const route = getRouteApi("/metrics");
 
 /** More lines than this nobody tells apart, and drawing them takes long. */
@@ -134,9 +155,7 @@ export function Metrics() {
         {drafts.map((draft, n) => (
           <div className="query" key={n}>
             <span className="query-name mono" aria-hidden="true">{String.fromCharCode(65 + (n % 26))}</span>
-            <Suspense fallback={<input className="input mono grow" aria-label={`Query ${n + 1}`} value={draft} readOnly />}>
-              <PromqlField label={`Query ${n + 1}`} value={draft} onChange={(text) => setDrafts((before) => before.map((one, at) => (at === n ? text : one)))} onRun={() => run()} />
-            </Suspense>
+            <QueryField label={`Query ${n + 1}`} value={draft} onChange={(text) => setDrafts((before) => before.map((one, at) => (at === n ? text : one)))} onRun={() => run()} />
             <Button look="quiet" icon="close" label={`Remove query ${n + 1}`} disabled={drafts.length === 1 && draft === ""} onClick={() => { const rest = drafts.length === 1 ? [""] : drafts.filter((_, at) => at !== n); setDrafts(rest); run(rest); }} />
           </div>
         ))}

@@ -1,7 +1,7 @@
 // A field for PromQL: highlighted, completed with what the server has, checked as it is typed. It lies in a shadow root,
 // where CodeMirror brings its style as a constructed sheet, which the content security policy allows.
 
-import { acceptCompletion, autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap, completionStatus } from "@codemirror/autocomplete";
+import { acceptCompletion, autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap, completionStatus, startCompletion } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
 import { HighlightStyle, syntaxHighlighting } from "@codemirror/language";
 import { lintKeymap } from "@codemirror/lint";
@@ -10,7 +10,7 @@ import { drawSelection, EditorView, keymap, placeholder } from "@codemirror/view
 import { tags } from "@lezer/highlight";
 import { PromQLExtension } from "@prometheus-io/codemirror-promql";
 import type { PrometheusConfig } from "@prometheus-io/codemirror-promql/dist/esm/client/prometheus";
-import { useEffect, useRef } from "react";
+import { type RefObject, useEffect, useRef } from "react";
 import { call } from "../api/client";
 import { useDark } from "../shell/theme";
 
@@ -47,7 +47,16 @@ const look = (dark: boolean) =>
 /** Names for completion come from Prometheus' own paths, signed in like every other call. */
 const remote: PrometheusConfig = { url: "", fetchFn: (where: RequestInfo) => call(String(where)), httpMethod: "GET", lookbackInterval: 3600_000, cache: { maxAge: 60_000 } };
 
-export default function PromqlField({ value, onChange, onRun, label }: { value: string; onChange: (text: string) => void; onRun: () => void; label: string }) {
+interface Props {
+  value: string;
+  onChange: (text: string) => void;
+  onRun: () => void;
+  label: string;
+  /** Whether the field that stood here before had the focus. */
+  takesFocus: RefObject<boolean>;
+}
+
+export default function PromqlField({ value, onChange, onRun, label, takesFocus }: Props) {
   const host = useRef<HTMLDivElement>(null);
   const view = useRef<EditorView | null>(null);
   const theme = useRef(new Compartment());
@@ -64,6 +73,7 @@ export default function PromqlField({ value, onChange, onRun, label }: { value: 
       parent: root,
       state: EditorState.create({
         doc: value,
+        selection: { anchor: value.length },
         extensions: [
           Prec.highest(
             keymap.of([
@@ -91,6 +101,11 @@ export default function PromqlField({ value, onChange, onRun, label }: { value: 
       }),
     });
     view.current = made;
+    if (takesFocus.current) {
+      takesFocus.current = false;
+      made.focus();
+      if (value !== "") startCompletion(made);
+    }
     return () => {
       made.destroy();
       view.current = null;

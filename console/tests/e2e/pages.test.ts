@@ -135,6 +135,23 @@ describe("the keyboard alone", () => {
     expect(complaints).toEqual([]);
     await close();
   });
+
+  test("a query is completed, run and seen without a mouse", async () => {
+    const { page, complaints, close } = await world.open("/metrics");
+    const field = page.getByRole("textbox", { name: "Query 1" });
+    await field.focus();
+    await page.keyboard.type("shop:checkout_succ", { delay: 20 });
+    await page.getByRole("option", { name: /shop:checkout_success:ratio_rate10s/ }).waitFor();
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("ArrowUp");
+    await page.keyboard.press("Enter");
+    await eventually("the name is completed", async () => (await field.innerText()).includes("shop:checkout_success:ratio_rate"));
+    await page.keyboard.press("Enter");
+    await page.getByRole("grid", { name: "Series" }).getByText(/shop:checkout_success/).waitFor();
+    expect(decodeURIComponent(page.url())).toContain("shop:checkout_success:ratio_rate");
+    expect(complaints).toEqual([]);
+    await close();
+  });
 });
 
 test("the first page is light, and quick from a server on this machine", async () => {

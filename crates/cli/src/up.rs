@@ -18,7 +18,7 @@ use crate::local::{Local, Options};
 use crate::screen::{Screen, count, say};
 use crate::sentence;
 use crate::time::clock;
-use crate::verbs::apply;
+use crate::verbs::{access, apply};
 
 /// How long the local agent may take to connect.
 const CONNECT: Duration = Duration::from_secs(20);
@@ -109,12 +109,7 @@ async fn live(
             say(apply::render(&applied, crate::screen::Style::default()).trim_end());
         }
         say(&format!("Look with `mainstay status {data}`; Ctrl-C stops everything"));
-        let link = client.sign_in_link(None).await?;
-        say(&format!(
-            "Sign in with {}{} (once, within ten minutes; `mainstay login-link {data}` makes another)",
-            client.base(),
-            link.path
-        ));
+        say(&access::invitation(&client, &format!("`mainstay login-link {data}`")).await?);
         let mut feed = Feed::after(client.clone(), head);
         let mut waiting = true;
         loop {

@@ -15,6 +15,11 @@ pub trait Clock: Send + Sync + 'static {
     fn until(&self, at: Timestamp) -> BoxFuture<'static, ()>;
 }
 
+/// Resolves at an instant; never where there is none.
+pub fn until_if_ever(clock: &dyn Clock, at: Option<Timestamp>) -> BoxFuture<'static, ()> {
+    at.map_or_else(|| Box::pin(std::future::pending()) as _, |at| clock.until(at))
+}
+
 /// The machine's clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;

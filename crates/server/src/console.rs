@@ -7,9 +7,11 @@
 use std::io::Read as _;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use rust_embed::RustEmbed;
+
+use crate::http::is_among;
 
 #[derive(RustEmbed)]
 #[folder = "../../console/dist"]
@@ -53,7 +55,7 @@ pub fn answer(method: &Method, path: &str, asked: &HeaderMap) -> Option<Response
 
 fn file_answer(name: &str, file: &rust_embed::EmbeddedFile, asked: &HeaderMap) -> Response {
     let tag = format!("\"{}\"", blake3::Hash::from_bytes(file.metadata.sha256_hash()).to_hex());
-    let mut response = if is_known(asked, &tag) {
+    let mut response = if asked.get(header::IF_NONE_MATCH).is_some_and(|shown| is_among(shown, &tag)) {
         StatusCode::NOT_MODIFIED.into_response()
     } else if takes_gzip(asked) {
         let mut response = Body::from(file.data.clone()).into_response();
@@ -75,16 +77,9 @@ fn file_answer(name: &str, file: &rust_embed::EmbeddedFile, asked: &HeaderMap) -
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         headers.insert(header::ETAG, tag);
     }
-    protect(headers);
-    response
-}
-
-fn protect(headers: &mut HeaderMap) {
+    // What every answer has is added to it later.
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    let opener = HeaderName::from_static("cross-origin-opener-policy");
-    headers.insert(opener, HeaderValue::from_static("same-origin"));
+    response
 }
 
 /// What is answered where the console was not built in: words at its address, nothing elsewhere.
@@ -95,14 +90,9 @@ fn absent(path: &str) -> Response {
         <p>Everything else works: <code>mainstay status</code> says what is going on, and the API is at <code>/v1</code>.</p>\
         <p>To add the console, install Node.js 20 or later where Mainstay is built, run <code>cargo xtask console</code> there, \
         and build the server again.</p></body></html>\n";
-    let mut response = (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response();
-    protect(response.headers_mut());
-    response
-}
-
-fn is_known(asked: &HeaderMap, tag: &str) -> bool {
-    let shown = asked.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    shown.split(',').any(|one| one.trim().trim_start_matches("W/") == tag)
+    let headers =
+        [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CONTENT_SECURITY_POLICY, POLICY)];
+    (status, headers, page).into_response()
 }
 
 /// Whether the client takes gzip. `gzip;q=0` is a refusal.
@@ -134,6 +124,8 @@ fn kind(name: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderName;
+
     use super::*;
 
     fn headers(pairs: &[(HeaderName, &'static str)]) -> HeaderMap {

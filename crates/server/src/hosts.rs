@@ -31,12 +31,10 @@ impl Fold for HostsFold {
             return;
         }
         let Some(host) = event.data["host"].as_str() else { return };
-        let before = rows.get(host).and_then(|row| serde_json::from_value::<HostRow>(row).ok());
+        let before = rows.read::<HostRow>(host);
         let told = serde_json::from_value::<Tags>(event.data["tags"].clone()).ok();
         let tags = told.or(before.map(|row| row.tags)).unwrap_or_default();
-        if let Ok(row) = serde_json::to_value(HostRow { tags, seen: event.time }) {
-            rows.put(host, &row);
-        }
+        rows.write(host, &HostRow { tags, seen: event.time });
     }
 }
 

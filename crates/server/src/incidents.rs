@@ -4,15 +4,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mainstay_model::{Actor, Event, EventDraft, EventId};
+use mainstay_model::{Actor, Event, EventDraft, EventId, Timestamp};
 use mainstay_respond::{Desk, Incident, Run, Status};
-use mainstay_store::{Fold, Journal, RowQuery, Rows, StoreError};
+use mainstay_store::{Fold, Journal, RowQuery, Rows, StoreError, newest_of};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::analysis::{self, Story};
 use crate::catalogue::Catalogue;
-use crate::clock::Clock;
+use crate::clock::{Clock, until_if_ever};
 use crate::responses::{self, Silences};
 
 /// The table of desks, by workload.
@@ -51,19 +51,18 @@ impl Fold for DesksFold {
         if let Some((_, row)) = &run
             && event.kind != "run.started"
         {
-            before = rows.get(row).and_then(|row| serde_json::from_value::<Run>(row).ok());
+            before = rows.read::<Run>(row);
             if !before.as_ref().is_some_and(|run| run.is_changed_by(&event.kind)) {
                 return;
             }
         }
-        let mut desk: Desk =
-            rows.get(workload).and_then(|row| serde_json::from_value(row).ok()).unwrap_or_default();
+        let mut desk: Desk = rows.read(workload).unwrap_or_default();
         let ended = desk.ended.clone();
         desk.runs.extend(run.as_ref().and_then(|(id, _)| Some(((*id).to_owned(), before?))));
         desk.apply(event);
         if let Some((id, row)) = &run {
-            match desk.runs.remove(*id).and_then(|run| serde_json::to_value(run).ok()) {
-                Some(run) => rows.put(row, &run),
+            match desk.runs.remove(*id) {
+                Some(run) => rows.write(row, &run),
                 None => rows.remove(row),
             }
         }
@@ -72,9 +71,7 @@ impl Fold for DesksFold {
         for (_, id) in ended.iter().take_while(|old| kept != Some(*old)) {
             rows.remove(&run_row(workload, id));
         }
-        if let Ok(row) = serde_json::to_value(&desk) {
-            rows.put(workload, &row);
-        }
+        rows.write(workload, &desk);
     }
 }
 
@@ -101,21 +98,15 @@ impl Fold for IncidentsFold {
     fn apply(&self, event: &Event, rows: &mut dyn Rows) {
         if event.kind == "incident.drafted" {
             let Some(id) = event.data["incident"].as_str() else { return };
-            let row = rows.get(id).and_then(|row| serde_json::from_value::<IncidentRow>(row).ok());
-            if let Some(mut row) = row {
+            if let Some(mut row) = rows.read::<IncidentRow>(id) {
                 row.draft_path = event.data["path"].as_str().map(str::to_owned);
-                if let Ok(value) = serde_json::to_value(&row) {
-                    rows.put(id, &value);
-                }
+                rows.write(id, &row);
             }
             return;
         }
         let Some(incident) = Incident::told(event) else { return };
         let id = incident.id.to_string();
-        if let Ok(row) = serde_json::to_value(IncidentRow { incident, last_seq: event.seq, draft_path: None })
-        {
-            rows.put(&id, &row);
-        }
+        rows.write(&id, &IncidentRow { incident, last_seq: event.seq, draft_path: None });
     }
 }
 
@@ -166,26 +157,10 @@ pub fn newest(
     after: Option<String>,
     limit: usize,
 ) -> Result<Vec<IncidentRow>, StoreError> {
-    let size = limit.clamp(50, 512);
-    let mut found = Vec::new();
-    let mut query = RowQuery::newest(size).from(after);
-    loop {
-        let page = journal.rows(INCIDENTS_TABLE, &query)?;
-        let full = page.len() == size;
-        query.after_id = page.last().map(|(id, _)| id.clone()).or(query.after_id);
-        for (id, row) in page {
-            let row = fresh(journal, read_row(&id, row)?)?;
-            if wanted(&row.incident) {
-                found.push(row);
-                if found.len() == limit {
-                    return Ok(found);
-                }
-            }
-        }
-        if !full {
-            return Ok(found);
-        }
-    }
+    newest_of(journal, INCIDENTS_TABLE, after, (limit, limit.clamp(50, 512)), |id, row| {
+        let row = fresh(journal, read_row(&id, row)?)?;
+        Ok(wanted(&row.incident).then_some(row))
+    })
 }
 
 fn fresh(journal: &dyn Journal, mut row: IncidentRow) -> Result<IncidentRow, StoreError> {
@@ -265,17 +240,9 @@ impl Responder {
         loop {
             events.borrow_and_update();
             workloads.borrow_and_update();
-            self.look().await?;
-            let turn = responses::next_turn(self.journal.as_ref(), self.clock.now())?;
-            let turn = turn.map(|at| self.clock.until(at));
-            let turn = async move {
-                match turn {
-                    Some(turn) => turn.await,
-                    None => std::future::pending().await,
-                }
-            };
+            let again = self.look().await?;
             tokio::select! {
-                () = turn => {}
+                () = until_if_ever(self.clock.as_ref(), again) => {}
                 () = stop.cancelled() => return Ok(()),
                 changed = events.changed() => if changed.is_err() { return Ok(()) },
                 changed = workloads.changed() => if changed.is_err() { return Ok(()) },
@@ -283,19 +250,24 @@ impl Responder {
         }
     }
 
-    /// Does all that follows from what is known now.
-    pub async fn look(&self) -> Result<(), ResponderError> {
+    /// Does all that follows from what is known now. Answers with when to look again at the latest: when a silence begins
+    /// or ends, while alarms wait for that.
+    pub async fn look(&self) -> Result<Option<Timestamp>, ResponderError> {
+        let mut waits = false;
         for name in self.catalogue.now().keys() {
             let goals = goals(&self.catalogue, name);
             loop {
                 let mut desk = desk(self.journal.as_ref(), name)?;
                 // Alarms that are silenced wait: when the silence ends and they still fire, they are taken up.
-                let silences = Silences::at(self.journal.as_ref(), self.clock.now())?;
-                let alarms = std::mem::take(&mut desk.alarms);
-                desk.unclaimed.retain(|key, _| {
-                    alarms.get(key).is_none_or(|one| silences.of(name, &one.alarm, &one.labels).is_none())
-                });
-                desk.alarms = alarms;
+                if !desk.unclaimed.is_empty() {
+                    let silences = Silences::at(self.journal.as_ref(), self.clock.now())?;
+                    let Desk { alarms, unclaimed, .. } = &mut desk;
+                    let fired = unclaimed.len();
+                    unclaimed.retain(|key, _| {
+                        alarms.get(key).is_none_or(|one| silences.of(name, &one.alarm, &one.labels).is_none())
+                    });
+                    waits |= unclaimed.len() < fired;
+                }
                 let Some(draft) = desk.decide(&goals) else { break };
                 self.journal.append(vec![draft]).await?;
             }
@@ -303,7 +275,10 @@ impl Responder {
         for (id, _) in self.journal.rows(UNDRAFTED_TABLE, &RowQuery::by_id(100))? {
             self.write_draft(&id).await?;
         }
-        Ok(())
+        if !waits {
+            return Ok(None);
+        }
+        Ok(responses::next_turn(self.journal.as_ref(), self.clock.now())?)
     }
 
     /// Writes the post-incident draft and says so. Doing it again writes the same file and says nothing new.

@@ -5,6 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use mainstay_model::Event;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::StoreError;
@@ -47,6 +49,20 @@ pub trait Rows {
     fn put_text(&mut self, id: &str, text: String);
     /// Removes a row, if it is there.
     fn remove(&mut self, id: &str);
+}
+
+impl dyn Rows + '_ {
+    /// A row as what it is a row of. Nothing if there is none, or it cannot be read as such.
+    pub fn read<T: DeserializeOwned>(&mut self, id: &str) -> Option<T> {
+        serde_json::from_value(self.get(id)?).ok()
+    }
+
+    /// Makes a row of something, or replaces it.
+    pub fn write(&mut self, id: &str, row: &impl Serialize) {
+        if let Ok(row) = serde_json::to_value(row) {
+            self.put(id, &row);
+        }
+    }
 }
 
 /// A row as it is kept.

@@ -114,14 +114,13 @@ pub async fn login(screen: Screen, login: &Login) -> Result<(), Failure> {
             }
             let password = secret(&format!("Password of {user}: "))?;
             let client = Client::new(url.clone(), None)?;
-            let session = client.sign_in(user, &password).await?;
+            let client = client.with_session(&client.sign_in(user, &password).await?);
             let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-            let me = client.with_session(&session).me().await?;
+            let me = client.me().await?;
             let grants =
                 me.grants.into_iter().map(|grant| NewGrant { role: grant.role, on: grant.on }).collect();
             let lasts_ms = u64::try_from(login.lasts.as_millis()).ok();
             let new = NewToken { name: format!("login on {host}"), grants, lasts_ms };
-            let client = client.with_session(&session);
             let made = client.make_token(&new).await;
             client.sign_out().await?;
             made?.token
@@ -145,6 +144,16 @@ pub async fn login_link(screen: Screen, client: &Client, asked: &LoginLink) -> R
         say("It works once, within ten minutes.");
     }
     Ok(())
+}
+
+/// What is said with a link to sign in with, and how to get another.
+pub async fn invitation(client: &Client, again: &str) -> Result<String, mainstay_api::client::ClientError> {
+    let link = client.sign_in_link(None).await?;
+    Ok(format!(
+        "Sign in with {}{} (once, within ten minutes; {again} makes another)",
+        client.base(),
+        link.path
+    ))
 }
 
 /// `operator@env=prod`: a role, and on what.

@@ -148,14 +148,10 @@ async fn invite(data: &Path) {
     if !std::io::stderr().is_terminal() {
         return say(&format!("Sign in a browser with a link of {again}"));
     }
-    let link = match crate::connect::local_client(data) {
-        Ok(client) => {
-            client.sign_in_link(None).await.ok().map(|link| format!("{}{}", client.base(), link.path))
-        }
-        Err(_) => None,
-    };
-    if let Some(link) = link {
-        say(&format!("Sign in with {link} (once, within ten minutes; {again} makes another)"));
+    if let Ok(client) = crate::connect::local_client(data)
+        && let Ok(invitation) = super::access::invitation(&client, &again).await
+    {
+        say(&invitation);
     }
 }
 

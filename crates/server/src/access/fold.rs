@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use mainstay_model::access::Grant;
 use mainstay_model::{Event, Timestamp};
 use mainstay_store::{Fold, Rows};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// Rows are [`UserRow`] by the user's name.
@@ -75,16 +73,6 @@ pub struct TokenRow {
     pub expires_at: Timestamp,
 }
 
-fn row<T: DeserializeOwned>(rows: &mut dyn Rows, id: &str) -> Option<T> {
-    serde_json::from_value(rows.get(id)?).ok()
-}
-
-fn put(rows: &mut dyn Rows, id: &str, row: &impl Serialize) {
-    if let Ok(row) = serde_json::to_value(row) {
-        rows.put(id, &row);
-    }
-}
-
 fn text(data: &Value, key: &str) -> Option<String> {
     data[key].as_str().map(str::to_owned)
 }
@@ -110,9 +98,9 @@ impl Fold for UsersFold {
                 created_at: event.time,
                 grants: BTreeMap::new(),
             };
-            return put(rows, user, &added);
+            return rows.write(user, &added);
         }
-        let Some(mut known) = row::<UserRow>(rows, user) else { return };
+        let Some(mut known) = rows.read::<UserRow>(user) else { return };
         match what {
             "user.disabled" => known.disabled = true,
             "user.enabled" => known.disabled = false,
@@ -128,7 +116,7 @@ impl Fold for UsersFold {
             }
             _ => return,
         }
-        put(rows, user, &known);
+        rows.write(user, &known);
     }
 }
 
@@ -149,12 +137,12 @@ impl Fold for SessionsFold {
                 data["started_at"] = serde_json::json!(event.time);
                 data["used_at"] = serde_json::json!(event.time);
                 if let Ok(started) = serde_json::from_value::<SessionRow>(data) {
-                    put(rows, id, &started);
+                    rows.write(id, &started);
                 }
             }
             "used" => {
-                if let Some(known) = row::<SessionRow>(rows, id) {
-                    put(rows, id, &SessionRow { used_at: event.time, ..known });
+                if let Some(known) = rows.read::<SessionRow>(id) {
+                    rows.write(id, &SessionRow { used_at: event.time, ..known });
                 }
             }
             "ended" => rows.remove(id),
@@ -179,7 +167,7 @@ impl Fold for TokensFold {
                 let mut data = event.data.clone();
                 data["created_at"] = serde_json::json!(event.time);
                 if let Ok(made) = serde_json::from_value::<TokenRow>(data) {
-                    put(rows, id, &made);
+                    rows.write(id, &made);
                 }
             }
             "revoked" => rows.remove(id),

@@ -14,7 +14,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mainstay_api::v1::ErrorKind;
 use mainstay_model::{Actor, Event, EventDraft, EventId, Timestamp};
 use mainstay_store::{Journal, RowQuery};
 use serde::de::DeserializeOwned;
@@ -31,7 +30,7 @@ pub use people::{grant_views, user_view};
 pub use sessions::{ABSOLUTE, Door, IDLE, LINK_LASTS, Opened};
 
 use crate::clock::Clock;
-use crate::http::Failure;
+use crate::http::{Failure, append_one};
 
 /// The most rows that are listed.
 const MAX_ROWS: usize = 10_000;
@@ -90,8 +89,7 @@ impl Access {
         let id =
             EventId::new(format!("access:{}", uuid::Uuid::now_v7().simple())).expect("hex digits are an id");
         let draft = EventDraft::new(id, kind, self.now(), by.clone(), data).subject(subject);
-        let mut events = self.journal.append(vec![draft]).await?;
-        events.pop().ok_or_else(|| Failure::new(ErrorKind::Internal, "The journal answered nothing"))
+        append_one(self.journal.as_ref(), draft).await
     }
 }
 

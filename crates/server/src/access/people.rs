@@ -19,16 +19,12 @@ const TOKEN_LASTS_AT_MOST: Duration = Duration::from_secs(366 * 24 * 3600);
 /// The most tokens of a user, and grants of a user or token.
 const MANY: usize = 100;
 
-fn invalid(title: impl Into<String>) -> Failure {
-    Failure::new(ErrorKind::Invalid, title)
-}
-
 fn check_name(name: &str) -> Result<(), Failure> {
     let good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-@".contains(&byte);
     let begins =
         name.bytes().next().is_some_and(|first| first.is_ascii_lowercase() || first.is_ascii_digit());
     if name.len() > 64 || !begins || !name.bytes().all(good) {
-        return Err(invalid("This is not a name of a user").hint(
+        return Err(Failure::invalid("This is not a name of a user").hint(
             "up to 64 of: lower case letters, digits, `.`, `_`, `-`, `@`; the first is a letter or digit",
         ));
     }
@@ -41,25 +37,27 @@ fn check_name(name: &str) -> Result<(), Failure> {
 
 fn check_password(password: &str) -> Result<(), Failure> {
     if password.chars().count() < MIN_PASSWORD {
-        return Err(invalid(format!("A password has {MIN_PASSWORD} characters at least")));
+        return Err(Failure::invalid(format!("A password has {MIN_PASSWORD} characters at least")));
     }
     if password.len() > MAX_PASSWORD {
-        return Err(invalid(format!("A password has {MAX_PASSWORD} bytes at most")));
+        return Err(Failure::invalid(format!("A password has {MAX_PASSWORD} bytes at most")));
     }
     Ok(())
 }
 
 /// A grant as it was asked for.
 fn grant(new: &NewGrant) -> Result<Grant, Failure> {
-    let role = new.role.parse().map_err(|error: String| invalid(error))?;
-    let on: Selector =
-        new.on.parse().map_err(|error| invalid(format!("`{}` is not a selector", new.on)).because(error))?;
+    let role = new.role.parse().map_err(|error: String| Failure::invalid(error))?;
+    let on: Selector = new
+        .on
+        .parse()
+        .map_err(|error| Failure::invalid(format!("`{}` is not a selector", new.on)).because(error))?;
     Ok(Grant { role, on })
 }
 
 fn check_line(what: &str, text: &str) -> Result<(), Failure> {
     if text.is_empty() || text.len() > 200 || text.chars().any(char::is_control) {
-        return Err(invalid(format!("{what} is one line of up to 200 characters")));
+        return Err(Failure::invalid(format!("{what} is one line of up to 200 characters")));
     }
     Ok(())
 }
@@ -116,7 +114,7 @@ impl Access {
             check_line("A title", title)?;
         }
         if new.grants.len() > MANY {
-            return Err(invalid(format!("A user has {MANY} grants at most")));
+            return Err(Failure::invalid(format!("A user has {MANY} grants at most")));
         }
         let grants = new.grants.iter().map(grant).collect::<Result<Vec<Grant>, Failure>>()?;
         let hash = match new.password {
@@ -197,7 +195,7 @@ impl Access {
         let row = self.user(user)?;
         if !row.grants.values().any(|known| *known == grant) {
             if row.grants.len() >= MANY {
-                return Err(invalid(format!("A user has {MANY} grants at most")));
+                return Err(Failure::invalid(format!("A user has {MANY} grants at most")));
             }
             self.add_grant(user, &grant, by).await?;
         }
@@ -222,18 +220,18 @@ impl Access {
         }
         check_line("The name of a token", &new.name)?;
         if new.grants.is_empty() || new.grants.len() > MANY {
-            return Err(invalid(format!("A token has 1 to {MANY} grants")));
+            return Err(Failure::invalid(format!("A token has 1 to {MANY} grants")));
         }
         let grants = new.grants.iter().map(grant).collect::<Result<Vec<Grant>, Failure>>()?;
         let useless = grants.iter().find(|grant| {
             !Permission::ALL.into_iter().any(|one| grant.role.has(one) && caller.may_somewhere(one))
         });
         if let Some(useless) = useless {
-            return Err(invalid(format!("You may do nothing of what `{}` may", useless.role)));
+            return Err(Failure::invalid(format!("You may do nothing of what `{}` may", useless.role)));
         }
         let lasts = new.lasts_ms.map_or(TOKEN_LASTS, Duration::from_millis);
         if lasts.is_zero() || lasts > TOKEN_LASTS_AT_MOST {
-            return Err(invalid("A token holds 366 days at most"));
+            return Err(Failure::invalid("A token holds 366 days at most"));
         }
         let _turn = self.turn.lock().await;
         let mine = self.tokens(Some(&caller.user))?.len();

@@ -247,20 +247,14 @@ impl Access {
 
     /// Whether somebody is still known as before: sessions end, tokens are revoked, users are disabled.
     pub fn still_knows(&self, caller: &Caller) -> bool {
-        let now = self.now();
-        let user =
-            || self.grants_of(&caller.user).is_ok_and(|grants| grants.as_ref() == Some(&caller.grants));
-        match &caller.via {
-            Via::Machine => true,
-            Via::Session(id) => {
-                let row = self.row::<SessionRow>(SESSIONS_TABLE, id);
-                row.is_ok_and(|row| row.is_some_and(|row| now < row.expires_at)) && user()
-            }
-            Via::Token(id) => {
-                let row = self.row::<TokenRow>(TOKENS_TABLE, id);
-                row.is_ok_and(|row| row.is_some_and(|row| now < row.expires_at)) && user()
-            }
-        }
+        let is_there = match &caller.via {
+            Via::Machine => return true,
+            Via::Session(id) => self.row::<SessionRow>(SESSIONS_TABLE, id).is_ok_and(|row| row.is_some()),
+            Via::Token(id) => self.row::<TokenRow>(TOKENS_TABLE, id).is_ok_and(|row| row.is_some()),
+        };
+        is_there
+            && caller.expires_at.is_none_or(|at| self.now() < at)
+            && self.grants_of(&caller.user).is_ok_and(|grants| grants.as_ref() == Some(&caller.grants))
     }
 
     /// What a user was granted; nothing of one who is not there or disabled.

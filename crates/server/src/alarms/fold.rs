@@ -128,18 +128,15 @@ impl Fold for AlarmsFold {
         };
         let Ok(told) = serde_json::from_value::<Told>(event.data.clone()) else { return };
         let id = row_id(workload, &told.group, &told.rule);
-        let mut row =
-            rows.get(&id).and_then(|row| serde_json::from_value(row).ok()).unwrap_or_else(|| AlarmRow {
-                workload: workload.to_owned(),
-                group: told.group.clone(),
-                rule: told.rule.clone(),
-                alarm: told.alarm.clone(),
-                state: AlarmState::default(),
-            });
+        let mut row = rows.read(&id).unwrap_or_else(|| AlarmRow {
+            workload: workload.to_owned(),
+            group: told.group.clone(),
+            rule: told.rule.clone(),
+            alarm: told.alarm.clone(),
+            state: AlarmState::default(),
+        });
         told.onto(&mut row.state, event.time);
-        if let Ok(row) = serde_json::to_value(&row) {
-            rows.put(&id, &row);
-        }
+        rows.write(&id, &row);
     }
 }
 

@@ -3,7 +3,7 @@
 
 use mainstay_model::{Actor, Event, EventDraft, EventId, RevisionId, Timestamp};
 use mainstay_plan::{Change, ChangeEvent};
-use mainstay_store::{Fold, Journal, RowQuery, Rows, StoreError};
+use mainstay_store::{Fold, Journal, RowQuery, Rows, StoreError, newest_of};
 use serde_json::Value;
 
 /// The table's name.
@@ -95,12 +95,9 @@ impl Fold for ChangesFold {
 
     fn apply(&self, event: &Event, rows: &mut dyn Rows) {
         let Some((id, happened)) = read_event(event) else { return };
-        let before = rows.get(&id).and_then(|row| serde_json::from_value::<Record>(row).ok());
         // An event that does not follow its change is left out of the table and stays in the journal.
-        if let Some(record) = next(before, &happened, event)
-            && let Ok(row) = serde_json::to_value(&record)
-        {
-            rows.put(&id, &row);
+        if let Some(record) = next(rows.read::<Record>(&id), &happened, event) {
+            rows.write(&id, &record);
         }
     }
 }
@@ -181,25 +178,8 @@ pub fn newest(
     after: Option<String>,
     limit: usize,
 ) -> Result<Vec<Record>, StoreError> {
-    const PAGE: usize = 100;
-    let mut out = Vec::new();
-    let mut query = RowQuery::newest(PAGE).from(after);
-    loop {
-        let page = journal.rows(CHANGES_TABLE, &query)?;
-        let last = page.last().map(|(id, _)| id.clone());
-        let full = page.len() == PAGE;
-        for (id, row) in page {
-            let record = read(&id, row)?;
-            if wanted(&record.about.workload) {
-                out.push(record);
-            }
-            if out.len() == limit {
-                return Ok(out);
-            }
-        }
-        match last {
-            Some(id) if full => query.after_id = Some(id),
-            _ => return Ok(out),
-        }
-    }
+    newest_of(journal, CHANGES_TABLE, after, (limit, 100), |id, row| {
+        let record = read(&id, row)?;
+        Ok(wanted(&record.about.workload).then_some(record))
+    })
 }

@@ -18,7 +18,7 @@ use super::observe::{Standing, standing};
 use super::{Running, Side};
 use crate::app::Health;
 use crate::catalogue::{Active, Catalogue};
-use crate::clock::Clock;
+use crate::clock::{Clock, until_if_ever};
 use crate::placement::{Fleet, desired, duties, tagged};
 use crate::revisions;
 
@@ -173,12 +173,7 @@ impl Changes {
                 let _turn = self.turn().await;
                 self.look().await?
             };
-            let timer = async {
-                match next {
-                    Some(at) => self.clock.until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
+            let timer = until_if_ever(self.clock.as_ref(), next);
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 () = self.wake.notified() => {}

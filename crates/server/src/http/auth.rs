@@ -15,12 +15,13 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use mainstay_api::v1::ErrorKind;
-use mainstay_model::access::{Permission, Resource, Verdict};
+use mainstay_model::access::Permission;
 
 use super::docs;
 use super::error::Failure;
+use super::extract::percent_decoded;
 use super::routes::{Needs, On, Rights};
-use crate::access::{Caller, Limiter, Via, tags_of};
+use crate::access::{Caller, Limiter, Via};
 use crate::app::App;
 use crate::{changes, incidents, revisions, runs};
 
@@ -239,24 +240,16 @@ impl Guard {
         template: &str,
         request: &Parts,
     ) -> Result<(), Failure> {
-        let workload = match self.workload(on, template, request.uri.path())? {
-            Subject::Everything => None,
-            Subject::Workload(name) => Some(name),
-            Subject::Each if caller.may_somewhere(permission) => return Ok(()),
-            Subject::Each => return Err(forbidden(permission, None)),
-            // It is the handler that says so; whoever may nowhere learns nothing.
-            Subject::Missing if caller.may_somewhere(permission) => return Ok(()),
-            Subject::Missing => return Err(forbidden(permission, None)),
-        };
-        let tags = workload.as_deref().map(|name| tags_of(&self.app.catalogue, name));
-        let on = tags.as_ref().map_or(Resource::Everything, Resource::Tagged);
-        match caller.may(permission, on) {
-            Verdict::Allowed => Ok(()),
-            Verdict::Refused { .. } => Err(forbidden(permission, workload.as_deref())),
+        match self.subject(on, template, request.uri.path())? {
+            Subject::Everything => caller.must(permission, &self.app.catalogue, None),
+            Subject::Workload(name) => caller.must(permission, &self.app.catalogue, Some(&name)),
+            // It is the handler that says more; whoever may nowhere learns nothing.
+            Subject::Each | Subject::Missing if caller.may_somewhere(permission) => Ok(()),
+            Subject::Each | Subject::Missing => Err(forbidden(permission, None)),
         }
     }
 
-    fn workload(&self, on: On, template: &str, path: &str) -> Result<Subject, Failure> {
+    fn subject(&self, on: On, template: &str, path: &str) -> Result<Subject, Failure> {
         let journal = self.app.journal.as_ref();
         let id = |name| parameter(template, path, name).unwrap_or_default();
         let found = match on {
@@ -298,11 +291,8 @@ enum Subject {
 
 /// Why somebody may not.
 pub fn forbidden(permission: Permission, workload: Option<&str>) -> Failure {
-    let on = workload.map(|name| format!(" of workload `{name}`")).unwrap_or_default();
-    let title = match workload {
-        None => format!("You may not {}", permission.words()),
-        Some(_) => format!("You may not {}: it is{on}", permission.words()),
-    };
+    let of_it = workload.map(|name| format!(": it is of workload `{name}`")).unwrap_or_default();
+    let title = format!("You may not {}{of_it}", permission.words());
     Failure::new(ErrorKind::Forbidden, title)
         .hint("`GET /v1/me` says what you may; who administers users grants more with `mainstay users grant`")
 }
@@ -370,28 +360,7 @@ fn parameter(template: &str, path: &str, name: &str) -> Option<String> {
     let at = template
         .split('/')
         .position(|part| part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) == Some(name))?;
-    decode(path.split('/').nth(at)?)
-}
-
-/// Percent-decoded.
-fn decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        match (first, tail) {
-            (b'%', [a, b, after @ ..]) => {
-                let digits = [*a, *b];
-                bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
-                rest = after;
-            }
-            (b'%', _) => return None,
-            (byte, after) => {
-                bytes.push(*byte);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8(bytes).ok()
+    percent_decoded(path.split('/').nth(at)?)
 }
 
 /// The values of all cookies of sessions that a request shows.

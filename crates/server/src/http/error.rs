@@ -30,6 +30,11 @@ impl Failure {
         Self::new(ErrorKind::BadRequest, title)
     }
 
+    /// What was sent is understood and not acceptable.
+    pub fn invalid(title: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Invalid, title)
+    }
+
     /// The same, with advice.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

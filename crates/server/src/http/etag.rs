@@ -43,7 +43,7 @@ pub async fn conditional(request: Request, next: Next) -> Response {
 }
 
 /// Whether a tag is among those that are shown (RFC 9110, 13.1.2: weak comparison).
-fn is_among(shown: &HeaderValue, tag: &str) -> bool {
+pub fn is_among(shown: &HeaderValue, tag: &str) -> bool {
     let shown = shown.to_str().unwrap_or_default();
     shown.trim() == "*" || shown.split(',').any(|one| one.trim().trim_start_matches("W/") == tag)
 }

@@ -65,6 +65,28 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
     }
 }
 
+/// A text in which `%` and two digits stand for what it cannot have: a part of a path, or a header's value. Nothing if
+/// it is not whole.
+pub(super) fn percent_decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        match (first, tail) {
+            (b'%', [a, b, after @ ..]) => {
+                let digits = [*a, *b];
+                bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
+                rest = after;
+            }
+            (b'%', _) => return None,
+            (byte, after) => {
+                bytes.push(*byte);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
 /// What makes a request safe to repeat, said in the header `Idempotency-Key`. The body's `client_token` says the same, and
 /// goes before.
 #[derive(Debug, Default)]

@@ -168,8 +168,7 @@ pub async fn get(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
 ) -> Result<Json<IncidentDetail>, Failure> {
-    let row =
-        incidents::get(app.journal.as_ref(), &id)?.ok_or_else(|| Failure::not_found("incident", &id))?;
+    let row = responses::incident(&app, &id)?;
     let parts = app.clone();
     tokio::task::spawn_blocking(move || detail(&parts, &row))
         .await
@@ -210,9 +209,7 @@ pub async fn acknowledge(
     Body(said): Body<Acknowledge>,
 ) -> Result<Json<IncidentSummary>, Failure> {
     responses::acknowledge(&app, &id, said.message, &caller.actor()).await?;
-    let row =
-        incidents::get(app.journal.as_ref(), &id)?.ok_or_else(|| Failure::not_found("incident", &id))?;
-    summary(&app, &row.incident).map(Json)
+    summary(&app, &responses::incident(&app, &id)?.incident).map(Json)
 }
 
 /// `POST /v1/incidents/{id}/notes`

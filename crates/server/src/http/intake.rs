@@ -14,7 +14,7 @@ use mainstay_model::{Event, EventDraft, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::error::Failure;
-use super::extract::Path;
+use super::extract::{Path, percent_decoded};
 use crate::access::Caller;
 use crate::app::App;
 use crate::intake::events::{self, Fault};
@@ -165,7 +165,7 @@ fn binary(headers: &HeaderMap, bytes: &[u8]) -> Result<Map<String, Value>, Failu
     let mut map = Map::new();
     for (name, value) in headers {
         let Some(name) = name.as_str().strip_prefix("ce-") else { continue };
-        let value = value.to_str().ok().and_then(decode);
+        let value = value.to_str().ok().and_then(percent_decoded);
         let Some(value) = value else {
             return Err(faulty(&[Fault::new(format!("ce-{name}"), "it is not text")]));
         };
@@ -193,30 +193,6 @@ fn binary(headers: &HeaderMap, bytes: &[u8]) -> Result<Map<String, Value>, Failu
     };
     map.insert("data".to_owned(), data);
     Ok(map)
-}
-
-/// A header's value, which may have `%` and two digits for what a header cannot have.
-fn decode(value: &str) -> Option<String> {
-    if !value.contains('%') {
-        return Some(value.to_owned());
-    }
-    let mut bytes = Vec::new();
-    let mut rest = value.as_bytes();
-    while let Some((first, tail)) = rest.split_first() {
-        match (first, tail) {
-            (b'%', [a, b, tail @ ..]) => {
-                let digits = [*a, *b];
-                bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
-                rest = tail;
-            }
-            (b'%', _) => return None,
-            (other, _) => {
-                bytes.push(*other);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8(bytes).ok()
 }
 
 /// `POST /v1/events`
@@ -267,10 +243,7 @@ fn told(events: &[Arc<Event>]) -> Value {
 async fn answer(app: &App, said: Said, headers: &HeaderMap) -> Result<Response, Failure> {
     match said {
         Said::One(draft) => {
-            let events = app.journal.append(vec![draft]).await?;
-            let event = events
-                .first()
-                .ok_or_else(|| Failure::new(ErrorKind::Internal, "The journal answered nothing"))?;
+            let event = super::append_one(app.journal.as_ref(), draft).await?;
             if wants_little(headers) {
                 return Ok(StatusCode::NO_CONTENT.into_response());
             }

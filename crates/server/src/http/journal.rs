@@ -20,6 +20,7 @@ use super::error::Failure;
 use super::extract::Asked;
 use crate::access::{Caller, Sight};
 use crate::app::App;
+use crate::clock::until_if_ever;
 
 /// The most events in one answer.
 const MAX_PAGE: usize = 1000;
@@ -214,14 +215,8 @@ pub async fn stream(
     let seen = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     let after = seen.or(query.after).unwrap_or_else(|| app.journal.head().seq);
     let follower = Follower::new(app.journal.clone(), after);
-    let over = caller.expires_at.map(|at| app.clock.until(at));
-    let over = async move {
-        match over {
-            Some(over) => over.await,
-            None => std::future::pending().await,
-        }
-    };
-    let state = (follower, filter, app, caller, Box::pin(over));
+    let over = until_if_ever(app.clock.as_ref(), caller.expires_at);
+    let state = (follower, filter, app, caller, over);
     let pages =
         futures::stream::unfold(state, |(mut follower, mut filter, app, caller, mut over)| async move {
             let events = tokio::select! {

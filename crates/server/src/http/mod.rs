@@ -27,9 +27,14 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::response::{IntoResponse as _, Response};
 
+use mainstay_api::v1::ErrorKind;
+use mainstay_model::{Event, EventDraft};
+use mainstay_store::Journal;
+
 pub use auth::Token;
 pub(crate) use auth::forbidden;
 pub use error::Failure;
+pub(crate) use etag::is_among;
 pub use people::sign_in_link;
 pub use table::document as openapi;
 
@@ -38,6 +43,12 @@ use crate::console;
 
 /// The largest body of a request to the API: a workload's files, with room for JSON's quoting.
 const MAX_BODY: usize = 40 << 20;
+
+/// Puts one event into the journal, and gives it back as it is there.
+pub(crate) async fn append_one(journal: &dyn Journal, draft: EventDraft) -> Result<Arc<Event>, Failure> {
+    let mut events = journal.append(vec![draft]).await?;
+    events.pop().ok_or_else(|| Failure::new(ErrorKind::Internal, "The journal answered nothing"))
+}
 
 /// All routes. Telemetry's own routes are merged in, because DESIGN wants OTLP on this port too.
 pub fn router(app: Arc<App>, token: Token, telemetry: Router) -> Router {

@@ -41,16 +41,15 @@ pub async fn hosts(
         .map(str::parse)
         .transpose()
         .map_err(|error| Failure::bad_request("The selector is not one").because(error))?;
-    let mut items = seen_hosts(&app, &caller);
+    let mut items = seen_hosts(&caller, host_views(&app));
     items.retain(|host| {
         selector.as_ref().is_none_or(|selector| selector.matches(&host_tags(&host.id, &host.tags)))
     });
     Ok(Json(Page { items, next: None }))
 }
 
-/// The hosts that somebody sees: by their own tags, or all of them with everything on them.
-fn seen_hosts(app: &App, caller: &Caller) -> Vec<HostView> {
-    let mut hosts = host_views(app);
+/// Those of the hosts that somebody sees: by their own tags, or all of them with everything on them.
+fn seen_hosts(caller: &Caller, mut hosts: Vec<HostView>) -> Vec<HostView> {
     if !caller.may_to_all(Permission::Read) {
         hosts.retain(|host| {
             let tags = host_tags(&host.id, &host.tags);
@@ -88,7 +87,7 @@ pub async fn status(State(app): State<Arc<App>>, caller: Caller) -> Result<Json<
     let workloads = app.catalogue.now();
     let seen = workloads.values().filter(|active| sight.sees(Some(active.name())));
     let workloads = seen.map(|active| workload(&app, active, &hosts)).collect();
-    let hosts = seen_hosts(&app, &caller);
+    let hosts = seen_hosts(&caller, hosts);
     Ok(Json(Status {
         version: app.config.version.clone(),
         pid: std::process::id(),

@@ -88,8 +88,7 @@ impl Fold for SaidFold {
             return;
         }
         let Some(id) = event.data["incident"].as_str() else { return };
-        let known = rows.get(id).and_then(|row| serde_json::from_value::<SaidRow>(row).ok());
-        let mut said = known.unwrap_or_default();
+        let mut said = rows.read::<SaidRow>(id).unwrap_or_default();
         let by = event.actor.to_string();
         if event.kind == "incident.acknowledged" {
             said.acknowledged =
@@ -103,9 +102,7 @@ impl Fold for SaidFold {
             };
             said.notes.push(Note { id: note, by, at: event.time, text, seq: event.seq });
         }
-        if let Ok(row) = serde_json::to_value(&said) {
-            rows.put(id, &row);
-        }
+        rows.write(id, &said);
     }
 }
 
@@ -123,19 +120,14 @@ impl Fold for SilencesFold {
             "silence.created" => {
                 let mut data = event.data.clone();
                 data["by"] = event.actor.to_string().into();
-                if let Ok(row) = serde_json::from_value::<SilenceRow>(data)
-                    && let Ok(row) = serde_json::to_value(&row)
-                {
-                    rows.put(id, &row);
+                if let Ok(row) = serde_json::from_value::<SilenceRow>(data) {
+                    rows.write(id, &row);
                 }
             }
             "silence.expired" => {
-                let known = rows.get(id).and_then(|row| serde_json::from_value::<SilenceRow>(row).ok());
-                let Some(mut row) = known else { return };
+                let Some(mut row) = rows.read::<SilenceRow>(id) else { return };
                 row.ends_at = row.ends_at.min(event.time);
-                if let Ok(row) = serde_json::to_value(&row) {
-                    rows.put(id, &row);
-                }
+                rows.write(id, &row);
             }
             _ => {}
         }

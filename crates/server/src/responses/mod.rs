@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 pub use fold::{SAID_TABLE, SILENCES_TABLE, SaidFold, SaidRow, SilenceRow, SilencesFold};
 
 use crate::app::App;
-use crate::http::Failure;
-use crate::incidents;
+use crate::http::{Failure, append_one};
+use crate::incidents::{self, IncidentRow};
 
 /// The longest note, in bytes.
 const MAX_NOTE: usize = 10_000;
@@ -70,18 +70,19 @@ fn id_of(scope: &str, by: &Actor, token: Option<&str>) -> String {
     }
 }
 
-fn invalid(title: impl Into<String>) -> Failure {
-    Failure::new(ErrorKind::Invalid, title)
-}
-
 fn check_text(what: &str, text: &str, most: usize) -> Result<(), Failure> {
     if text.trim().is_empty() {
-        return Err(invalid(format!("{what} says nothing")));
+        return Err(Failure::invalid(format!("{what} says nothing")));
     }
     if text.len() > most {
-        return Err(invalid(format!("{what} has more than {most} bytes")));
+        return Err(Failure::invalid(format!("{what} has more than {most} bytes")));
     }
     Ok(())
+}
+
+/// One incident.
+pub fn incident(app: &App, id: &str) -> Result<IncidentRow, Failure> {
+    incidents::get(app.journal.as_ref(), id)?.ok_or_else(|| Failure::not_found("incident", id))
 }
 
 /// Says that somebody has an incident in hand. Saying it again changes nothing; another person takes it over.
@@ -89,7 +90,7 @@ pub async fn acknowledge(app: &App, id: &str, message: Option<String>, by: &Acto
     if let Some(message) = &message {
         check_text("The message", message, MAX_REASON)?;
     }
-    let row = incidents::get(app.journal.as_ref(), id)?.ok_or_else(|| Failure::not_found("incident", id))?;
+    let row = incident(app, id)?;
     if row.incident.status == Status::Resolved {
         return Err(Failure::new(ErrorKind::Conflict, format!("Incident {id} is resolved")));
     }
@@ -108,7 +109,7 @@ pub async fn acknowledge(app: &App, id: &str, message: Option<String>, by: &Acto
 /// Writes an update on an incident, open or over.
 pub async fn note(app: &App, id: &str, new: NewNote, by: &Actor) -> Result<NoteView, Failure> {
     check_text("The update", &new.text, MAX_NOTE)?;
-    let row = incidents::get(app.journal.as_ref(), id)?.ok_or_else(|| Failure::not_found("incident", id))?;
+    let row = incident(app, id)?;
     if said(app.journal.as_ref(), id)?.notes.len() >= fold::MAX_NOTES {
         let most = fold::MAX_NOTES;
         return Err(Failure::new(
@@ -121,9 +122,7 @@ pub async fn note(app: &App, id: &str, new: NewNote, by: &Actor) -> Result<NoteV
     let event = event_id(format!("note:{note}"));
     let draft = EventDraft::new(event, "incident.noted", app.clock.now(), by.clone(), data);
     let draft = draft.subject(format!("incident/{id}")).workload(&row.incident.workload);
-    let events = app.journal.append(vec![draft]).await?;
-    let event =
-        events.first().ok_or_else(|| Failure::new(ErrorKind::Internal, "The journal answered nothing"))?;
+    let event = append_one(app.journal.as_ref(), draft).await?;
     Ok(NoteView {
         id: note,
         by: event.actor.to_string(),
@@ -141,7 +140,7 @@ fn matcher(one: &LabelMatcher) -> Result<Matcher, Failure> {
         (true, false) => MatchOp::NotRegex,
     };
     Matcher::new(one.name.clone(), op, one.value.clone())
-        .map_err(|reason| invalid(format!("`{}` is not a pattern", one.value)).because(reason))
+        .map_err(|reason| Failure::invalid(format!("`{}` is not a pattern", one.value)).because(reason))
 }
 
 /// The silences that hold at a time, ready to match alarms.
@@ -221,25 +220,25 @@ fn check_silence(new: &NewSilence, now: Timestamp) -> Result<Timestamp, Failure>
     check_text("The reason", &new.reason, MAX_REASON)?;
     let starts_at = new.starts_at.unwrap_or(now);
     if new.ends_at <= starts_at || new.ends_at <= now {
-        return Err(invalid("The silence would be over before it begins"));
+        return Err(Failure::invalid("The silence would be over before it begins"));
     }
     if new.ends_at.since(starts_at) > LONGEST {
-        return Err(
-            invalid("A silence holds 31 days at most").hint("what is never wanted is taken out of the rules")
-        );
+        return Err(Failure::invalid("A silence holds 31 days at most")
+            .hint("what is never wanted is taken out of the rules"));
     }
     if new.matchers.is_empty() || new.matchers.len() > MAX_MATCHERS {
-        return Err(invalid(format!("A silence has 1 to {MAX_MATCHERS} conditions")));
+        return Err(Failure::invalid(format!("A silence has 1 to {MAX_MATCHERS} conditions")));
     }
-    for one in &new.matchers {
-        if one.name.is_empty() || one.name.len() > 200 || one.value.len() > MAX_REASON {
-            return Err(invalid("A condition has the name of a label, and a value of up to 1000 bytes"));
-        }
-        matcher(one)?;
+    let is_bad =
+        |one: &LabelMatcher| one.name.is_empty() || one.name.len() > 200 || one.value.len() > MAX_REASON;
+    if new.matchers.iter().any(is_bad) {
+        return Err(Failure::invalid("A condition has the name of a label, and a value of up to 1000 bytes"));
     }
+    let ready = new.matchers.iter().map(matcher).collect::<Result<Vec<Matcher>, Failure>>()?;
     // As in Alertmanager: one that asks for nothing would silence everything.
-    if new.matchers.iter().all(|one| matcher(one).is_ok_and(|matcher| matcher.matches(""))) {
-        return Err(invalid("The conditions hold for every alarm").hint("one of them has to ask for a value"));
+    if ready.iter().all(|matcher| matcher.matches("")) {
+        return Err(Failure::invalid("The conditions hold for every alarm")
+            .hint("one of them has to ask for a value"));
     }
     Ok(starts_at)
 }

@@ -89,7 +89,7 @@ impl Fold for FactsFold {
         }
         let Some(event) = RunEvent::from_event(event) else { return };
         let id = event.run.as_str();
-        let before = rows.get(id).and_then(|row| serde_json::from_value::<Facts>(row).ok());
+        let before = rows.read::<Facts>(id);
         let after = match (event.body, before) {
             (Body::Started { .. }, None) => Facts {
                 procedure: event.procedure,
@@ -100,9 +100,7 @@ impl Fold for FactsFold {
             (Body::Finished { status, .. }, Some(before)) => Facts { status: Some(status), ..before },
             _ => return,
         };
-        if let Ok(row) = serde_json::to_value(&after) {
-            rows.put(id, &row);
-        }
+        rows.write(id, &after);
     }
 }
 

@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalogue::{Active, Catalogue, Workloads};
-use crate::clock::Clock;
+use crate::clock::{Clock, until_if_ever};
 use crate::runs::{self, Engine};
 use crate::secrets::Secrets;
 
@@ -257,13 +257,7 @@ impl Life {
             self.perform().await?;
             self.save();
             let wake = [self.machine.next_wake(), self.next_firing()].into_iter().flatten().min();
-            let clock = self.parts.clock.clone();
-            let timer = async move {
-                match wake {
-                    Some(at) => clock.until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
+            let timer = until_if_ever(self.parts.clock.as_ref(), wake);
             let may_route = self.machine.len() < MAX_OPEN;
             tokio::select! {
                 () = stop.cancelled() => return self.end().await,

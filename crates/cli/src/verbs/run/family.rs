@@ -51,7 +51,7 @@ pub fn of(run: &RunDetail, find: impl Fn(&str) -> Option<RunDetail>) -> Children
     }
 }
 
-/// Whether any of them goes on.
-pub fn goes_on(children: &Children) -> bool {
-    children.values().any(|child| !child.summary.finished)
+/// Whether any of them goes on, or one is not known.
+pub fn may_change(run: &RunDetail, children: &Children) -> bool {
+    children.values().any(|child| !child.summary.finished) || !missing(run, children).is_empty()
 }

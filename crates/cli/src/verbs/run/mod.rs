@@ -193,7 +193,6 @@ async fn follow(client: &Client, show: &mut Show, id: &str, after: u64) -> Resul
                 }
                 if show.is_drawn() {
                     detail = client.run(id).await?;
-                    children = family::of_server(client, &detail, false).await;
                 }
             }
             said = stream.next() => match said {
@@ -204,7 +203,8 @@ async fn follow(client: &Client, show: &mut Show, id: &str, after: u64) -> Resul
             _ = tick.tick(), if show.is_drawn() => {}
         }
         // What happens to a child is no event of this run.
-        if family::goes_on(&children) && looked.elapsed() >= CHILDREN_EVERY {
+        let is_time = show.is_drawn() && looked.elapsed() >= CHILDREN_EVERY;
+        if is_time && family::may_change(&detail, &children) {
             children = family::of_server(client, &detail, false).await;
             looked = tokio::time::Instant::now();
         }

@@ -19,7 +19,7 @@ use super::performer::{Act, Order, Performer};
 use crate::alarms::Evaluator;
 use crate::apply::Applier;
 use crate::catalogue::Catalogue;
-use crate::clock::Clock;
+use crate::clock::{Clock, until_if_ever};
 use crate::hub::Hub;
 use crate::query::Querier;
 use crate::secrets::Secrets;
@@ -118,10 +118,7 @@ impl Control {
     }
 
     async fn deadline(&self, act: &Act) {
-        match act.deadline {
-            Some(at) => self.clock.until(at).await,
-            None => std::future::pending().await,
-        }
+        until_if_ever(self.clock.as_ref(), act.deadline).await;
     }
 
     /// What was waited for in vain.

@@ -1,4 +1,4 @@
-import { MutationCache, QueryCache, QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
@@ -14,8 +14,6 @@ import "./styles/shell.css";
 import "./styles/pages.css";
 
 const client = new QueryClient({
-  queryCache: new QueryCache(),
-  mutationCache: new MutationCache(),
   defaultOptions: {
     queries: {
       // What the stream tells makes queries old; what it does not tell is looked at again by its own interval.
@@ -28,18 +26,23 @@ const client = new QueryClient({
   },
 });
 
-/** Storms of events make queries old only so often. */
+/** Storms of events make queries old only so often, and not again before what they made old has come: a query that is
+    made old while it is read begins anew, and in a storm would never end. */
 const EVERY_MS = 250;
 let waiting: Event[] = [];
-let timer: ReturnType<typeof setTimeout> | undefined;
+let isWaiting = false;
+const renew = async (): Promise<void> => {
+  const batch = waiting;
+  waiting = [];
+  await Promise.all(touchedBy(batch).map((key) => client.invalidateQueries({ queryKey: key })));
+  isWaiting = waiting.length > 0;
+  if (isWaiting) setTimeout(() => void renew(), EVERY_MS);
+};
 live.read((events) => {
   waiting.push(...events);
-  timer ??= setTimeout(() => {
-    timer = undefined;
-    const batch = waiting;
-    waiting = [];
-    for (const key of touchedBy(batch)) void client.invalidateQueries({ queryKey: key });
-  }, EVERY_MS);
+  if (isWaiting) return;
+  isWaiting = true;
+  setTimeout(() => void renew(), EVERY_MS);
 });
 live.onReconnect(() => void client.invalidateQueries());
 live.start();

@@ -33,9 +33,10 @@ export function touched(event: Event): (readonly string[])[] {
   }
 }
 
-/** Keys of a batch, each once. */
+/** Keys of a batch, each once, and none that another one begins. */
 export function touchedBy(events: Event[]): (readonly string[])[] {
   const found = new Map<string, readonly string[]>(events.length > 0 ? [["lately", ["lately"]]] : []);
   for (const event of events) for (const key of touched(event)) found.set(key.join("\n"), key);
-  return [...found.values()];
+  const keys = [...found.values()];
+  return keys.filter((key) => !keys.some((other) => other.length < key.length && other.every((part, at) => part === key[at])));
 }

@@ -124,13 +124,14 @@ function Course({ expr, name }: { expr: string; name: string }) {
   const query = leftSide(expr);
   const { from, to } = useMoments({ from: "now-1h", to: "now" });
   const asked = useQuery(ask.span(query, from / 1000, to / 1000));
-  const names = useMemo(() => asked.data?.series.slice(0, 20).map((one) => Object.entries(one.labels).filter(([key]) => key !== "__name__").map((pair) => pair.join("=")).join(", ") || name) ?? [], [asked.data, name]);
+  const series = useMemo(() => asked.data?.series.slice(0, 20) ?? [], [asked.data]);
+  const names = useMemo(() => series.map((one) => Object.entries(one.labels).filter(([key]) => key !== "__name__").map((pair) => pair.join("=")).join(", ") || name), [series, name]);
   const bound = parseTarget(/(<=|>=|<|>)\s*[-+0-9.eE]+\s*$/.exec(expr)?.[0] ?? "");
   if (asked.isError) return <span className="muted">{asked.error.message}</span>;
   return (
     <figure>
       <figcaption className="row"><span className="muted">last hour</span><span className="grow" /><Link to="/metrics" search={{ q: [query], from: "now-1h", to: "now" }} className="link">in Metrics</Link></figcaption>
-      {asked.data && asked.data.series.length === 0 ? <State state="no data" text="no data in the last hour" /> : <Chart series={asked.data?.series.slice(0, 20) ?? []} names={names} from={from} to={to} step={stepFor(3600)} height={120} label={`Course of ${name}`} target={bound} />}
+      {asked.data && asked.data.series.length === 0 ? <State state="no data" text="no data in the last hour" /> : <Chart series={series} names={names} from={from} to={to} step={stepFor(3600)} height={120} label={`Course of ${name}`} target={bound} />}
     </figure>
   );
 }

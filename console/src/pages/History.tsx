@@ -91,7 +91,7 @@ function Decision({ change }: { change: ChangeDetail }) {
   const [message, setMessage] = useState("");
   const [own, setOwn] = useState(false);
   const decide = useMutation({
-    mutationFn: (verb: string) => post<ChangeSummary>(`/v1/changes/${encodeURIComponent(change.id)}/${verb}`, { ...(message.trim() ? { message } : {}), ...(own ? { own } : {}) }),
+    mutationFn: (verb: string) => post<ChangeSummary>(`/v1/changes/${encodeURIComponent(change.id)}/${verb}`, { ...(message.trim() ? { message } : {}), ...(verb === "approve" && own ? { own } : {}) }),
     onSuccess: () => {
       setAsking(undefined);
       void client.invalidateQueries({ queryKey: ["change", change.id] });

@@ -9,7 +9,7 @@ import type { Documentation, IncidentDetail, TimelineEntry } from "../api/types"
 import { sentenceTone } from "../lib/events";
 import { length } from "../lib/format";
 import { parseTarget } from "../lib/target";
-import { Badge, Button, Empty, Loaded, Panel, State, Time, Took, useNow, useTitle } from "../ui/basic";
+import { Badge, Button, Empty, Loaded, NEVER, Panel, State, Time, Took, useNow, useTitle } from "../ui/basic";
 import { Chart } from "../ui/chart";
 import { Menu } from "../ui/dialog";
 import { Icon, ToneIcon } from "../ui/icons";
@@ -97,10 +97,10 @@ function RunMenu({ incident, docs }: { incident: IncidentDetail; docs: Documenta
 /** From a little before the trouble to a little after its end, or now. In steps of five seconds, so that it does not
     ask anew each second. */
 function useSpan(incident: IncidentDetail): { from: number; to: number; trouble: number; end: number } {
-  const now = useNow();
+  const now = useNow(incident.resolved_at ? NEVER : 5000);
   const trouble = incident.timeline.find((entry) => entry.offset_ms >= 0)?.at ?? incident.opened_at;
   const start = Math.min(Date.parse(trouble), Date.parse(incident.opened_at));
-  const end = incident.resolved_at ? Date.parse(incident.resolved_at) : Math.ceil(now / 5000) * 5000;
+  const end = incident.resolved_at ? Date.parse(incident.resolved_at) : now + 5000;
   const room = Math.max(20_000, (end - start) * 0.25);
   return { from: Math.floor((start - room) / 1000) * 1000, to: Math.ceil((incident.resolved_at ? end + room : end) / 1000) * 1000, trouble: start, end };
 }

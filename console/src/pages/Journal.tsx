@@ -44,7 +44,10 @@ function useNewer(filter: ask.EventFilter, after: number | undefined, isFollowin
     let timer: ReturnType<typeof setTimeout> | undefined;
     let isWanted = true;
     let isBusy = false;
+    let isAgain = false;
     const read = async (): Promise<void> => {
+      // What comes while it is read is read next.
+      isAgain = isBusy;
       if (isBusy) return;
       isBusy = true;
       try {
@@ -54,10 +57,12 @@ function useNewer(filter: ask.EventFilter, after: number | undefined, isFollowin
         place.current = Math.max(last, place.current ?? 0);
         if (page.items.length > 0) setNewer((before) => [...page.items.reverse(), ...before].slice(0, 20_000));
         setMore(0);
+        isAgain ||= page.items.length === 1000;
       } catch {
         // The strip above the page says that the line is cut; it is read again when it stands.
       } finally {
         isBusy = false;
+        if (isAgain && isWanted) void read();
       }
     };
     const wait = (n: number): void => {

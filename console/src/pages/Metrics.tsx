@@ -6,7 +6,7 @@ import { lazy, Suspense, useEffect, useMemo, useRef, useState } from "react";
 import { instant, range, seriesName, stepFor, type Series } from "../api/prometheus";
 import { length, quantity } from "../lib/format";
 import { isRelative, RANGES, resolve, type Range } from "../lib/range";
-import { Button, Empty, Failure, Panel, State, useNow, useTitle } from "../ui/basic";
+import { Button, Empty, Failure, NEVER, Panel, State, useNow, useTitle } from "../ui/basic";
 import { Chart, seriesColor } from "../ui/chart";
 import { Menu } from "../ui/dialog";
 import { Icon } from "../ui/icons";
@@ -16,7 +16,7 @@ import { toast } from "../ui/toast";
 const PromqlField = lazy(() => import("../ui/promql"));
 
 /** The field for a query. Until the editor has come a plain one takes what is typed, and hands the focus over. */
-function QueryField(props: { value: string; onChange: (text: string) => void; onRun: () => void; label: string }) {
+function QueryField(props: { value: string; onChange: (text: string) => void; onRun: (text: string) => void; label: string }) {
   const focused = useRef(false);
   const plain = (
     <input
@@ -26,7 +26,7 @@ function QueryField(props: { value: string; onChange: (text: string) => void; on
       onChange={(event) => props.onChange(event.target.value)}
       onFocus={() => (focused.current = true)}
       onBlur={() => (focused.current = false)}
-      onKeyDown={(event) => event.key === "Enter" && props.onRun()}
+      onKeyDown={(event) => event.key === "Enter" && props.onRun(event.currentTarget.value)}
     />
   );
   return (
@@ -55,9 +55,7 @@ export function RangeMenu({ value, onChange }: { value: Range; onChange: (range:
 
 /** The moments that are looked at: they move on each ten seconds while the end is now. */
 export function useMoments(value: Range): { from: number; to: number } {
-  const now = useNow();
-  const every = 10_000;
-  const at = isRelative(value) ? Math.floor(now / every) * every : Number.MAX_SAFE_INTEGER;
+  const at = useNow(isRelative(value) ? 10_000 : NEVER);
   return useMemo(() => resolve(value, isRelative(value) ? at : Date.now()), [value.from, value.to, at]);
 }
 
@@ -73,12 +71,14 @@ export function Metrics() {
   const set = (change: Partial<typeof search>, replace = false) => void navigate({ search: (before) => ({ ...before, ...change }), replace });
   const [drafts, setDrafts] = useState<string[]>(() => (queries.length > 0 ? queries : [""]));
   // Back and forward in the browser change what stands in the fields, too.
-  const written = useRef(JSON.stringify(queries));
+  const asked = JSON.stringify(queries);
+  const written = useRef(asked);
   useEffect(() => {
-    if (JSON.stringify(queries) === written.current) return;
-    written.current = JSON.stringify(queries);
+    // Only when the address has changed: until it has, what was just run is not in it.
+    if (asked === written.current) return;
+    written.current = asked;
     setDrafts(queries.length > 0 ? queries : [""]);
-  }, [queries]);
+  }, [asked]);
   const run = (all = drafts): void => {
     const q = all.map((text) => text.trim()).filter(Boolean);
     written.current = JSON.stringify(q);
@@ -155,7 +155,7 @@ export function Metrics() {
         {drafts.map((draft, n) => (
           <div className="query" key={n}>
             <span className="query-name mono" aria-hidden="true">{String.fromCharCode(65 + (n % 26))}</span>
-            <QueryField label={`Query ${n + 1}`} value={draft} onChange={(text) => setDrafts((before) => before.map((one, at) => (at === n ? text : one)))} onRun={() => run()} />
+            <QueryField label={`Query ${n + 1}`} value={draft} onChange={(text) => setDrafts((before) => before.map((one, at) => (at === n ? text : one)))} onRun={(text) => run(drafts.map((one, at) => (at === n ? text : one)))} />
             <Button look="quiet" icon="close" label={`Remove query ${n + 1}`} disabled={drafts.length === 1 && draft === ""} onClick={() => { const rest = drafts.length === 1 ? [""] : drafts.filter((_, at) => at !== n); setDrafts(rest); run(rest); }} />
           </div>
         ))}

@@ -279,7 +279,8 @@ function Verbs({ run }: { run: RunDetail }) {
   const navigate = route.useNavigate();
   const [asking, setAsking] = useState<"cancel" | "resume">();
   const [reason, setReason] = useState("");
-  const [from, setFrom] = useState(() => chosenStep(run, undefined)?.name ?? "");
+  const [chosen, setFrom] = useState<string>();
+  const from = chosen ?? chosenStep(run, undefined)?.name ?? "";
   const [token] = useState(clientToken);
   const cancel = useMutation({
     mutationFn: () => post<RunSummary>(`/v1/runs/${encodeURIComponent(run.id)}/cancel`, reason.trim() === "" ? {} : { reason }),

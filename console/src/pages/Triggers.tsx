@@ -69,11 +69,12 @@ export function Triggers() {
 
 function Letters({ n, triggers }: { n: number; triggers: string[] }) {
   const client = useQueryClient();
-  const [trigger, setTrigger] = useState(triggers[0] ?? "");
+  const [chosen, setTrigger] = useState("");
+  const trigger = triggers.includes(chosen) ? chosen : (triggers[0] ?? "");
   const [isDropping, setDropping] = useState(false);
   const [reason, setReason] = useState("");
   const act = useMutation({
-    mutationFn: ({ verb }: { verb: "redrive" | "drop" }) => post<{ count: number }>(`/v1/dead-letters/${verb}`, { trigger, ...(reason.trim() ? { reason } : {}) }),
+    mutationFn: ({ verb }: { verb: "redrive" | "drop" }) => post<{ count: number }>(`/v1/dead-letters/${verb}`, { trigger, ...(verb === "drop" && reason.trim() ? { reason } : {}) }),
     onSuccess: (answer, { verb }) => {
       setDropping(false);
       toast("good", verb === "redrive" ? `${count(answer.count, "call is", "calls are")} tried again` : `${count(answer.count, "call")} dropped`);

@@ -82,7 +82,7 @@ function DocsLink({ name }: { name: string }) {
 
 function servicesOf(hosts: Host[], workload: string): Map<string, Service[]> {
   const found = new Map<string, Service[]>();
-  for (const service of hosts.flatMap((host) => host.services.map((one) => (host.connected ? one : { ...one, state: "unknown", reason: `host ${host.id} is gone` })))) {
+  for (const service of hosts.flatMap((host) => host.services)) {
     if (service.workload === workload) found.set(service.name, [...(found.get(service.name) ?? []), service]);
   }
   return found;

@@ -77,9 +77,13 @@ const subscribeClock = (listener: () => void): (() => void) => {
   return () => clockListeners.delete(listener);
 };
 
-export function useNow(): number {
-  return useSyncExternalStore(subscribeClock, () => now);
+/** The time, which moves each second, or in steps of so many milliseconds. */
+export function useNow(every?: number): number {
+  return useSyncExternalStore(subscribeClock, () => (every === undefined ? now : Math.floor(now / every) * every));
 }
+
+/** Steps of a time that is not looked at. */
+export const NEVER = Number.MAX_SAFE_INTEGER;
 
 /** How long ago, and the exact instant on hover; or the time of day. */
 export function Time({ at, as = "relative" }: { at: string | number | undefined; as?: "relative" | "clock" | "clock-ms" }) {

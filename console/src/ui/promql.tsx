@@ -1,7 +1,7 @@
 // A field for PromQL: highlighted, completed with what the server has, checked as it is typed. It lies in a shadow root,
 // where CodeMirror brings its style as a constructed sheet, which the content security policy allows.
 
-import { acceptCompletion, autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap, completionStatus, startCompletion } from "@codemirror/autocomplete";
+import { acceptCompletion, autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap, startCompletion } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
 import { HighlightStyle, syntaxHighlighting } from "@codemirror/language";
 import { lintKeymap } from "@codemirror/lint";
@@ -50,7 +50,8 @@ const remote: PrometheusConfig = { url: "", fetchFn: (where: RequestInfo) => cal
 interface Props {
   value: string;
   onChange: (text: string) => void;
-  onRun: () => void;
+  /** With the text as it stands here, which may be newer than `value`. */
+  onRun: (text: string) => void;
   label: string;
   /** Whether the field that stood here before had the focus. */
   takesFocus: RefObject<boolean>;
@@ -77,16 +78,17 @@ export default function PromqlField({ value, onChange, onRun, label, takesFocus 
         extensions: [
           Prec.highest(
             keymap.of([
-              { key: "Enter", run: (editor) => (completionStatus(editor.state) === "active" ? acceptCompletion(editor) : (handlers.current.onRun(), true)) },
+              { key: "Enter", run: (editor) => acceptCompletion(editor) || (handlers.current.onRun(editor.state.doc.toString()), true) },
               { key: "Shift-Enter", run: (editor) => (editor.dispatch(editor.state.replaceSelection("\n")), true) },
               // Tab goes on to the next field, unless a completion is open.
-              { key: "Tab", run: (editor) => (completionStatus(editor.state) === "active" ? acceptCompletion(editor) : false) },
+              { key: "Tab", run: acceptCompletion },
             ]),
           ),
           history(),
           drawSelection(),
           closeBrackets(),
-          autocompletion(),
+          // What is offered is what Enter takes, from the moment it is seen.
+          autocompletion({ interactionDelay: 0 }),
           EditorView.lineWrapping,
           keymap.of([...closeBracketsKeymap, ...defaultKeymap, ...historyKeymap, ...completionKeymap, ...lintKeymap]),
           placeholder("PromQL, such as sum by (job) (rate(http_requests_total[5m]))"),

@@ -258,7 +258,7 @@ fn when_there_is_no_room_the_sender_is_told_to_come_back() {
     world.start_server();
     let head = |kib: usize| {
         format!(
-            "POST /v1/events HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            "POST /v1/events HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\nexpect: 100-continue\r\ncontent-length: {}\r\n\r\n",
             world.token(),
             kib << 10,
         )
@@ -269,6 +269,10 @@ fn when_there_is_no_room_the_sender_is_told_to_come_back() {
         .map(|kib| {
             let mut stream = TcpStream::connect(("127.0.0.1", world.http)).expect("it listens");
             stream.write_all(head(kib).as_bytes()).expect("sent");
+            // The server asks for the body when it has made room for it.
+            let mut said = [0; 25];
+            stream.read_exact(&mut said).expect("it answers");
+            assert_eq!(&said, b"HTTP/1.1 100 Continue\r\n\r\n");
             stream
         })
         .collect();

@@ -56,7 +56,7 @@ test("the incident tells everything on one axis of time, while it happens", asyn
   await now.page.waitForURL("**/incidents/*");
   const { page } = now;
   await page.getByText(/Alarm CheckoutFailing fires/).waitFor();
-  await page.getByText(/Run of restore-checkout began/).waitFor();
+  await page.getByText(/Run of restore-checkout began, started by trigger/).waitFor();
   await page.locator("figure", { hasText: "Customers can pay" }).locator("canvas").waitFor();
   await picture(page, "story-incident-open");
   await page.locator(".page-head").getByText("resolved").waitFor();

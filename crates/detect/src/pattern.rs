@@ -14,20 +14,21 @@
 //! - The address of a `cidr` may have bits beyond its mask; they do not count. `/32` and `/128` are blocks of one.
 //! - Where two spellings of one path stand beside each other in a pattern, both must hold.
 
-use std::fmt;
-
 use mainstay_model::Problem;
 use serde_json::Value;
 
 mod compile;
+mod explain;
 mod fold;
 mod near;
 mod set;
 mod solve;
 mod test;
+mod words;
 
 use test::Test;
 
+pub use explain::{Alternative, Element, Explanation, Miss, Reason};
 pub use set::{EventError, MAX_EVENT_BYTES, MAX_EVENT_DEPTH, PatternSet, Scratch};
 
 /// The most combinations that `$or` may spell out in one pattern.
@@ -70,50 +71,6 @@ struct Leaf {
     expected: String,
 }
 
-/// Why a pattern matched an event or did not.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
-pub struct Explanation {
-    /// Whether it matched.
-    pub matched: bool,
-    /// The fields that did not; empty when it matched.
-    pub misses: Vec<Miss>,
-}
-
-/// One field that did not match.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
-pub struct Miss {
-    /// Its path, keys joined with `.`.
-    pub path: String,
-    /// The values it may have, as compact JSON.
-    pub expected: String,
-    /// What the event has there: the scalars at the path, or the objects when there are only objects.
-    pub found: Vec<Value>,
-    /// Why that does not match.
-    pub reason: Reason,
-    /// What is nearly right: the same text in another case, a number that is a text, a field that is somewhere else.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub near: Option<String>,
-    /// Of `$or`, what each alternative misses.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub alternatives: Vec<Vec<Miss>>,
-}
-
-/// Why a field did not match.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reason {
-    /// The event has no value there.
-    Absent,
-    /// The event has an object there; only scalars and lists of them are values.
-    Object,
-    /// The event has other values there.
-    Differs,
-    /// No alternative of `$or` holds.
-    NoAlternative,
-    /// The field matches by itself, but not in the same list element as the other fields.
-    OtherElement,
-}
-
 impl Pattern {
     /// Reads a pattern. Refuses what EventBridge refuses, all of it at once.
     pub fn parse(value: &Value) -> Result<Self, Vec<Problem>> {
@@ -135,52 +92,6 @@ impl Pattern {
 
     /// Whether the event matches, and if not, which fields did not and what they had.
     pub fn explain(&self, event: &Value) -> Explanation {
-        let matched = self.matches(event);
-        let misses = if matched { Vec::new() } else { solve::misses(self, event) };
-        Explanation { matched, misses }
-    }
-}
-
-impl fmt::Display for Explanation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.matched {
-            return f.write_str("matches");
-        }
-        f.write_str("does not match")?;
-        self.misses.iter().try_for_each(|miss| miss.write(f, 1))
-    }
-}
-
-impl Miss {
-    fn write(&self, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
-        let found: Vec<String> = self.found.iter().map(Value::to_string).collect();
-        write!(f, "\n{:1$}", "", depth * 2)?;
-        match self.reason {
-            Reason::Absent => {
-                write!(f, "{}: expected {}, the event has no such field", self.path, self.expected)?;
-            }
-            Reason::Object => {
-                write!(f, "{}: expected {}, the event has an object there", self.path, self.expected)?;
-            }
-            Reason::Differs => {
-                write!(f, "{}: expected {}, the event has {}", self.path, self.expected, found.join(", "))?;
-            }
-            Reason::OtherElement => write!(
-                f,
-                "{}: {} is there, but not in the same list element as the other fields",
-                self.path, self.expected
-            )?,
-            Reason::NoAlternative => {
-                write!(f, "{}: none of the alternatives holds", self.path)?;
-                for (index, misses) in self.alternatives.iter().enumerate() {
-                    write!(f, "\n{:1$}alternative {2}:", "", depth * 2 + 2, index + 1)?;
-                    misses.iter().try_for_each(|miss| miss.write(f, depth + 2))?;
-                }
-            }
-        }
-        match &self.near {
-            Some(near) => write!(f, " ({near})"),
-            None => Ok(()),
-        }
+        if self.matches(event) { Explanation::matched() } else { explain::explain(self, event) }
     }
 }

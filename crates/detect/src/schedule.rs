@@ -33,7 +33,7 @@ use cron::Cron;
 
 pub use due::{Due, MAX_MISSED, Progress, Setback};
 pub use expression::{Dialect, ExpressionError};
-pub(crate) use read::{KEYS, UNBUILT, read};
+pub(crate) use read::{KEYS, read};
 
 /// When something fires by the clock.
 #[derive(Clone, Debug, PartialEq)]

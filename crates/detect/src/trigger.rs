@@ -10,11 +10,12 @@ use mainstay_model::{Problem, Segment, Timestamp};
 use serde_json::{Map, Value, json};
 
 use crate::pattern::Pattern;
-use crate::read::{at, mapping, string, unknown_keys};
+use crate::read::{mapping, string};
 use crate::schedule::{self, Schedule};
 
 mod jsonpath;
 mod policy;
+mod refused;
 mod target;
 mod transform;
 
@@ -72,13 +73,6 @@ pub enum TriggerError {
 }
 
 const KEYS: &[&str] = &["Name", "Description", "State", "EventPattern", "Targets", "Mainstay"];
-
-/// Keys of the format that are known and not built, with what they are for.
-const UNBUILT: &[(&str, &str)] = &[
-    ("EventBusName", "event buses other than the journal"),
-    ("RoleArn", "roles of triggers"),
-    ("Tags", "tags of triggers"),
-];
 
 impl Trigger {
     /// Reads a trigger. `EventPattern` may be a mapping or JSON text. All problems are reported.
@@ -155,47 +149,10 @@ pub fn circle(trigger: &str, chain: &[impl AsRef<str>]) -> Option<Vec<String>> {
     Some(names.chain([trigger.to_owned()]).collect())
 }
 
-fn refuse_unbuilt(
-    map: &Map<String, Value>,
-    path: &[Segment],
-    unbuilt: &[(&str, &str)],
-    problems: &mut Vec<Problem>,
-) {
-    for (key, what) in unbuilt {
-        // The bus that there is may be named.
-        let default_bus = *key == "EventBusName" && map.get(*key).is_some_and(|bus| bus == "default");
-        if map.contains_key(*key) && !default_bus {
-            problems.push(
-                Problem::error(
-                    "not-built",
-                    at(path, *key),
-                    format!("`{key}` is not supported: {what} are not built yet"),
-                )
-                .on_key(),
-            );
-        }
-    }
-}
-
-/// Unknown keys, with the nearest of all keys of the format; the unbuilt ones are refused by name.
-fn keys(
-    map: &Map<String, Value>,
-    path: &[Segment],
-    known: &[&str],
-    unbuilt: &[(&str, &str)],
-    what: &str,
-    problems: &mut Vec<Problem>,
-) {
-    refuse_unbuilt(map, path, unbuilt, problems);
-    let all: Vec<&str> = known.iter().copied().chain(unbuilt.iter().map(|(key, _)| *key)).collect();
-    unknown_keys(map, path, &all, what, problems);
-}
-
 fn read(value: &Value, problems: &mut Vec<Problem>) -> Option<Trigger> {
     let map = mapping(value, &[], "A trigger", problems)?;
     let known: Vec<&str> = KEYS.iter().chain(schedule::KEYS).copied().collect();
-    let unbuilt: Vec<(&str, &str)> = UNBUILT.iter().chain(schedule::UNBUILT).copied().collect();
-    keys(map, &[], &known, &unbuilt, "A trigger", problems);
+    refused::keys(map, &[], &known, refused::RULE, "A trigger", problems);
     let name = read_name(map, problems);
     let description = match map.get("Description") {
         None | Some(Value::Null) => None,

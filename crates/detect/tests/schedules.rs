@@ -306,7 +306,7 @@ fn what_is_wrong_with_a_trigger_s_schedule_is_named() {
         ),
         (
             json!({"ScheduleExpression": "rate(1 day)", "ActionAfterCompletion": "DELETE"}),
-            "not-built: ActionAfterCompletion: `ActionAfterCompletion` is not supported: schedules that delete themselves are not built yet",
+            "not-built: ActionAfterCompletion: `ActionAfterCompletion` is not supported: schedules that delete themselves are not built yet (leave it out, or write `NONE`: a schedule that is over does nothing more, and its file can be removed)",
         ),
     ] {
         let problems = trigger(&schedule).expect_err("refused");

@@ -1,5 +1,7 @@
 //! Triggers: reading them, and what they start.
 
+#![allow(clippy::panic, reason = "a case that fails is told by a panic")]
+
 use mainstay_detect::trigger::circle;
 use mainstay_detect::{Trigger, TriggerError};
 use serde_json::{Value, json};
@@ -59,7 +61,7 @@ fn inputs_are_shaped() {
             "All": {"host": "web-1", "x y": "z"}, "V": [0.5],
         })
     );
-    assert_eq!(transformed(r#"{"<host>": "<first>", "Kind": "<kind>"}"#)["web-1"], "alarm/CheckoutFailing");
+    assert_eq!(transformed(r#"{"Host": "<first>", "Kind": "<kind>"}"#)["Host"], "alarm/CheckoutFailing");
     assert_eq!(transformed(r#"{"In": "<labels>"}"#)["In"], r#"{"host":"web-1","x y":"z"}"#);
     assert_eq!(transformed("<labels>")["host"], "web-1");
     assert_eq!(
@@ -203,7 +205,7 @@ fn what_is_not_built_or_wrong_is_refused_by_name() {
         assert_eq!(refused(&target), text);
     }
     let problems = Trigger::parse(&json!({
-        "Name": "a b", "State": "ENABELD", "EventBusName": "other", "EventPattern": {"a": [1]}, "Target": [], "Targets": [
+        "Name": "a b", "State": "ENABELD", "EventBusName": "other", "EventPattern": {"a": [1]}, "Targtes": [], "Targets": [
             {"Id": "x", "Arn": "a"}, {"Id": "x", "Arn": "b"},
         ],
     }))
@@ -214,6 +216,138 @@ fn what_is_not_built_or_wrong_is_refused_by_name() {
     assert_eq!(problems[3].help.as_deref(), Some("did you mean `ENABLED`?"));
     let pattern = json!({"Name": "n", "EventPattern": {"source": "x"}, "Targets": [{"Id": "x", "Arn": "a"}]});
     assert_eq!(Trigger::parse(&pattern).expect_err("refused")[0].path_text(), "EventPattern.source");
+}
+
+#[test]
+fn every_field_of_the_service_is_read_or_refused_by_name() {
+    // What the service's model has for `PutRule`, `PutTargets` and `CreateSchedule`, with the names that are read here.
+    let rule = [
+        ("Name", true),
+        ("ScheduleExpression", true),
+        ("EventPattern", true),
+        ("State", true),
+        ("Description", true),
+        ("RoleArn", false),
+        ("Tags", false),
+        ("EventBusName", false),
+        ("Arn", false),
+        ("ManagedBy", false),
+        ("CreatedBy", false),
+        ("ScheduleExpressionTimezone", true),
+        ("StartDate", true),
+        ("EndDate", true),
+        ("FlexibleTimeWindow", true),
+        ("GroupName", false),
+        ("KmsKeyArn", false),
+        ("KmsKeyIdentifier", false),
+        ("Target", false),
+        ("ClientToken", false),
+        ("ActionAfterCompletion", false),
+        ("Type", false),
+        ("Properties", false),
+        ("Resources", false),
+        ("Rule", false),
+        ("CreationDate", false),
+        ("LastModificationDate", false),
+    ];
+    let target = [
+        ("Id", true),
+        ("Arn", true),
+        ("RoleArn", false),
+        ("Input", true),
+        ("InputPath", true),
+        ("InputTransformer", true),
+        ("KinesisParameters", false),
+        ("RunCommandParameters", false),
+        ("EcsParameters", false),
+        ("BatchParameters", false),
+        ("SqsParameters", false),
+        ("HttpParameters", true),
+        ("RedshiftDataParameters", false),
+        ("SageMakerPipelineParameters", false),
+        ("DeadLetterConfig", false),
+        ("RetryPolicy", true),
+        ("AppSyncParameters", false),
+        ("EventBridgeParameters", false),
+    ];
+    let of = |place: &str, key: &str| -> Vec<(&'static str, String, Option<String>)> {
+        let mut full = json!({"Name": "n", "EventPattern": {"source": ["x"]}, "Targets": [{"Id": "t", "Arn": "procedure/p"}]});
+        let at = if place.is_empty() { &mut full } else { &mut full["Targets"][0] };
+        at[key] = json!({"of": ["the", "service"]});
+        let problems = Trigger::parse(&full).err().unwrap_or_default();
+        problems.into_iter().map(|one| (one.code, one.path_text(), one.help)).collect()
+    };
+    for (place, key, is_read) in rule
+        .iter()
+        .map(|(key, is_read)| ("", *key, *is_read))
+        .chain(target.iter().map(|(key, is_read)| ("Targets[0].", *key, *is_read)))
+    {
+        let found = of(place, key);
+        let whole = format!("{place}{key}");
+        assert!(found.iter().all(|one| (one.0, &one.1) != ("unknown-key", &whole)), "{key}: {found:?}");
+        let refused: Vec<_> = found.iter().filter(|one| one.0 == "not-built").collect();
+        if is_read {
+            assert!(refused.is_empty(), "{key} is read: {found:?}");
+        } else {
+            let [(_, at, help)] = refused.as_slice() else { panic!("{key}: {found:?}") };
+            assert_eq!(*at, whole);
+            assert!(help.as_ref().is_some_and(|help| !help.is_empty()), "{key} says what to do");
+        }
+    }
+}
+
+#[test]
+fn what_says_no_more_than_what_holds_anyway_is_taken() {
+    for (key, value) in [
+        ("EventBusName", "default"),
+        ("EventBusName", "arn:aws:events:eu-central-1:123456789012:event-bus/default"),
+        ("GroupName", "default"),
+        ("ActionAfterCompletion", "NONE"),
+    ] {
+        let mut full = json!({"Name": "n", "EventPattern": {"source": ["x"]}, "Targets": [{"Id": "t", "Arn": "procedure/p"}]});
+        full[key] = value.into();
+        assert!(Trigger::parse(&full).is_ok(), "{key}: {value}");
+    }
+    for (key, value) in [
+        ("EventBusName", "other"),
+        ("EventBusName", "x:event-bus/default"),
+        ("GroupName", "night"),
+        ("ActionAfterCompletion", "DELETE"),
+    ] {
+        let mut full = json!({"Name": "n", "EventPattern": {"source": ["x"]}, "Targets": [{"Id": "t", "Arn": "procedure/p"}]});
+        full[key] = value.into();
+        assert_eq!(Trigger::parse(&full).expect_err("refused")[0].code, "not-built", "{key}: {value}");
+    }
+}
+
+#[test]
+fn limits_of_a_retry_policy_are_those_of_the_service() {
+    let policy =
+        |policy: &Value| trigger(&json!({ "RetryPolicy": policy })).map(|trigger| trigger.targets[0].retry);
+    let good = |value: &Value| {
+        let policy = policy(value).expect("valid");
+        (policy.retries, policy.max_age.as_secs())
+    };
+    assert_eq!(good(&json!({})), (185, 86_400));
+    assert_eq!(good(&json!({"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60})), (0, 60));
+    assert_eq!(
+        good(&json!({"MaximumRetryAttempts": 185, "MaximumEventAgeInSeconds": 86_400})),
+        (185, 86_400)
+    );
+    for (value, said) in [
+        (json!({"MaximumRetryAttempts": 186}), "from 0 to 185, found 186"),
+        (json!({"MaximumRetryAttempts": -1}), "from 0 to 185, found -1"),
+        (json!({"MaximumRetryAttempts": 1.5}), "from 0 to 185, found 1.5"),
+        (json!({"MaximumRetryAttempts": "3"}), "from 0 to 185, found a string"),
+        (json!({"MaximumEventAgeInSeconds": 59}), "from 60 to 86400, found 59"),
+        (json!({"MaximumEventAgeInSeconds": 86_401}), "from 60 to 86400, found 86401"),
+        (json!({"MaximumEventAgeInSeconds": null}), "from 60 to 86400, found null"),
+        (json!({"MaximumRetryAttempt": 3}), "A retry policy has no key `MaximumRetryAttempt`"),
+        (json!([]), "`RetryPolicy` must be a mapping, found a list"),
+    ] {
+        let refused = policy(&value).expect_err("refused").join("\n");
+        assert!(refused.contains(said), "{value}: {refused}");
+    }
 }
 
 #[test]

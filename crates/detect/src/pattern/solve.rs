@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::near;
 use super::test::{Scalar, Test};
-use super::{All, Leaf, Miss, Or, Pattern, Reason};
+use super::{All, Leaf, Or, Pattern};
 
 /// How often the same field may be looked for under another spelling of its path before the search gives up. Only
 /// events that spell one path in several ways (`{"a.b": [..], "a": {"b": [..]}}`) come here at all.
@@ -15,9 +14,9 @@ pub(super) const MAX_DETOURS: usize = 10_000;
 /// An element of a list on the way to a value: which list of the event, and which element of it.
 pub(super) type Link = (usize, usize);
 
-/// The lists of an event that were met, numbered in the order of meeting.
+/// The lists of an event that were met, numbered in the order of meeting: an outer one before those in it.
 #[derive(Default)]
-struct Lists(BTreeMap<usize, usize>);
+pub(super) struct Lists(BTreeMap<usize, usize>);
 
 impl Lists {
     fn number(&mut self, list: &Vec<Value>) -> usize {
@@ -27,34 +26,42 @@ impl Lists {
 }
 
 /// A scalar at a path, and the elements it lies in.
-struct Found<'e> {
-    value: &'e Value,
-    chain: Vec<Link>,
+pub(super) struct Found<'e> {
+    pub(super) value: &'e Value,
+    pub(super) chain: Vec<Link>,
 }
 
 /// What an event has at a path.
 #[derive(Default)]
-struct Reached<'e> {
-    scalars: Vec<Found<'e>>,
-    objects: Vec<&'e Value>,
+pub(super) struct Reached<'e> {
+    pub(super) scalars: Vec<Found<'e>>,
+    pub(super) objects: Vec<&'e Value>,
+    /// The lists on the way: how many bytes of the path lead to each, and how many elements it has.
+    pub(super) lists: BTreeMap<usize, (usize, usize)>,
 }
 
-/// Collects the values at `path`. `None` as the path is the place itself.
+/// Collects the values at `path`. `None` as the path is the place itself. Lists on the way are noted when the length of
+/// the whole path is given.
 fn reach<'e>(
     value: &'e Value,
     path: Option<&str>,
     chain: &mut Vec<Link>,
     lists: &mut Lists,
     out: &mut Reached<'e>,
+    noted: Option<usize>,
 ) {
     match (value, path) {
         (Value::Array(elements), _) => {
             let list = lists.number(elements);
+            if let Some(length) = noted {
+                let before = length.saturating_sub(path.map_or(0, |path| path.len() + 1));
+                out.lists.insert(list, (before, elements.len()));
+            }
             for (index, element) in elements.iter().enumerate() {
                 // Elements that are scalars belong to the list as a whole, so two lists of scalars are independent.
                 if element.is_object() || element.is_array() {
                     chain.push((list, index));
-                    reach(element, path, chain, lists, out);
+                    reach(element, path, chain, lists, out, noted);
                     chain.pop();
                 } else if path.is_none() {
                     out.scalars.push(Found { value: element, chain: chain.clone() });
@@ -65,11 +72,11 @@ fn reach<'e>(
         (Value::Object(map), Some(path)) => {
             for (at, _) in path.match_indices('.') {
                 if let Some(inner) = map.get(&path[..at]) {
-                    reach(inner, Some(&path[at + 1..]), chain, lists, out);
+                    reach(inner, Some(&path[at + 1..]), chain, lists, out, noted);
                 }
             }
             if let Some(inner) = map.get(path) {
-                reach(inner, None, chain, lists, out);
+                reach(inner, None, chain, lists, out, noted);
             }
         }
         (scalar, None) => out.scalars.push(Found { value: scalar, chain: chain.clone() }),
@@ -87,14 +94,16 @@ enum Demand {
     Within(Vec<Vec<Link>>),
 }
 
-fn reached<'e>(leaf: &Leaf, event: &'e Value, lists: &mut Lists) -> Reached<'e> {
+/// What an event has at the path of a leaf, and which lists are on the way.
+pub(super) fn reached<'e>(leaf: &Leaf, event: &'e Value, lists: &mut Lists) -> Reached<'e> {
     let mut out = Reached::default();
-    reach(event, Some(&leaf.path), &mut Vec::new(), lists, &mut out);
+    reach(event, Some(&leaf.path), &mut Vec::new(), lists, &mut out, Some(leaf.path.len()));
     out
 }
 
 fn demand(leaf: &Leaf, event: &Value, lists: &mut Lists) -> Demand {
-    let reached = reached(leaf, event, lists);
+    let mut reached = Reached::default();
+    reach(event, Some(&leaf.path), &mut Vec::new(), lists, &mut reached, None);
     if reached.scalars.is_empty() {
         let absent = leaf.tests.iter().any(|test| matches!(test, Test::Exists(false)));
         return if absent { Demand::Always } else { Demand::Never };
@@ -241,71 +250,4 @@ fn component_consistent(demands: &[Choice<'_>], detours: &mut usize) -> bool {
         }
         consistent(next, detours)
     })
-}
-
-/// What keeps the pattern from holding, when it does not hold.
-pub(super) fn misses(pattern: &Pattern, event: &Value) -> Vec<Miss> {
-    let mut lists = Lists::default();
-    let out = misses_of(&pattern.root, event, &mut lists);
-    if !out.is_empty() {
-        return out;
-    }
-    // Every field holds by itself, so it is the choice of list elements that fails.
-    let mut out = Vec::new();
-    other_elements(&pattern.root, event, &mut lists, &mut out);
-    out
-}
-
-fn misses_of(all: &All, event: &Value, lists: &mut Lists) -> Vec<Miss> {
-    let mut out = Vec::new();
-    for leaf in &all.leaves {
-        if !matches!(demand(leaf, event, lists), Demand::Never) {
-            continue;
-        }
-        let reached = reached(leaf, event, lists);
-        let (found, reason): (Vec<Value>, _) = if !reached.scalars.is_empty() {
-            (reached.scalars.iter().map(|found| found.value.clone()).collect(), Reason::Differs)
-        } else if !reached.objects.is_empty() {
-            (reached.objects.into_iter().cloned().collect(), Reason::Object)
-        } else {
-            (Vec::new(), Reason::Absent)
-        };
-        let near = match reason {
-            Reason::Absent => near::of_place(leaf, event),
-            _ => near::of_values(leaf, &found),
-        };
-        out.push(Miss { near, ..miss(leaf, found, reason) });
-    }
-    for or in &all.ors {
-        let alternatives: Vec<Vec<Miss>> =
-            or.alternatives.iter().map(|all| misses_of(all, event, lists)).collect();
-        if alternatives.iter().all(|misses| !misses.is_empty()) {
-            out.push(Miss {
-                path: or.path.clone(),
-                expected: format!("one of {} alternatives", alternatives.len()),
-                found: Vec::new(),
-                reason: Reason::NoAlternative,
-                near: None,
-                alternatives,
-            });
-        }
-    }
-    out
-}
-
-fn other_elements(all: &All, event: &Value, lists: &mut Lists, out: &mut Vec<Miss>) {
-    for leaf in &all.leaves {
-        if matches!(demand(leaf, event, lists), Demand::Within(_)) {
-            let found = reached(leaf, event, lists).scalars.iter().map(|found| found.value.clone()).collect();
-            out.push(miss(leaf, found, Reason::OtherElement));
-        }
-    }
-    for alternative in all.ors.iter().flat_map(|or| &or.alternatives) {
-        other_elements(alternative, event, lists, out);
-    }
-}
-
-fn miss(leaf: &Leaf, found: Vec<Value>, reason: Reason) -> Miss {
-    let (path, expected) = (leaf.path.clone(), leaf.expected.clone());
-    Miss { path, expected, found, reason, near: None, alternatives: Vec::new() }
 }

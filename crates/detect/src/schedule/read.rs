@@ -15,13 +15,6 @@ use crate::read::{at, mapping, string, unknown_keys};
 pub(crate) const KEYS: &[&str] =
     &["ScheduleExpression", "ScheduleExpressionTimezone", "StartDate", "EndDate", "FlexibleTimeWindow"];
 
-/// Keys of schedules that are known and not built, with what they are for.
-pub(crate) const UNBUILT: &[(&str, &str)] = &[
-    ("ActionAfterCompletion", "schedules that delete themselves"),
-    ("GroupName", "groups of schedules"),
-    ("KmsKeyArn", "keys of schedules"),
-];
-
 /// The schedule of a mapping that may have one. Without an expression the other keys are problems.
 pub(crate) fn read(map: &Map<String, Value>, problems: &mut Vec<Problem>) -> Option<Schedule> {
     let Some(value) = map.get("ScheduleExpression") else {

@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 use super::jsonpath::{self, JsonPath};
 use super::policy::{self, RetryPolicy};
 use super::transform::{self, Transformer};
-use super::{TriggerError, check_name, keys};
-use crate::read::{at, kind, list, mapping, string, unknown_keys};
+use super::{TriggerError, check_name, refused};
+use crate::read::{at, json, kind, list, mapping, string, unknown_keys};
 
 /// What a trigger calls for each event that matches.
 #[derive(Clone, Debug, PartialEq)]
@@ -135,19 +135,6 @@ impl TargetCall {
 
 const KEYS: &[&str] =
     &["Id", "Arn", "Input", "InputPath", "InputTransformer", "RetryPolicy", "HttpParameters"];
-
-const UNBUILT: &[(&str, &str)] = &[
-    ("RoleArn", "roles of targets"),
-    ("DeadLetterConfig", "dead-letter queues other than the list that `mainstay triggers dead` shows"),
-    ("KinesisParameters", "Kinesis targets"),
-    ("RunCommandParameters", "Run Command targets"),
-    ("EcsParameters", "ECS targets"),
-    ("BatchParameters", "Batch targets"),
-    ("SqsParameters", "SQS targets"),
-    ("RedshiftDataParameters", "Redshift targets"),
-    ("SageMakerPipelineParameters", "SageMaker targets"),
-    ("AppSyncParameters", "AppSync targets"),
-];
 
 impl Target {
     pub(super) fn call(&self, trigger: &str, event: &Value) -> Result<TargetCall, TriggerError> {
@@ -296,7 +283,7 @@ pub(super) fn read(map: &Map<String, Value>, problems: &mut Vec<Problem>) -> Vec
 
 fn read_target(value: &Value, path: &[Segment], problems: &mut Vec<Problem>) -> Option<Target> {
     let map = mapping(value, path, "A target", problems)?;
-    keys(map, path, KEYS, UNBUILT, "A target", problems);
+    refused::keys(map, path, KEYS, refused::TARGET, "A target", problems);
     let mut required = |key: &str, help: &str| {
         let Some(value) = map.get(key) else {
             problems
@@ -310,10 +297,8 @@ fn read_target(value: &Value, path: &[Segment], problems: &mut Vec<Problem>) -> 
     let id = id.and_then(|id| check_name(&id, &at(path, "Id"), "Id", problems));
     let to = arn.and_then(|arn| match destination(&arn) {
         Ok(destination) => Some(destination),
-        Err((code, message)) => {
-            problems.push(Problem::error(code, at(path, "Arn"), message).help(
-                "name a procedure (`procedure/NAME` or the ARN of an automation definition) or a webhook of the workload (`webhook/NAME`)",
-            ));
+        Err(Unusable { code, message, instead }) => {
+            problems.push(Problem::error(code, at(path, "Arn"), message).help(instead));
             None
         }
     });
@@ -323,19 +308,25 @@ fn read_target(value: &Value, path: &[Segment], problems: &mut Vec<Problem>) -> 
     Some(Target { id: id?, to: to?, input: input?, retry, http })
 }
 
+/// Why an `Arn` names nothing that can be called here.
+struct Unusable {
+    code: &'static str,
+    message: String,
+    instead: &'static str,
+}
+
 /// What an `Arn` names: `NAME`, `procedure/NAME`, the ARN of a Systems Manager automation definition; `webhook/NAME`, or
 /// the ARN of an API destination, which stands for the webhook of that name.
-fn destination(arn: &str) -> Result<Destination, (&'static str, String)> {
+fn destination(arn: &str) -> Result<Destination, Unusable> {
+    const NAMES: &str = "name a procedure (`procedure/NAME` or the ARN of an automation definition) or a webhook of the workload (`webhook/NAME`)";
     let parts: Vec<&str> = arn.split(':').collect();
     let (name, webhook) = match parts.as_slice() {
         ["arn", _, "ssm", _, _, definition, version @ ..]
             if definition.starts_with("automation-definition/") =>
         {
             if !matches!(version, [] | ["$DEFAULT" | "$LATEST"]) {
-                return Err((
-                    "not-built",
-                    format!("`{arn}` names a version; versions of procedures are not built yet"),
-                ));
+                let message = format!("`{arn}` names a version; versions of procedures are not built yet");
+                return Err(Unusable { code: "not-built", message, instead: "leave the version out" });
             }
             (&definition["automation-definition/".len()..], false)
         }
@@ -344,7 +335,8 @@ fn destination(arn: &str) -> Result<Destination, (&'static str, String)> {
             (name.split('/').next().unwrap_or(name), true)
         }
         ["arn", _, service, ..] => {
-            return Err(("not-built", format!("Targets of the service `{service}` are not built yet")));
+            let message = format!("Targets of the service `{service}` are not built yet");
+            return Err(Unusable { code: "not-built", message, instead: refused::instead_of(service) });
         }
         _ => match arn.strip_prefix("webhook/") {
             Some(name) => (name, true),
@@ -354,7 +346,8 @@ fn destination(arn: &str) -> Result<Destination, (&'static str, String)> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     if name.is_empty() || name.len() > 128 || !name.chars().all(allowed) {
         let what = if webhook { "webhook" } else { "procedure" };
-        return Err(("bad-name", format!("`{arn}` does not name a {what}")));
+        let message = format!("`{arn}` does not name a {what}");
+        return Err(Unusable { code: "bad-name", message, instead: NAMES });
     }
     Ok(if webhook { Destination::Webhook(name.to_owned()) } else { Destination::Procedure(name.to_owned()) })
 }
@@ -409,7 +402,7 @@ fn constant(
         problems.push(Problem::error("input-too-long", path, "`Input` may have 8192 bytes"));
         return None;
     }
-    match serde_json::from_str::<Value>(text) {
+    match json(text) {
         Ok(value) if value.is_object() || matches!(to, Some(Destination::Webhook(_))) => Some(value),
         Ok(other) => {
             problems.push(

@@ -6,6 +6,8 @@
 //!
 //! A variable whose path leads nowhere is dropped: inside of quotes nothing is written, a mapping loses the key whose
 //! value it was, a list loses the element.
+//!
+//! A text of several lines, each in quotes of its own, is one text. As in the service a variable cannot be in a key.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +16,7 @@ use mainstay_model::{Problem, Segment};
 use serde_json::{Map, Value};
 
 use super::jsonpath::{self, JsonPath};
-use crate::read::{at, kind, mapping, string, unknown_keys};
+use crate::read::{at, json, kind, mapping, string, unknown_keys};
 
 /// A transformer that was read.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,7 +41,7 @@ enum Node {
     Variable(String),
     Text(Vec<Piece>),
     List(Vec<Node>),
-    Mapping(Vec<(Vec<Piece>, Node)>),
+    Mapping(Vec<(String, Node)>),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +54,9 @@ enum Piece {
 /// as an escape, which is refused.
 const MARK: char = '\u{0}';
 
+/// In front of a variable that is a value by itself: two marks.
+const WHOLE: &str = "\u{0}\u{0}";
+
 impl Transformer {
     /// The variables, as they are declared: names and paths.
     pub fn variables(&self) -> impl Iterator<Item = (&str, &JsonPath)> {
@@ -61,13 +66,7 @@ impl Transformer {
     /// The names of the parameters that the template makes, as far as they are written out.
     pub fn parameter_names(&self) -> Vec<&str> {
         let Node::Mapping(entries) = &self.template else { return Vec::new() };
-        entries
-            .iter()
-            .filter_map(|(key, _)| match key.as_slice() {
-                [Piece::Text(name)] => Some(name.as_str()),
-                _ => None,
-            })
-            .collect()
+        entries.iter().map(|(key, _)| key.as_str()).collect()
     }
 
     /// Fills the template. Names of variables without a value go to `undefined`.
@@ -133,9 +132,8 @@ impl Filling<'_> {
             Node::Mapping(entries) => {
                 let mut map = Map::new();
                 for (key, node) in entries {
-                    let key = self.text(key);
                     if let Some(value) = self.node(node) {
-                        map.insert(key, value);
+                        map.insert(key.clone(), value);
                     }
                 }
                 Value::Object(map)
@@ -144,8 +142,7 @@ impl Filling<'_> {
     }
 }
 
-/// Reads an `InputTransformer`.
-/// Reads a transformer. The parameters of a procedure are a mapping; a body may be any JSON.
+/// Reads an `InputTransformer`. The parameters of a procedure are a mapping; a body may be any JSON.
 pub(super) fn read(
     value: &Value,
     path: &[Segment],
@@ -198,14 +195,9 @@ fn read_variables(
                 Problem::error(
                     "bad-name",
                     path.clone(),
-                    format!("`{name}` is not a variable: expected letters, digits, `.`, `-` or `_`"),
+                    format!("`{name}` is not a variable: expected 1 to 256 letters, digits, `-` or `_`"),
                 )
                 .on_key(),
-            );
-        } else if name.starts_with("aws.") {
-            problems.push(
-                Problem::error("bad-name", path.clone(), "Names that start with `aws.` are reserved")
-                    .on_key(),
             );
         }
         let parsed = string(value, &path, &format!("`{name}`"), problems)
@@ -217,7 +209,13 @@ fn read_variables(
     variables
 }
 
+/// Names as the service takes them. Those of the variables that are always there have dots, too.
 fn is_name(name: &str) -> bool {
+    (1..=256).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+}
+
+/// What stands between angle brackets is a variable if it could be one; a wrong one is then told by its name.
+fn is_variable(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_'))
 }
 
@@ -234,16 +232,24 @@ fn read_template(
     if problems.len() > before {
         return None;
     }
-    let value: Value = match serde_json::from_str(&marked) {
+    let value = match json(&marked) {
         Ok(value) => value,
-        Err(error) => {
-            problems.push(
-                Problem::error("bad-template", path, format!("`InputTemplate` is not JSON: {error}"))
-                    .help("a variable outside of quotes stands for a whole value, inside of quotes for text"),
-            );
-            return None;
-        }
+        Err(error) => match lines(&marked) {
+            Some(text) => Value::String(text),
+            None => {
+                let message = format!("`InputTemplate` is not JSON: {}", unmarked(&error));
+                problems.push(Problem::error("bad-template", path, message).help(
+                    "a variable outside of quotes stands for a whole value, inside of quotes for text",
+                ));
+                return None;
+            }
+        },
     };
+    if let Some(key) = variable_key(&value) {
+        let message = format!("A variable cannot be in a key, as in `{}`", unmarked(key));
+        problems.push(Problem::error("bad-template", path, message).help("write the key out"));
+        return None;
+    }
     let node = node(value);
     match &node {
         Node::Mapping(_) | Node::Variable(_) => Some(node),
@@ -265,6 +271,33 @@ fn read_template(
             None
         }
     }
+}
+
+/// A text of several lines, each in quotes of its own.
+fn lines(marked: &str) -> Option<String> {
+    let lines = marked.lines().map(str::trim).filter(|line| !line.is_empty());
+    let texts: Vec<String> = lines
+        .map(|line| serde_json::from_str(line).ok().filter(|text: &String| !text.starts_with(WHOLE)))
+        .collect::<Option<_>>()?;
+    (texts.len() > 1).then(|| texts.join("\n"))
+}
+
+/// A key with a variable in it.
+fn variable_key(value: &Value) -> Option<&str> {
+    match value {
+        Value::Array(values) => values.iter().find_map(variable_key),
+        Value::Object(map) => map.iter().find_map(|(key, value)| {
+            key.contains(MARK).then_some(key.as_str()).or_else(|| variable_key(value))
+        }),
+        _ => None,
+    }
+}
+
+/// Text as it was written, with `<` and `>` again for the marks.
+fn unmarked(text: &str) -> String {
+    let text = text.replace(WHOLE, "\u{0}");
+    let parts = text.split(MARK).enumerate();
+    parts.map(|(at, part)| if at % 2 == 1 { format!("<{part}>") } else { part.to_owned() }).collect()
 }
 
 /// The template with each variable put between marks, as a string of its own where it stood outside of quotes.
@@ -296,7 +329,7 @@ fn mark(
             continue;
         }
         if c == '<' {
-            let name = rest[1..].split_once('>').map(|(name, _)| name).filter(|name| is_name(name));
+            let name = rest[1..].split_once('>').map(|(name, _)| name).filter(|name| is_variable(name));
             if let Some(name) = name {
                 let span = at..at + name.len() + 2;
                 check_variable(name, quoted, path, variables, problems, &span);
@@ -360,15 +393,13 @@ fn pieces(text: &str) -> Vec<Piece> {
 fn node(value: Value) -> Node {
     match value {
         Value::String(text) if text.contains(MARK) => {
-            match text.strip_prefix("\u{0}\u{0}").and_then(|rest| rest.strip_suffix(MARK)) {
+            match text.strip_prefix(WHOLE).and_then(|rest| rest.strip_suffix(MARK)) {
                 Some(name) => Node::Variable(name.to_owned()),
                 None => Node::Text(pieces(&text)),
             }
         }
         Value::Array(values) => Node::List(values.into_iter().map(node).collect()),
-        Value::Object(map) => {
-            Node::Mapping(map.into_iter().map(|(key, value)| (pieces(&key), node(value))).collect())
-        }
+        Value::Object(map) => Node::Mapping(map.into_iter().map(|(key, value)| (key, node(value))).collect()),
         other => Node::Constant(other),
     }
 }

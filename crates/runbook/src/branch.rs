@@ -4,7 +4,7 @@ use mainstay_model::Problem;
 use mainstay_model::problem::{Segment, nearest};
 use serde_json::{Map, Number, Value};
 
-use crate::document::describe;
+use crate::document::{ParameterType, describe};
 use crate::reference::refers;
 
 /// One way on from a branch.
@@ -77,6 +77,29 @@ const OPERATORS: [(&str, Operator); 11] = [
 pub struct Mismatch(pub String);
 
 impl Operator {
+    /// The operator of this name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        OPERATORS.iter().find(|(known, _)| *known == name).map(|(_, operator)| *operator)
+    }
+
+    /// What it compares, for messages.
+    pub(crate) fn compares(self) -> &'static str {
+        match self {
+            BooleanEquals => "Booleans",
+            StringEquals | EqualsIgnoreCase | StartsWith | EndsWith | Contains => "texts",
+            _ => "numbers",
+        }
+    }
+
+    /// Whether values of this type can be compared so.
+    pub(crate) fn admits(self, kind: &ParameterType) -> bool {
+        match self.compares() {
+            "Booleans" => *kind == ParameterType::Boolean,
+            "texts" => matches!(kind, ParameterType::String | ParameterType::Aws(_)),
+            _ => *kind == ParameterType::Integer,
+        }
+    }
+
     /// The name as documents write it.
     pub fn name(self) -> &'static str {
         OPERATORS.iter().find(|(_, operator)| *operator == self).map_or("", |(name, _)| name)
@@ -88,17 +111,17 @@ impl Operator {
         if value.is_null() || constant.is_null() {
             return Ok(false);
         }
-        let mismatch = |wanted: &str, found: &Value| {
-            Mismatch(format!("{} compares {wanted}, found {}", self.name(), describe(found)))
+        let mismatch = |found: &Value| {
+            Mismatch(format!("{} compares {}, found {}", self.name(), self.compares(), describe(found)))
         };
         match self {
             BooleanEquals => {
-                let of = |value: &Value| value.as_bool().ok_or_else(|| mismatch("Booleans", value));
+                let of = |value: &Value| value.as_bool().ok_or_else(|| mismatch(value));
                 Ok(of(value)? == of(constant)?)
             }
             StringEquals | EqualsIgnoreCase | StartsWith | EndsWith | Contains => {
                 let of = |value: &'_ Value| -> Result<String, Mismatch> {
-                    value.as_str().map(str::to_owned).ok_or_else(|| mismatch("texts", value))
+                    value.as_str().map(str::to_owned).ok_or_else(|| mismatch(value))
                 };
                 let (value, constant) = (of(value)?, of(constant)?);
                 Ok(match self {
@@ -111,7 +134,7 @@ impl Operator {
             }
             _ => {
                 let of = |value: &Value| -> Result<Number, Mismatch> {
-                    value.as_number().cloned().ok_or_else(|| mismatch("numbers", value))
+                    value.as_number().cloned().ok_or_else(|| mismatch(value))
                 };
                 let order = compare(&of(value)?, &of(constant)?);
                 Ok(match self {
@@ -249,6 +272,18 @@ pub(crate) fn condition(
         return None;
     };
     let constant = &map[operator.name()];
+    operands(variable, operator, constant, &at, problems);
+    Some(Condition::Compare { variable: variable.clone(), operator, constant: constant.clone() })
+}
+
+/// What is wrong with the two sides of a comparison.
+fn operands(
+    variable: &Value,
+    operator: Operator,
+    constant: &Value,
+    at: &dyn Fn(&str) -> Vec<Segment>,
+    problems: &mut Vec<Problem>,
+) {
     // The reference speaks of constants; documents in use compare with references too, so both are taken.
     if !constant.as_str().is_some_and(refers)
         && let Err(wanted) = operator.admits_constant(constant)
@@ -260,6 +295,16 @@ pub(crate) fn condition(
                 format!("`{}` compares with {wanted}, found {}", operator.name(), describe(constant)),
             )
             .label(format!("expected {wanted}")),
+        );
+    }
+    if variable.as_str().is_some_and(|text| !refers(text)) && !constant.as_str().is_some_and(refers) {
+        problems.push(
+            Problem::warning(
+                "bad-condition",
+                at("Variable"),
+                "`Variable` holds no reference, so the comparison always comes out the same",
+            )
+            .help("Refer to a parameter, `{{ Parameter }}`, or to an output, `{{ step.Output }}`"),
         );
     }
     if !variable.is_string() {
@@ -275,7 +320,6 @@ pub(crate) fn condition(
             .label("expected a reference"),
         );
     }
-    Some(Condition::Compare { variable: variable.clone(), operator, constant: constant.clone() })
 }
 
 fn joined(join: &str, value: &Value, path: &[Segment], problems: &mut Vec<Problem>) -> Option<Condition> {
@@ -311,6 +355,16 @@ fn joined(join: &str, value: &Value, path: &[Segment], problems: &mut Vec<Proble
     if list.is_empty() {
         problems.push(Problem::error("bad-condition", path.to_vec(), format!("`{join}` holds no condition")));
         return None;
+    }
+    if list.len() == 1 {
+        problems.push(
+            Problem::error(
+                "bad-condition",
+                path.to_vec(),
+                format!("`{join}` joins at least two conditions, found one"),
+            )
+            .help("Write the condition itself, or each one as an entry of the list"),
+        );
     }
     let mut conditions = Vec::new();
     for (index, item) in list.iter().enumerate() {

@@ -111,7 +111,7 @@ impl Reader<'_> {
             Value::String(text) => Some(vec![text.clone()]),
             Value::Array(list) => {
                 let mut texts = Vec::new();
-                let mut open = false;
+                let (mut open, mut wrong) = (false, false);
                 for (index, item) in list.iter().enumerate() {
                     match item {
                         item if self.open_type(item) => open = true,
@@ -123,11 +123,11 @@ impl Reader<'_> {
                             let mut path = self.at(key);
                             path.push(index.into());
                             self.wrong(path, key, "a list of texts", other);
-                            return None;
+                            wrong = true;
                         }
                     }
                 }
-                (!open).then_some(texts)
+                (!open && !wrong).then_some(texts)
             }
             other => {
                 self.wrong(self.at(key), key, "a list of texts", other);

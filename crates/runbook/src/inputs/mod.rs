@@ -116,7 +116,8 @@ pub(crate) fn variable_problem(kind: &ParameterType, value: &Value) -> Option<St
 
 /// The outputs of a step: those of its action and those it declares. A declared output with nothing at its place is left
 /// out: a script returns one thing or another, and what comes after asks which. Reading it where a value is needed is
-/// the error.
+/// the error. A value of another type than the declared one is converted as the reference says, where it can be; without a
+/// `Type` it stays what it is.
 pub(crate) fn declared(step: &Step, outputs: &Map<String, Value>) -> Result<Map<String, Value>, String> {
     let mut all = outputs.clone();
     let root = Value::Object(outputs.clone());
@@ -125,17 +126,62 @@ pub(crate) fn declared(step: &Step, outputs: &Map<String, Value>) -> Result<Map<
         let Some(value) = declaration.selector.select(&root).filter(|value| !value.is_null()) else {
             continue;
         };
-        if let Some(kind) = &declaration.kind
-            && !kind.admits(&value)
-        {
-            return Err(format!(
-                "Output {} is declared {}, and at {selector} there is {}",
-                declaration.name,
-                kind.name(),
-                describe(&value)
-            ));
-        }
+        let value = match &declaration.kind {
+            None => value,
+            Some(kind) => converted(kind, &value).ok_or_else(|| {
+                format!(
+                    "Output {} is declared {}, and at {selector} there is {}",
+                    declaration.name,
+                    kind.name(),
+                    describe(&value)
+                )
+            })?,
+        };
         all.insert(declaration.name.clone(), value);
     }
     Ok(all)
+}
+
+/// A value as an output of this type, as far as Systems Manager converts: between a text, a whole number and a truth value
+/// by how they are written, from one of them to a list of texts, and from a list with one of them to that one. Lists of
+/// numbers and truth values have no type of their own, so they can be declared as lists of texts only.
+fn converted(kind: &ParameterType, value: &Value) -> Option<Value> {
+    if kind.admits(value) {
+        return Some(value.clone());
+    }
+    let written = |value: &Value| match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+        _ => None,
+    };
+    let one = match value {
+        Value::Array(list) => match list.as_slice() {
+            [one] => one,
+            _ => &Value::Null,
+        },
+        other => other,
+    };
+    match kind {
+        ParameterType::String => written(one).map(Value::String),
+        ParameterType::Integer => match one {
+            Value::Number(number) => (number.is_i64() || number.is_u64()).then(|| one.clone()),
+            Value::String(text) => text.trim().parse::<i64>().ok().map(Value::from),
+            _ => None,
+        },
+        ParameterType::Boolean => match one {
+            Value::Bool(_) => Some(one.clone()),
+            Value::String(text) if text.eq_ignore_ascii_case("true") => Some(true.into()),
+            Value::String(text) if text.eq_ignore_ascii_case("false") => Some(false.into()),
+            _ => None,
+        },
+        ParameterType::StringList => match value {
+            Value::Array(list) => list
+                .iter()
+                .map(|item| written(item).map(Value::String))
+                .collect::<Option<_>>()
+                .map(Value::Array),
+            other => written(other).map(|text| Value::Array(vec![text.into()])),
+        },
+        _ => None,
+    }
 }

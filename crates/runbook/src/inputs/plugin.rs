@@ -124,8 +124,14 @@ fn read_download(inputs: &Map<String, Value>, reader: &mut Reader<'_>) -> Option
     let destination = reader.text(inputs, "destinationPath").filter(|text| !text.is_empty());
     // The keys of a mapping written as text have no place of their own, so they are reported on the text.
     let written = matches!(inputs.get("sourceInfo"), Some(Value::Object(_)));
-    let info = source_info(inputs, reader)?;
     let kind = inputs.get("sourceType").and_then(Value::as_str).unwrap_or_default().to_owned();
+    if kind == "S3" {
+        reader.push(
+            Problem::error("not-built", reader.at("sourceType"), "Downloads from S3 are not built yet")
+                .help("A signed URL of the object works with `sourceType: HTTP`"),
+        );
+    }
+    let info = source_info(inputs, reader)?;
     let (_, needed, further) = SOURCES.iter().find(|(name, ..)| *name == kind)?;
     for key in info.keys().filter(|key| !needed.iter().chain(*further).any(|known| known == key)) {
         let mut path = reader.at("sourceInfo");
@@ -154,13 +160,7 @@ fn read_download(inputs: &Map<String, Value>, reader: &mut Reader<'_>) -> Option
             own_document(&name, "name", &mut within)?;
             Some(Source::Document { name })
         }
-        _ => {
-            reader.push(
-                Problem::error("not-built", reader.at("sourceType"), "Downloads from S3 are not built yet")
-                    .help("A signed URL of the object works with `sourceType: HTTP`"),
-            );
-            None
-        }
+        _ => None,
     };
     Some(Plugin::Download { source: source?, destination })
 }
@@ -169,9 +169,10 @@ fn read_download(inputs: &Map<String, Value>, reader: &mut Reader<'_>) -> Option
 fn source_info(inputs: &Map<String, Value>, reader: &mut Reader<'_>) -> Option<Map<String, Value>> {
     match inputs.get("sourceInfo")? {
         Value::Object(map) => Some(map.clone()),
-        Value::String(text) if reader.draft && refers(text) => None,
         Value::String(text) => match serde_json::from_str::<Map<String, Value>>(text) {
             Ok(map) => Some(map),
+            // A reference may stand where the JSON is not whole without its value.
+            Err(_) if reader.draft && refers(text) => None,
             Err(error) => {
                 reader.push(Problem::error(
                     "bad-value",

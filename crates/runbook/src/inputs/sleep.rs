@@ -36,7 +36,8 @@ pub(crate) fn read_sleep(inputs: &Map<String, Value>, reader: &mut Reader<'_>) -
         return None;
     }
     let Some(text) = value.as_str() else {
-        reader.wrong(reader.at(&key), &key, "a text", value);
+        let wanted = if key == "Duration" { "a text such as `PT10M`" } else { "a text" };
+        reader.wrong(reader.at(&key), &key, wanted, value);
         return None;
     };
     if key == "Timestamp" {
@@ -61,7 +62,8 @@ pub(crate) fn read_sleep(inputs: &Map<String, Value>, reader: &mut Reader<'_>) -
         None => {
             reader.push(
                 Problem::error("bad-value", reader.at(&key), format!("`{text}` is not an ISO 8601 duration"))
-                    .label("expected a duration such as `PT10M`"),
+                    .label("expected a duration such as `PT10M`")
+                    .help("`PT30S` is 30 seconds, `PT10M` 10 minutes, `P1DT2H` a day and 2 hours"),
             );
             None
         }

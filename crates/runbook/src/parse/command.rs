@@ -59,7 +59,8 @@ pub(crate) fn read(
     } else {
         ("mainSteps", "runtimeConfig")
     };
-    if map.contains_key(other) {
+    // Messages of agents have both, and one of them is null.
+    if map.get(other).is_some_and(|value| !value.is_null()) {
         reader.push(
             Problem::error(
                 "unknown-key",
@@ -266,10 +267,20 @@ fn new_step(
             reader.missing("name", "A step");
             None
         }
-        name => name,
+        Some(name) => {
+            if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+                let message = format!("Systems Manager refuses the name `{name}`; it is taken here");
+                let problem = Problem::warning("bad-name", reader.at("name"), message);
+                reader.push(problem.label("expected letters, digits and `_`"));
+            }
+            Some(name)
+        }
+        None => None,
     };
     let description = reader.text(map, "description");
+    let before = reader.problems.len();
     let precondition = precondition(map, version, reader);
+    let sound = reader.problems.len() == before;
     if let Some(value) = map.get("precondition") {
         let mut path = reader.path.clone();
         path.push("precondition".into());
@@ -280,7 +291,8 @@ fn new_step(
     }
     let given = reader.text(map, "action");
     // A step that cannot run here is skipped, whatever it would do; so it needs no performer.
-    let never = precondition.as_ref().and_then(|precondition| precondition.on(PLATFORM)) == Some(false);
+    let never =
+        sound && precondition.as_ref().and_then(|precondition| precondition.on(PLATFORM)) == Some(false);
     let facts = given.and_then(|name| plugin(&name, version, Some("action"), reader));
     let empty = Map::new();
     let inputs = match map.get("inputs") {
@@ -294,8 +306,15 @@ fn new_step(
     let facts = facts?;
     let (work, mut rules) = {
         let mut within = reader.inside_if_there(map, "inputs");
+        let before = within.problems.len();
         let found = work(facts, inputs, version, &mut within);
         references(inputs, &within.path.clone(), parameters, within.problems);
+        if never {
+            // What is not built is not missed where it would never be done.
+            let kept: Vec<Problem> =
+                within.problems.drain(before..).filter(|problem| problem.code != "not-built").collect();
+            within.problems.extend(kept);
+        }
         found
     };
     let work = if never {
@@ -491,7 +510,11 @@ fn work(
 /// likely to be meant.
 fn unknown_inputs(facts: &PluginFacts, inputs: &Map<String, Value>, known: &[&str], reader: &mut Reader<'_>) {
     for key in inputs.keys().filter(|key| !known.contains(&key.as_str())) {
-        let near = nearest(key, known.iter().copied());
+        // What AWS-RunShellScript calls its parameter, and version 1.2 of some plugins their input.
+        let near = match key.as_str() {
+            "commands" if known.contains(&"runCommand") => Some("runCommand"),
+            key => nearest(key, known.iter().copied()),
+        };
         let problem = match near {
             Some(near) => Problem::error(
                 "unknown-key",
@@ -577,6 +600,9 @@ fn references_in(
     }
 }
 
+/// How a script writes double braces that are its own.
+pub(super) const OWN_BRACES: &str = "Double braces around a name are a reference, in scripts too; braces of the script's own are kept apart, as in `{ {`";
+
 fn reference_problem(reference: &Reference, parameters: &Parameters, script: bool) -> Option<Problem> {
     let unknown = |message: String| {
         if script {
@@ -592,10 +618,13 @@ fn reference_problem(reference: &Reference, parameters: &Parameters, script: boo
     };
     match reference {
         Reference::Parameter(name) if parameters.contains_key(name) => None,
+        // Also in a script: Systems Manager takes any single name for a parameter.
         Reference::Parameter(name) => {
-            let problem = unknown(format!("There is no parameter `{name}`"));
+            let message = format!("There is no parameter `{name}`");
+            let problem = Problem::error("unknown-reference", Vec::new(), message);
             Some(match nearest(name, parameters.keys().map(String::as_str)) {
                 Some(near) => problem.help(format!("Did you mean `{near}`?")),
+                None if script => problem.help(OWN_BRACES),
                 None => problem,
             })
         }

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::loops::{Flat, next};
 use crate::actions::facts;
+use crate::reference::refers;
 
 /// What the reference check needs of the graph.
 #[derive(Debug, Default)]
@@ -149,6 +150,9 @@ impl Ways<'_> {
                 .within(from..from + name.len());
             self.problems.push(match nearest(name, self.places.keys().copied()) {
                 Some(near) => problem.help(format!("Did you mean `{near}`?")),
+                None if refers(name) => {
+                    problem.help("A step is named as it is, not by a reference: branch with aws:branch")
+                }
                 None => problem,
             });
             return None;

@@ -153,13 +153,35 @@ fn each(given: &Map<String, Value>, value: &Value, reader: &mut Reader<'_>) -> O
         }
     };
     match value {
-        Value::Array(list) if list.iter().all(|item| !item.as_str().is_some_and(refers)) => {
-            if let Err(reason) = iterators(value, &kind) {
-                reader.push(Problem::error("bad-value", reader.at("Iterators"), reason));
+        Value::Array(list) => {
+            let before = reader.problems.len();
+            for (index, item) in
+                list.iter().enumerate().filter(|(_, item)| !item.as_str().is_some_and(refers))
+            {
+                if let Err(reason) = iterators(&Value::Array(vec![item.clone()]), &kind) {
+                    let mut path = reader.at("Iterators");
+                    path.push(index.into());
+                    let problem = Problem::error("bad-value", path, reason);
+                    reader.push(match &kind {
+                        ParameterType::String if item.is_object() => {
+                            problem.help("`IteratorDataType: StringMap` goes through mappings")
+                        }
+                        _ => problem,
+                    });
+                }
+            }
+            // One reference may stand for several elements.
+            if list.iter().all(|item| !item.as_str().is_some_and(refers))
+                && list.len() > MAX_ITERATIONS as usize
+            {
+                let message =
+                    format!("A loop goes through at most {MAX_ITERATIONS} elements, found {}", list.len());
+                reader.push(Problem::error("bad-value", reader.at("Iterators"), message));
+            }
+            if reader.problems.len() > before {
                 return None;
             }
         }
-        Value::Array(_) => {}
         Value::String(text) if refers(text) => {}
         other => {
             reader.push(

@@ -1,6 +1,7 @@
 //! Reading a document: every rule of the reference that can be checked before a run, all problems at once.
 
 mod command;
+mod compare;
 mod graph;
 mod loops;
 mod parameter;
@@ -100,6 +101,7 @@ fn read(value: &Value, problems: &mut Vec<Problem>) -> Option<Document> {
     // References and the graph are checked on what was written, so that one bad step does not hide others.
     let shape = graph::check(&flat, reader.problems);
     reference::check(map, &flat, (&parameters, &variables), &shape, reader.problems);
+    compare::check(&flat, (&parameters, &variables), reader.problems);
     let kept = |parameters: Parameters| {
         parameters.into_iter().filter_map(|(name, parameter)| Some((name, parameter?))).collect()
     };
@@ -167,6 +169,10 @@ fn schema_version(map: &Map<String, Value>, problems: &mut Vec<Problem>) -> Opti
             return Some(Version::Command(command::Version::V2_0));
         }
         "2.2" => return Some(Version::Command(command::Version::V2_2)),
+        // Documents that join hosts to a domain still have the version before 1.2, which is written the same.
+        "1.0" if map.contains_key("runtimeConfig") => {
+            return Some(Version::Command(command::Version::V1_2));
+        }
         "1.0" => problems.push(Problem::error(
             "not-built",
             path,

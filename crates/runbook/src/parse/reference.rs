@@ -16,6 +16,8 @@ struct Check<'a> {
     shape: &'a Shape,
     flat: &'a [Flat<'a>],
     problems: &'a mut Vec<Problem>,
+    /// Whether `parameters` is no mapping, so that nobody knows which there are.
+    undeclared: bool,
 }
 
 pub(crate) fn check(
@@ -25,7 +27,8 @@ pub(crate) fn check(
     shape: &Shape,
     problems: &mut Vec<Problem>,
 ) {
-    let mut check = Check { parameters, variables, shape, flat, problems };
+    let undeclared = map.get("parameters").is_some_and(|value| !value.is_null() && !value.is_object());
+    let mut check = Check { parameters, variables, shape, flat, problems, undeclared };
     if let Some(role) = map.get("assumeRole") {
         check.value(role, &mut vec!["assumeRole".into()], None, false);
     }
@@ -104,8 +107,8 @@ impl Check<'_> {
         match &found.braced {
             Braced::Reference(reference) => {
                 let problem = self.reference(reference, step)?;
-                // In a script it may be meant for the script's own language; it stays as it is.
-                Some(if script && problem.code != "not-built" {
+                // In a script it may be meant for the script's own language; then it stays as it is.
+                Some(if script && self.foreign(reference) {
                     Problem {
                         severity: mainstay_model::Severity::Warning,
                         message: format!("{}; in this script it stays as it is", problem.message),
@@ -118,10 +121,44 @@ impl Check<'_> {
             Braced::Nested if !script => {
                 Some(Problem::error("bad-reference", Vec::new(), "References cannot be nested"))
             }
-            Braced::Text if !script && inner.starts_with(|c: char| c.is_ascii_alphabetic()) => Some(
-                Problem::warning("bad-reference", Vec::new(), "This is not a reference and stays as it is"),
-            ),
-            _ => None,
+            Braced::Text => self.not_a_reference(inner, script),
+            Braced::Nested => None,
+        }
+    }
+
+    /// What is in double braces and no reference: nothing is said of other tools' templates.
+    fn not_a_reference(&self, inner: &str, script: bool) -> Option<Problem> {
+        let name = inner.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).next().unwrap_or_default();
+        // What begins with the name of something here and goes on as no template does is meant as a reference.
+        let rest = &inner[name.len()..];
+        let step = rest.starts_with('.') && self.place(name).is_some();
+        let parameter = rest.starts_with(['[', '.']) && self.parameters.contains_key(name);
+        if !name.is_empty() && (step || parameter) {
+            let problem = Problem::error(
+                "bad-reference",
+                Vec::new(),
+                "A reference names a parameter or an output as a whole, not a part of it",
+            );
+            return Some(problem.help(
+                "Declare the part as an output of the step, with its `Selector`; a loop goes through a list",
+            ));
+        }
+        (!script && inner.starts_with(|c: char| c.is_ascii_alphabetic())).then(|| {
+            Problem::warning("bad-reference", Vec::new(), "This is not a reference and stays as it is").help(
+                "References are `{{ Parameter }}`, `{{ step.Output }}`, `{{ variable:name }}` and `{{ global:NAME }}`",
+            )
+        })
+    }
+
+    /// Whether a reference in a script can be something of the script's own: it names no step of this document, and none
+    /// of the words that stand before a colon.
+    fn foreign(&self, reference: &Reference) -> bool {
+        match reference {
+            Reference::Parameter(_) => false,
+            Reference::Output { step, .. } => self.place(step).is_none(),
+            Reference::Named { space, .. } => {
+                !["global", "automation", "variable", "ssm", "ssm-secure"].contains(&space.as_str())
+            }
         }
     }
 
@@ -130,6 +167,8 @@ impl Check<'_> {
             Reference::Parameter(name) if self.parameters.contains_key(name) => None,
             // Maintenance windows fill this in; the reader of targets reports it.
             Reference::Parameter(name) if name == "RESOURCE_ID" => None,
+            // That what declares them is wrong is reported by itself.
+            Reference::Parameter(_) if self.undeclared => None,
             Reference::Parameter(name) => {
                 let problem = Problem::error(
                     "unknown-reference",
@@ -203,6 +242,9 @@ impl Check<'_> {
             );
             return Some(match nearest(output, names.iter().copied()) {
                 Some(near) => problem.help(format!("Did you mean `{near}`?")),
+                None if names.is_empty() && facts.declares => {
+                    problem.help(format!("{} has those that the step declares under `outputs`", facts.name))
+                }
                 None if names.is_empty() => problem.help(format!("{} has no outputs", facts.name)),
                 None => problem.help(format!("Its outputs are {}", names.join(", "))),
             });

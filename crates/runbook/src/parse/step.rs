@@ -86,7 +86,20 @@ fn read(
     variables: &Parameters,
     reader: &mut Reader<'_>,
 ) -> Option<Step> {
-    reader.unknown_keys(map, &KEYS, "a step");
+    let named = map.get("action").and_then(Value::as_str).and_then(facts);
+    // What belongs among the inputs and stands beside them is told where it belongs.
+    let strays = |key: &&str| {
+        !KEYS.contains(key)
+            && named
+                .is_some_and(|action| action.required.iter().chain(action.optional).any(|known| known == key))
+    };
+    let strays: Vec<&str> = map.keys().map(String::as_str).filter(strays).collect();
+    for key in &strays {
+        let problem =
+            Problem::error("unknown-key", reader.at(key), format!("`{key}` is not a key of a step"));
+        reader.push(problem.on_key().help(format!("Write `{key}` among the `inputs`")));
+    }
+    reader.unknown_keys(map, &[&KEYS[..], &strays[..]].concat(), "a step");
     if map.contains_key("precondition") {
         reader.push(
             Problem::error(
@@ -272,8 +285,10 @@ fn bad_jump(text: &str, key: &str, words: &[&str], reader: &mut Reader<'_>) {
         reader.at(key),
         format!("`{key}` is {} or `step:NAME`, found `{text}`", words.join(", ")),
     );
+    let name = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     reader.push(match nearest(text, words.iter().copied()) {
         Some(near) => problem.help(format!("Did you mean `{near}`?")),
+        None if name => problem.help(format!("A step is named so: `step:{text}`")),
         None => problem,
     });
 }

@@ -94,7 +94,8 @@ fn branches_take_the_first_choice_that_holds() {
         (json!({"n": 5, "s": "skip"}), "Success: look Success, judge Success"),
         (json!({"n": 4, "s": "abc"}), "Success: look Success, judge Success"),
         (json!({"n": -1, "s": ""}), "Success: look Success, judge Success, low Success"),
-        (json!({"n": "5", "s": "abc"}), "Failed: look Failed"),
+        (json!({"n": "5", "s": "abc"}), "Success: look Success, judge Success, high Success"),
+        (json!({"n": "five", "s": "abc"}), "Failed: look Failed"),
         // Nothing equals no constant.
         (json!({"s": "abc"}), "Success: look Success, judge Success"),
         (json!({"n": 5, "s": null}), "Success: look Success, judge Success"),
@@ -114,6 +115,59 @@ fn branches_take_the_first_choice_that_holds() {
         })
         .collect();
     assert!(matches!(scripts[1], EffectKind::Script(script) if script.script == "echo a 7"), "{scripts:?}");
+}
+
+#[test]
+fn a_declared_output_is_converted_where_the_reference_says_so_and_fails_its_step_elsewhere() {
+    for (kind, value, expected) in [
+        ("String", json!("x"), Some(json!("x"))),
+        ("String", json!(5), Some(json!("5"))),
+        ("String", json!(1.5), Some(json!("1.5"))),
+        ("String", json!(true), Some(json!("true"))),
+        ("String", json!([7]), Some(json!("7"))),
+        ("String", json!(["a", "b"]), None),
+        ("String", json!([]), None),
+        ("String", json!({"a": 1}), None),
+        ("Integer", json!("-12"), Some(json!(-12))),
+        ("Integer", json!(["3"]), Some(json!(3))),
+        ("Integer", json!([3]), Some(json!(3))),
+        ("Integer", json!("3.5"), None),
+        ("Integer", json!(3.5), None),
+        ("Integer", json!(true), None),
+        ("Boolean", json!("True"), Some(json!(true))),
+        ("Boolean", json!(["false"]), Some(json!(false))),
+        ("Boolean", json!([true]), Some(json!(true))),
+        ("Boolean", json!("yes"), None),
+        ("Boolean", json!(1), None),
+        ("StringList", json!("a"), Some(json!(["a"]))),
+        ("StringList", json!(5), Some(json!(["5"]))),
+        ("StringList", json!(false), Some(json!(["false"]))),
+        ("StringList", json!([1, "b", true]), Some(json!(["1", "b", "true"]))),
+        ("StringList", json!([["a"]]), None),
+        ("StringMap", json!({"a": [1]}), Some(json!({"a": [1]}))),
+        ("StringMap", json!("{}"), None),
+        ("MapList", json!([{"a": 1}]), Some(json!([{"a": 1}]))),
+        ("MapList", json!({"a": 1}), None),
+    ] {
+        let text = format!(
+            "
+schemaVersion: '0.3'
+mainSteps:
+- name: a
+  action: aws:executeScript
+  inputs: {{Runtime: bash, Script: x}}
+  outputs: [{{Name: O, Selector: $.Payload.o, Type: {kind}}}, {{Name: P, Selector: $.Payload.o}}]
+outputs: [a.O, a.P]
+"
+        );
+        let driven = run(&text, &[("a.1", payload(json!({"o": value})))]);
+        let wanted = expected.map_or_else(Map::new, |converted| {
+            [("a.O".to_owned(), converted), ("a.P".to_owned(), value.clone())].into_iter().collect()
+        });
+        assert_eq!(driven.run.outputs, wanted, "{value} as {kind}");
+        let state = if wanted.is_empty() { "Failed: a Failed" } else { "Success: a Success" };
+        assert_eq!(line(&driven), state, "{value} as {kind}");
+    }
 }
 
 #[test]

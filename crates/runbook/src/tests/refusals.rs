@@ -84,7 +84,7 @@ fn steps_and_their_keys() {
             "wrong-type mainSteps[1].maxAttempts: `maxAttempts` is a whole number from 1 to 4294967295, found the number 0",
             "bad-value mainSteps[1].onFailure: `onFailure` is Abort, Continue or `step:NAME`, found `Abrt` (Did you mean `Abort`?)",
             "wrong-type mainSteps[1].isEnd: `isEnd` is true or false, found the text \"maybe\"",
-            "bad-value mainSteps[1].inputs.Duration: `10m` is not an ISO 8601 duration",
+            "bad-value mainSteps[1].inputs.Duration: `10m` is not an ISO 8601 duration (`PT30S` is 30 seconds, `PT10M` 10 minutes, `P1DT2H` a day and 2 hours)",
             "duplicate-name mainSteps[2].name: Another step is named `s` already",
             "unknown-key mainSteps[2].inputs.Approver key: `Approver` is not a key of the inputs of aws:approve (Did you mean `Approvers`?)",
             "missing-key mainSteps[2].inputs: aws:approve needs `Approvers`",
@@ -240,14 +240,14 @@ missing-key mainSteps[1].outputs[2]: An output needs `Name`
 bad-value mainSteps[1].outputs[3].Type: `Float` is not a type of outputs (Types are String, StringList, Boolean, Integer, StringMap and MapList)
 wrong-type mainSteps[1].inputs.InputPayload: `InputPayload` is a mapping, found a list
 bad-value outputs[4]: `bad` does not name an output
-bad-reference mainSteps[0].inputs.InputPayload.v "{{ some text }}": This is not a reference and stays as it is
+bad-reference mainSteps[0].inputs.InputPayload.v "{{ some text }}": This is not a reference and stays as it is (References are `{{ Parameter }}`, `{{ step.Output }}`, `{{ variable:name }}` and `{{ global:NAME }}`)
 reference-order mainSteps[0].inputs.InputPayload.w "{{ a.Payload }}": Step `a` cannot use its own output
 unknown-reference mainSteps[0].inputs.InputPayload.x "{{ Hots }}": There is no parameter `Hots` (Did you mean `Host`?)
 bad-reference mainSteps[0].inputs.InputPayload.y "{{ {{Host}}": References cannot be nested
 reference-order mainSteps[0].inputs.InputPayload.z "{{ b.Payload }}": Step `b` cannot have run before this one
 bad-reference mainSteps[0].inputs.InputPayload.{{Host}} key: A key cannot hold a reference
-unknown-reference mainSteps[0].inputs.Script "{{ Hots }}": There is no parameter `Hots`; in this script it stays as it is (Did you mean `Host`?)
-unknown-reference mainSteps[0].inputs.Script "{{ variable:x }}": There is no variable `x`; in this script it stays as it is (Variables are declared under `variables`, beside `parameters`)
+unknown-reference mainSteps[0].inputs.Script "{{ Hots }}": There is no parameter `Hots` (Did you mean `Host`?)
+unknown-reference mainSteps[0].inputs.Script "{{ variable:x }}": There is no variable `x` (Variables are declared under `variables`, beside `parameters`)
 bad-reference mainSteps[2].inputs.Duration "{{ ssm:/a }}": Only the default of a parameter can refer to the parameter store (Refer to it in a parameter's default)
 not-built mainSteps[3].inputs.Duration "{{ global:REGION }}": `global:REGION` is not built yet: it is known only where AWS actions run
 unknown-reference mainSteps[3].inputs.Duration "{{ global:DAY }}": There is no `global:DAY` (Known are DATE, DATE_TIME, REGION, ACCOUNT_ID and AWS_PARTITION)
@@ -341,7 +341,7 @@ unknown-reference mainSteps[0].inputs.Name "m": There is no variable `m` (Did yo
 bad-value mainSteps[1].onCancel key: aws:updateVariable cannot have `onCancel`
 bad-value mainSteps[1].inputs.Name: `n` does not name a variable
 wrong-type mainSteps[2].inputs.Value: The value does not fit the variable `n`: it is Integer, found the text "2"
-bad-value mainSteps[3].inputs.Iterators: The loop's elements are Integer, found the text "x"
+bad-value mainSteps[3].inputs.Iterators[1]: The loop's elements are Integer, found the text "x"
 not-built mainSteps[3].maxAttempts: `maxAttempts` of aws:loop is not built yet
 wrong-type mainSteps[4].inputs.MaxIterations: `MaxIterations` is a whole number from 1 to 100, found the number 101
 unknown-operator mainSteps[4].inputs.LoopCondition.NumericLess key: `NumericLess` is not an operator of aws:branch (Did you mean `NumericLesser`?)
@@ -390,7 +390,7 @@ duplicate-name mainSteps[2].name: Another step is named `b` already
 unknown-operator mainSteps[2].precondition.StringEqual key: `StringEqual` is not an operator of preconditions (Did you mean `StringEquals`?)
 unused-key mainSteps[2].inputs.maxAttempts key: `maxAttempts` does nothing here: aws:runShellScript does not look at it (Its inputs are runCommand, workingDirectory, timeoutSeconds, onFailure, onSuccess, finallyStep)
 unknown-key mainSteps[2].inputs.runComand key: `runComand` is not a key of the inputs of aws:runShellScript (Did you mean `runCommand`?)
-unknown-reference mainSteps[2].inputs.runCommand[0] "{{ Q }}": There is no parameter `Q`; in this script it stays as it is (Did you mean `P`?)
+unknown-reference mainSteps[2].inputs.runCommand[0] "{{ Q }}": There is no parameter `Q` (Did you mean `P`?)
 unknown-reference mainSteps[2].inputs.workingDirectory "{{ Q }}": There is no parameter `Q` (Did you mean `P`?)
 bad-condition mainSteps[3].precondition.StringEquals: Both sides are constants, so the precondition says nothing (Compare `platformType` or a parameter)
 bad-value mainSteps[3].inputs.finallyStep key: Only the last step can have `finallyStep`

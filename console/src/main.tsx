@@ -4,7 +4,9 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { ApiError, isUnreachable } from "./api/client";
 import { touchedBy } from "./api/invalidate";
+import { refresh } from "./api/lists";
 import { live } from "./api/live";
+import { session } from "./api/session";
 import type { Event } from "./api/types";
 import { makeRouter } from "./router";
 import "./styles/tokens.css";
@@ -29,12 +31,15 @@ const client = new QueryClient({
 /** Storms of events make queries old only so often, and not again before what they made old has come: a query that is
     made old while it is read begins anew, and in a storm would never end. */
 const EVERY_MS = 250;
+const LISTS = new Set(["runs", "incidents", "changes", "dead-letters"]);
 let waiting: Event[] = [];
 let isWaiting = false;
 const renew = async (): Promise<void> => {
   const batch = waiting;
   waiting = [];
-  await Promise.all(touchedBy(batch).map((key) => client.invalidateQueries({ queryKey: key })));
+  const keys = touchedBy(batch);
+  const ids = new Set(keys.flatMap(([, id]) => id ?? []));
+  await Promise.all(keys.map((key) => (key.length === 1 && LISTS.has(key[0] ?? "") ? refresh(client, key, ids) : client.invalidateQueries({ queryKey: key }))));
   isWaiting = waiting.length > 0;
   if (isWaiting) setTimeout(() => void renew(), EVERY_MS);
 };
@@ -45,6 +50,8 @@ live.read((events) => {
   setTimeout(() => void renew(), EVERY_MS);
 });
 live.onReconnect(() => void client.invalidateQueries());
+// What somebody else was shown is not theirs.
+session.onChange(() => void client.resetQueries());
 live.start();
 
 const root = document.getElementById("root");

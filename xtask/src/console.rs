@@ -63,15 +63,29 @@ pub fn test(root: &Path, target: &Path) -> Outcome {
         eprintln!("xtask: skipped: tests of the console in a browser (chromium is not installed)");
         return Ok(());
     }
-    let npm = env::var_os("NPM").unwrap_or_else(|| "npm".into());
-    let mut command = Command::new(npm);
-    command.args(["--prefix"]).arg(&console).args(["run", "--silent", "e2e"]);
-    run(command.env("MAINSTAY_E2E_BINARY", target.join("debug/mainstay")))
+    let binary = target.join("debug/mainstay");
+    run(npm_command(&console, &["run", "--silent", "e2e"]).env("MAINSTAY_E2E_BINARY", binary))
+}
+
+/// Writes the types of the wire anew from the API's document, where what does so is installed.
+pub fn wire(root: &Path) -> Outcome {
+    let console = root.join("console");
+    if missing().is_some() || modified(&console.join("node_modules/.package-lock.json")).is_none() {
+        eprintln!("xtask: skipped: console/src/api/wire.ts (`cargo xtask console` first, then once more)");
+        return Ok(());
+    }
+    npm(&console, &["run", "--silent", "wire"])
 }
 
 fn npm(console: &Path, arguments: &[&str]) -> Outcome {
+    run(&mut npm_command(console, arguments))
+}
+
+fn npm_command(console: &Path, arguments: &[&str]) -> Command {
     let npm = env::var_os("NPM").unwrap_or_else(|| "npm".into());
-    run(Command::new(npm).arg("--prefix").arg(console).args(arguments))
+    let mut command = Command::new(npm);
+    command.arg("--prefix").arg(console).args(arguments);
+    command
 }
 
 fn modified(path: &Path) -> Option<SystemTime> {

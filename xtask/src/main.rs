@@ -19,7 +19,7 @@ Commands:
   test          install what the tests need where allowed, then run every check that a change must pass
   build-shop    build the example's services and put them into examples/shop/bin [--release]
   bench         build and run the benchmarks
-  openapi       write the API's document, crates/api/openapi.json, anew from the code
+  openapi       write the API's document, crates/api/openapi.json, anew from the code, and the console's types from it
   console       build the web console into console/dist, from where the server embeds it (needs Node.js 20.19 or later)
   schemathesis  hold a running server to the API's document
   pictures      the example's documentation as Chromium shows it, into target/pictures [SITE] [--keep: and into docs/images]";
@@ -92,13 +92,14 @@ fn cargo(arguments: &[&str]) -> Outcome {
     run(Command::new(cargo).args(arguments).env("CARGO_TARGET_DIR", target_dir()?))
 }
 
-/// Writes the API's document: the test that holds it to the code does, when it is asked to.
+/// Writes the API's document: the test that holds it to the code does, when it is asked to. Then what is made from it.
 fn openapi() -> Outcome {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     run(Command::new(cargo)
         .args(["test", "--package", "mainstay-server", "--test", "openapi", "--", "checked_in"])
         .env("CARGO_TARGET_DIR", target_dir()?)
-        .env("UPDATE", "1"))
+        .env("UPDATE", "1"))?;
+    console::wire(&root())
 }
 
 /// Builds these packages and copies the example's services to where its workload file starts them from. One call of

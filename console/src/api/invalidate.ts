@@ -16,6 +16,10 @@ export function touched(event: Event): (readonly string[])[] {
       return [["runs"], ["run", named("run")], ["incident"]];
     case "incident":
       return [["incidents"], ["incident", named("incident")], ["docs"]];
+    case "silence":
+      return [["silences"], ["alarms"]];
+    case "access":
+      return event.type.startsWith("access.session.") ? [] : [["me"]];
     case "alarm":
       return [["alarms"], ["incidents"], ["incident"]];
     case "measure":

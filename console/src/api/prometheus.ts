@@ -1,6 +1,6 @@
 // Prometheus' own API: queries, and their answers in the shape that graphs want.
 
-import { api, path } from "./client";
+import { address, read } from "./client";
 
 export interface Series { labels: Record<string, string>; points: [seconds: number, value: number][] }
 
@@ -51,11 +51,11 @@ export function shape(answer: Answer): Result {
 }
 
 export async function instant(query: string, time?: number, signal?: AbortSignal): Promise<Result> {
-  return shape(await api<Answer>(path("/api/v1/query", { query, time }), signal ? { signal } : {}));
+  return shape(await read<Answer>(address("/api/v1/query", {}, { query, time }), { signal }));
 }
 
 export async function range(query: string, start: number, end: number, step: number, signal?: AbortSignal): Promise<Result> {
-  return shape(await api<Answer>(path("/api/v1/query_range", { query, start, end, step }), signal ? { signal } : {}));
+  return shape(await read<Answer>(address("/api/v1/query_range", {}, { query, start, end, step }), { signal }));
 }
 
 /** A step that gives about so many points, in seconds: one of the steps people know. */

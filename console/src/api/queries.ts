@@ -1,136 +1,149 @@
 // What pages ask the server, each under the key that events make old (see `invalidate.ts`).
 
-import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
-import { api, path } from "./client";
+import { keepPreviousData, queryOptions } from "@tanstack/react-query";
+import { address, get, read } from "./client";
+import type { Documentation } from "./documentation";
+import { listOptions } from "./lists";
 import { range, stepFor } from "./prometheus";
-import type {
-  Alarm, ChangeDetail, ChangeSummary, DeadLetter, Documentation, Event, Host, IncidentDetail, IncidentSummary, Log,
-  Page, RevisionDetail, RunDetail, RunSummary, Status, Triggers, WorkloadDetail,
-} from "./types";
+import { session } from "./session";
 
 /** Values move between events; a visible page looks again this often. */
 const LOOK_MS = 5_000;
 
+/** Who is signed in, and what they may do: to a workload, or to anything at all. */
+export const me = (workload?: string) =>
+  queryOptions({
+    queryKey: ["me", workload ?? ""],
+    queryFn: async ({ signal }) => {
+      const one = await get("/v1/me", { query: { workload }, signal });
+      session.known(one);
+      return one;
+    },
+    staleTime: 60_000,
+  });
+
 export const status = queryOptions({
   queryKey: ["status"],
-  queryFn: ({ signal }) => api<Status>("/v1/status", { signal }),
+  queryFn: ({ signal }) => get("/v1/status", { signal }),
   refetchInterval: LOOK_MS,
 });
 
 export const hosts = queryOptions({
   queryKey: ["status", "hosts"],
-  queryFn: ({ signal }) => api<Page<Host>>("/v1/hosts", { signal }),
+  queryFn: ({ signal }) => get("/v1/hosts", { signal }),
   refetchInterval: LOOK_MS,
 });
 
 export const workloads = queryOptions({
   queryKey: ["workloads"],
-  queryFn: ({ signal }) => api<Page<WorkloadDetail>>("/v1/workloads", { signal }),
+  queryFn: ({ signal }) => get("/v1/workloads", { signal }),
 });
 
 export const workload = (name: string) =>
   queryOptions({
     queryKey: ["workloads", name],
-    queryFn: ({ signal }) => api<WorkloadDetail>(`/v1/workloads/${encodeURIComponent(name)}`, { signal }),
+    queryFn: ({ signal }) => get("/v1/workloads/{name}", { path: { name }, signal }),
   });
 
 export const docs = (name: string) =>
   queryOptions({
     queryKey: ["docs", name],
-    queryFn: ({ signal }) => api<Documentation>(`/v1/workloads/${encodeURIComponent(name)}/docs.json`, { signal }),
+    queryFn: ({ signal }) => read<Documentation>(address("/v1/workloads/{name}/docs.json", { name }), { signal }),
     staleTime: 30_000,
   });
 
 export interface RunFilter { status?: string; active?: boolean; procedure?: string; workload?: string; since?: string }
 
-export const runs = (filter: RunFilter = {}) =>
-  infiniteQueryOptions({
-    queryKey: ["runs", filter],
-    queryFn: ({ signal, pageParam }) =>
-      api<Page<RunSummary>>(path("/v1/runs", { ...filter, after: pageParam, limit: 200 }), { signal }),
-    initialPageParam: undefined as string | undefined,
-    getNextPageParam: (page) => page.next,
-  });
+export const runs = (filter: RunFilter = {}, limit = 200) =>
+  listOptions(["runs", filter, limit], (cursor, signal) => get("/v1/runs", { query: { ...filter, cursor, limit }, signal }));
 
 export const run = (id: string) =>
   queryOptions({
     queryKey: ["run", id],
-    queryFn: ({ signal }) => api<RunDetail>(path(`/v1/runs/${encodeURIComponent(id)}`, { record: true }), { signal }),
+    queryFn: ({ signal }) => get("/v1/runs/{id}", { path: { id }, query: { record: true }, signal }),
   });
 
-export const incidents = infiniteQueryOptions({
-  queryKey: ["incidents"],
-  queryFn: ({ signal, pageParam }) =>
-    api<Page<IncidentSummary>>(path("/v1/incidents", { after: pageParam, limit: 200 }), { signal }),
-  initialPageParam: undefined as string | undefined,
-  getNextPageParam: (page) => page.next,
-});
+/** Without the attempts: for a link that names its state. */
+export const runInBrief = (id: string) =>
+  queryOptions({
+    queryKey: ["run", id, "brief"],
+    queryFn: ({ signal }) => get("/v1/runs/{id}", { path: { id }, signal }),
+  });
+
+export const incidents = (filter: { status?: "open" | "resolved" } = {}) =>
+  listOptions(["incidents", filter], (cursor, signal) => get("/v1/incidents", { query: { ...filter, cursor, limit: 200 }, signal }));
 
 export const incident = (id: string) =>
   queryOptions({
     queryKey: ["incident", id],
-    queryFn: ({ signal }) => api<IncidentDetail>(`/v1/incidents/${encodeURIComponent(id)}`, { signal }),
+    queryFn: ({ signal }) => get("/v1/incidents/{id}", { path: { id }, signal }),
     refetchInterval: (query) => (query.state.data?.status === "open" ? LOOK_MS : false),
   });
 
 export const alarms = queryOptions({
   queryKey: ["alarms"],
-  queryFn: ({ signal }) => api<Page<Alarm>>("/v1/alarms", { signal }),
+  queryFn: ({ signal }) => get("/v1/alarms", { signal }),
   refetchInterval: LOOK_MS,
 });
 
-export const changes = (workload?: string) =>
-  infiniteQueryOptions({
-    queryKey: ["changes", workload ?? ""],
-    queryFn: ({ signal, pageParam }) =>
-      api<Page<ChangeSummary>>(path("/v1/changes", { workload, after: pageParam, limit: 100 }), { signal }),
-    initialPageParam: undefined as string | undefined,
-    getNextPageParam: (page) => page.next,
+export const silences = (all: boolean) =>
+  queryOptions({
+    queryKey: ["silences", all],
+    queryFn: ({ signal }) => get("/v1/silences", { query: { all }, signal }),
   });
+
+export const changes = (workload?: string) =>
+  listOptions(["changes", workload ?? ""], (cursor, signal) => get("/v1/changes", { query: { workload, cursor, limit: 100 }, signal }));
 
 export const change = (id: string) =>
   queryOptions({
     queryKey: ["change", id],
-    queryFn: ({ signal }) => api<ChangeDetail>(`/v1/changes/${encodeURIComponent(id)}`, { signal }),
+    queryFn: ({ signal }) => get("/v1/changes/{id}", { path: { id }, signal }),
   });
 
 export const revision = (id: string) =>
   queryOptions({
     queryKey: ["revision", id],
-    queryFn: ({ signal }) => api<RevisionDetail>(`/v1/revisions/${encodeURIComponent(id)}`, { signal }),
+    queryFn: ({ signal }) => get("/v1/revisions/{id}", { path: { id }, signal }),
     staleTime: Infinity,
   });
 
 export const triggers = queryOptions({
   queryKey: ["triggers"],
-  queryFn: ({ signal }) => api<Triggers>("/v1/triggers", { signal }),
+  queryFn: ({ signal }) => get("/v1/triggers", { signal }),
   refetchInterval: LOOK_MS * 2,
 });
 
-export const deadLetters = queryOptions({
-  queryKey: ["dead-letters"],
-  queryFn: ({ signal }) => api<Page<DeadLetter>>(path("/v1/dead-letters", { limit: 500 }), { signal }),
-});
+export const deadLetters = listOptions(["dead-letters"], (cursor, signal) => get("/v1/dead-letters", { query: { cursor, limit: 200 }, signal }));
 
-export interface EventFilter { match?: string; workload?: string }
+export interface EventFilter { match?: string; workload?: string; contains?: string }
 
 /** Newest first; the next page is older. */
-export const events = (filter: EventFilter) =>
-  infiniteQueryOptions({
-    queryKey: ["events", filter],
-    queryFn: ({ signal, pageParam }) =>
-      api<Page<Event>>(path("/v1/events", { ...filter, before: pageParam, limit: 500 }), { signal }),
-    initialPageParam: undefined as string | undefined,
-    getNextPageParam: (page) => page.next,
+export const events = (filter: EventFilter) => ({
+  ...listOptions(["events", filter], (cursor, signal) => get("/v1/events", { query: { ...filter, before: cursor === undefined ? undefined : Number(cursor), limit: 500 }, signal })),
+  staleTime: Infinity,
+});
+
+export const event = (seq: number) =>
+  queryOptions({
+    queryKey: ["event", seq],
+    queryFn: ({ signal }) => get("/v1/events", { query: { after: Math.max(0, seq - 1), limit: 1 }, signal }),
     staleTime: Infinity,
   });
 
-export interface LogFilter { service?: string; severity?: string; contains?: string; since?: string; until?: string; limit?: number }
+/** The newest events of a pattern: one page, read again when anything happens. */
+export const lately = (match: string) =>
+  queryOptions({
+    queryKey: ["lately", match],
+    queryFn: ({ signal }) => get("/v1/events", { query: { match, limit: 60 }, signal }),
+  });
+
+export interface LogFilter { service?: string; severity?: string; contains?: string; limit?: number }
 
 export const logs = (filter: LogFilter) =>
   queryOptions({
     queryKey: ["logs", filter],
-    queryFn: ({ signal }) => api<Page<Log>>(path("/v1/logs", { ...filter }), { signal }),
+    queryFn: ({ signal }) => get("/v1/logs", { query: filter, signal }),
     placeholderData: keepPreviousData,
   });
 
@@ -153,13 +166,4 @@ export const span = (query: string, start: number, end: number, points = 240) =>
     queryFn: ({ signal }) => range(query, start, end, stepFor(end - start, points), signal),
     placeholderData: keepPreviousData,
     staleTime: 60_000,
-  });
-
-/** The newest events of a pattern: one page, read again when anything happens. */
-export const lately = (match: string) =>
-  infiniteQueryOptions({
-    queryKey: ["lately", match],
-    queryFn: ({ signal }) => api<Page<Event>>(path("/v1/events", { match, limit: 60 }), { signal }),
-    initialPageParam: undefined as string | undefined,
-    getNextPageParam: () => undefined,
   });

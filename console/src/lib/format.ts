@@ -95,3 +95,8 @@ export function bytes(n: number): string {
 export function short(id: string, length = 12): string {
   return id.length > length + 1 ? `${id.slice(0, length)}…` : id;
 }
+
+/** Who did something: a person by their name, a part of Mainstay by its. */
+export function actor(id: string): string {
+  return id.replace(/^(person|system):/, "");
+}

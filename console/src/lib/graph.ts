@@ -1,6 +1,7 @@
 // A procedure's document as a graph: its steps, and the ways between them. Where a run is known, which way it went.
 
-import type { ProcedureDoc, Step, StepDoc } from "../api/types";
+import type { ProcedureDoc, StepDoc } from "../api/documentation";
+import type { Step } from "../api/types";
 
 export interface GraphNode { id: string; label: string; detail: string; state?: string; kind: "step" | "end" }
 export interface GraphEdge { id: string; from: string; to: string; label?: string; kind: "next" | "choice" | "failure"; taken?: boolean }

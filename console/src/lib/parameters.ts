@@ -1,6 +1,6 @@
 // The form of a procedure: texts that are typed, what is wrong with them, and the values they become.
 
-import type { ParameterDoc } from "../api/types";
+import type { ParameterDoc } from "../api/documentation";
 
 export type Draft = Record<string, string>;
 type Parameters = Record<string, ParameterDoc>;

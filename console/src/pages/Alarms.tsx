@@ -1,22 +1,19 @@
 // Alarms: their states now, what each one is about, its course, and what happened to it.
 
-import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { useMemo } from "react";
 import * as ask from "../api/queries";
-import { stepFor } from "../api/prometheus";
 import type { Alarm } from "../api/types";
-import { eventTone, sentence } from "../lib/events";
 import { quantity } from "../lib/format";
 import { urgency, word } from "../lib/state";
-import { parseTarget } from "../lib/target";
+import { compared } from "../lib/target";
 import { Button, Empty, Loaded, Panel, State, Tags, Time, useTitle } from "../ui/basic";
-import { Chart } from "../ui/chart";
-import { ToneIcon } from "../ui/icons";
+import { Course } from "../ui/course";
+import { FeedLine } from "../ui/events";
 import { Markdown } from "../ui/markdown";
+import { useMoments } from "../ui/range";
 import { Table, type Column } from "../ui/table";
-import { leftSide } from "./Incident";
-import { useMoments } from "./Metrics";
 
 const route = getRouteApi("/alarms");
 
@@ -79,8 +76,8 @@ function OneAlarm({ id, alarms, onClose }: { id: string; alarms: Alarm[]; onClos
   const name = rest.join("/");
   const docs = useQuery(ask.docs(workload));
   const about = docs.data?.alarms[name];
-  const history = useInfiniteQuery(ask.lately(JSON.stringify({ "detail-type": [{ prefix: "alarm." }], detail: { alarm: [name] } })));
-  const lines = history.data?.pages.flatMap((page) => page.items).filter((event) => event.workload === undefined || event.workload === workload) ?? [];
+  const history = useQuery(ask.lately(JSON.stringify({ "detail-type": [{ prefix: "alarm." }], detail: { alarm: [name] } })));
+  const lines = history.data?.items.filter((event) => event.workload === undefined || event.workload === workload) ?? [];
   const summary = alarms.find((alarm) => alarm.annotations["summary"])?.annotations["summary"] ?? about?.summary;
   return (
     <div className="stack side-panel">
@@ -95,7 +92,7 @@ function OneAlarm({ id, alarms, onClose }: { id: string; alarms: Alarm[]; onClos
             </div>
           ))}
           {about && <div className="muted"><Markdown text={about.words} /></div>}
-          {about?.rules.map((rule, n) => <Course key={n} expr={rule.expr} name={name} />)}
+          {about?.rules.map((rule, n) => <RuleCourse key={n} expr={rule.expr} name={name} />)}
           <dl className="facts">
             {about && about.leads_to.length > 0 && <><dt>Leads to</dt><dd>{[...new Map(about.leads_to.map((one) => [one.procedure, one])).values()].map((one) => <span key={one.procedure}><Link to="/procedures/$workload/$name" params={{ workload, name: one.procedure }} className="link">{one.procedure}</Link> </span>)}</dd></>}
             {about?.rules.map((rule, n) => (
@@ -112,7 +109,7 @@ function OneAlarm({ id, alarms, onClose }: { id: string; alarms: Alarm[]; onClos
       <Panel title="What happened to it">
         <Loaded of={history} what="its history">
           {() => lines.length === 0 ? <Empty title="Nothing yet"><p>Its state has not changed since the journal began.</p></Empty> : (
-            <ol className="feed">{lines.map((event) => <li key={event.seq}><span className="feed-at faint"><Time at={event.time} as="clock" /></span><span className={`state tone-${eventTone(event)}`}><ToneIcon tone={eventTone(event)} /></span><Link to="/journal" search={{ seq: String(event.seq) }} className="wrap">{sentence(event)}</Link></li>)}</ol>
+            <ol className="feed">{lines.map((event) => <FeedLine key={event.seq} event={event} to={`/journal?seq=${event.seq}`} />)}</ol>
           )}
         </Loaded>
       </Panel>
@@ -120,18 +117,13 @@ function OneAlarm({ id, alarms, onClose }: { id: string; alarms: Alarm[]; onClos
   );
 }
 
-function Course({ expr, name }: { expr: string; name: string }) {
-  const query = leftSide(expr);
+function RuleCourse({ expr, name }: { expr: string; name: string }) {
+  const { query, bound } = compared(expr);
   const { from, to } = useMoments({ from: "now-1h", to: "now" });
-  const asked = useQuery(ask.span(query, from / 1000, to / 1000));
-  const series = useMemo(() => asked.data?.series.slice(0, 20) ?? [], [asked.data]);
-  const names = useMemo(() => series.map((one) => Object.entries(one.labels).filter(([key]) => key !== "__name__").map((pair) => pair.join("=")).join(", ") || name), [series, name]);
-  const bound = parseTarget(/(<=|>=|<|>)\s*[-+0-9.eE]+\s*$/.exec(expr)?.[0] ?? "");
-  if (asked.isError) return <span className="muted">{asked.error.message}</span>;
   return (
     <figure>
       <figcaption className="row"><span className="muted">last hour</span><span className="grow" /><Link to="/metrics" search={{ q: [query], from: "now-1h", to: "now" }} className="link">in Metrics</Link></figcaption>
-      {asked.data && asked.data.series.length === 0 ? <State state="no data" text="no data in the last hour" /> : <Chart series={series} names={names} from={from} to={to} step={stepFor(3600)} height={120} label={`Course of ${name}`} target={bound} />}
+      <Course name={name} query={query} target={bound} from={from} to={to} height={120} />
     </figure>
   );
 }

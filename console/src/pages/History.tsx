@@ -1,17 +1,19 @@
 // The history of a workload: its changes, what each was, how two revisions differ, approvals, and the way back.
 
-import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
 import { post } from "../api/client";
+import { useList } from "../api/lists";
+import { useRefusal } from "../api/may";
 import * as ask from "../api/queries";
-import type { ChangeDetail, ChangeSummary, RevisionDetail } from "../api/types";
+import type { ChangeDetail, ChangeSummary, PlanView, RevisionDetail } from "../api/types";
 import { diffLines, hunks } from "../lib/diff";
-import { count, short } from "../lib/format";
+import { actor, count, short } from "../lib/format";
 import { readPlan } from "../lib/plan";
 import { tone } from "../lib/state";
 import { Badge, Button, Empty, Failure, Loaded, Panel, State, Time, Took } from "../ui/basic";
-import { Dialog } from "../ui/dialog";
+import { Dialog, ReasonDialog } from "../ui/dialog";
 import { Table, type Column } from "../ui/table";
 import { toast } from "../ui/toast";
 
@@ -21,7 +23,7 @@ const COLUMNS: Column<ChangeSummary>[] = [
   { key: "state", head: "State", width: "120px", cell: (one) => <State state={one.state} /> },
   { key: "message", head: "Change", width: "minmax(0, 1.6fr)", cell: (one) => <span title={one.reason}>{one.message ?? (one.restores ? `back to ${short(one.restores)}` : "no message")}</span> },
   { key: "revision", head: "Revision", width: "110px", wide: true, cell: (one) => <code>{short(one.revision)}</code> },
-  { key: "by", head: "By", width: "minmax(0, .6fr)", wide: true, cell: (one) => <span className="muted">{one.by.replace(/^person:/, "")}</span> },
+  { key: "by", head: "By", width: "minmax(0, .6fr)", wide: true, cell: (one) => <span className="muted">{actor(one.by)}</span> },
   { key: "size", head: "Resources", width: "84px", right: true, wide: true, cell: (one) => (one.finished ? one.resources : `${one.done} of ${one.resources}`) },
   { key: "took", head: "Took", width: "80px", right: true, wide: true, cell: (one) => <Took from={one.started_at} to={one.ended_at} /> },
   { key: "at", head: "When", width: "90px", right: true, cell: (one) => <Time at={one.started_at} /> },
@@ -30,14 +32,13 @@ const COLUMNS: Column<ChangeSummary>[] = [
 export function History({ name, current }: { name: string; current: string }) {
   const search = route.useSearch();
   const navigate = route.useNavigate();
-  const asked = useInfiniteQuery(ask.changes(name));
-  const rows = useMemo(() => asked.data?.pages.flatMap((page) => page.items) ?? [], [asked.data]);
+  const { asked, rows, more } = useList(ask.changes(name));
   const chosen = search.change ?? rows[0]?.id;
   return (
     <div className="split journal">
       <Panel title="Changes" aside={<span className="muted num">{rows.length}</span>}>
         <Loaded of={asked} what="the history">
-          {() => <Table label="Changes" primary columns={COLUMNS} rows={rows} rowKey={(one) => one.id} current={chosen} {...(rows.length > 16 ? { height: "calc(100dvh - 260px)" } : {})} onEnd={() => { if (asked.hasNextPage && !asked.isFetchingNextPage) void asked.fetchNextPage(); }} onOpen={(one) => void navigate({ search: (before) => ({ ...before, change: one.id }), replace: true })} empty={<Empty title="Nothing was changed yet" />} />}
+          {() => <Table label="Changes" primary columns={COLUMNS} rows={rows} rowKey={(one) => one.id} current={chosen} {...(rows.length > 16 ? { height: "calc(100dvh - 260px)" } : {})} onEnd={more} onOpen={(one) => void navigate({ search: (before) => ({ ...before, change: one.id }), replace: true })} empty={<Empty title="Nothing was changed yet" />} />}
         </Loaded>
       </Panel>
       {chosen && <Change id={chosen} current={current} />}
@@ -58,6 +59,7 @@ function Change({ id, current }: { id: string; current: string }) {
 
 function OneChange({ change, current }: { change: ChangeDetail; current: string }) {
   const [isGoingBack, setGoingBack] = useState(false);
+  const mayApply = useRefusal("apply", change.workload);
   const plan = readPlan(change.plan);
   return (
     <>
@@ -66,12 +68,12 @@ function OneChange({ change, current }: { change: ChangeDetail; current: string 
       <Decision change={change} />
       <dl className="facts">
         <dt>Revision</dt><dd><code>{short(change.revision)}</code>{change.base ? <> after <code>{short(change.base)}</code></> : " (the first)"}{change.revision === current && <> <Badge>wanted now</Badge></>}</dd>
-        <dt>By</dt><dd>{change.by.replace(/^person:/, "")}, <Time at={change.started_at} /></dd>
+        <dt>By</dt><dd>{actor(change.by)}, <Time at={change.started_at} /></dd>
         {change.git && <><dt>Commit</dt><dd className="mono">{short(change.git.commit)}{change.git.dirty ? " with changes that are not committed" : ""}</dd></>}
-        {change.decision && <><dt>{change.decision.decision === "approved" ? "Approved" : "Refused"}</dt><dd>by {change.decision.by.replace(/^person:/, "")}, <Time at={change.decision.at} />{change.decision.message ? `: ${change.decision.message}` : ""}</dd></>}
+        {change.decision && <><dt>{change.decision.decision === "approved" ? "Approved" : "Refused"}</dt><dd>by {actor(change.decision.by)}, <Time at={change.decision.at} />{change.decision.message ? `: ${change.decision.message}` : ""}</dd></>}
         <dt>Size</dt><dd>{count(change.resources, "resource")} in {count(change.waves, "wave")}{plan && plan.irreversible > 0 ? `; ${plan.irreversible} cannot be undone` : ""}</dd>
       </dl>
-      {change.finished && change.revision !== current && change.state === "applied" && <div><Button icon="again" onClick={() => setGoingBack(true)}>Go back to this revision …</Button></div>}
+      {change.finished && change.revision !== current && change.state === "applied" && <div><Button icon="again" why={mayApply} onClick={() => setGoingBack(true)}>Go back to this revision …</Button></div>}
       <details>
         <summary>{count(change.actions.length, "step")}</summary>
         <ul className="lines steps">
@@ -88,31 +90,28 @@ function OneChange({ change, current }: { change: ChangeDetail; current: string 
 function Decision({ change }: { change: ChangeDetail }) {
   const client = useQueryClient();
   const [asking, setAsking] = useState<"approve" | "refuse">();
-  const [message, setMessage] = useState("");
   const [own, setOwn] = useState(false);
-  const decide = useMutation({
-    mutationFn: (verb: string) => post<ChangeSummary>(`/v1/changes/${encodeURIComponent(change.id)}/${verb}`, { ...(message.trim() ? { message } : {}), ...(verb === "approve" && own ? { own } : {}) }),
-    onSuccess: () => {
-      setAsking(undefined);
-      void client.invalidateQueries({ queryKey: ["change", change.id] });
-      void client.invalidateQueries({ queryKey: ["changes"] });
-    },
-  });
+  const mayApprove = useRefusal("approve", change.workload);
+  const mayApply = useRefusal("apply", change.workload);
+  const decide = (verb: "approve" | "refuse") => async (message: string): Promise<void> => {
+    const about = { path: { id: change.id }, body: { ...(message === "" ? {} : { message }), ...(verb === "approve" && own ? { own } : {}) } };
+    await (verb === "approve" ? post("/v1/changes/{id}/approve", about) : post("/v1/changes/{id}/refuse", about));
+    void client.invalidateQueries({ queryKey: ["change", change.id] });
+    void client.invalidateQueries({ queryKey: ["changes"] });
+  };
   if (change.finished) return null;
   const isHeld = change.state === "held";
   return (
     <>
       {isHeld && <div className="notice waiting wrapping"><div className="grow"><strong>It waits for an approval</strong>{(change.holds ?? []).map((reason) => <p key={reason} className="wrap">{reason}</p>)}</div></div>}
       <div className="row">
-        {isHeld && <Button look="primary" onClick={() => setAsking("approve")}>Approve …</Button>}
-        <Button look="danger" onClick={() => setAsking("refuse")}>{isHeld ? "Refuse …" : "Stop and roll back …"}</Button>
+        {isHeld && <Button look="primary" why={mayApprove} onClick={() => setAsking("approve")}>Approve …</Button>}
+        <Button look="danger" why={mayApply && mayApprove} onClick={() => setAsking("refuse")}>{isHeld ? "Refuse …" : "Stop and roll back …"}</Button>
       </div>
       {asking && (
-        <Dialog title={asking === "approve" ? "Approve the change" : isHeld ? "Refuse the change" : "Stop the change"} onClose={() => setAsking(undefined)} onSubmit={() => decide.mutate(asking)} foot={<><Button onClick={() => setAsking(undefined)}>Cancel</Button><Button type="submit" look={asking === "approve" ? "primary" : "danger"} disabled={decide.isPending}>{asking === "approve" ? "Approve" : isHeld ? "Refuse" : "Stop it"}</Button></>}>
-          <div className="field"><label htmlFor="decision-why">Why</label><textarea id="decision-why" className="input" autoFocus value={message} onChange={(event) => setMessage(event.target.value)} /><span className="help">It is part of the record.</span></div>
+        <ReasonDialog title={asking === "approve" ? "Approve the change" : isHeld ? "Refuse the change" : "Stop the change"} verb={asking === "approve" ? "Approve" : isHeld ? "Refuse" : "Stop it"} look={asking === "approve" ? "primary" : "danger"} long onClose={() => setAsking(undefined)} act={decide(asking)}>
           {asking === "approve" && <label className="check"><input type="checkbox" checked={own} onChange={(event) => setOwn(event.target.checked)} /> I asked for this change myself, and approve it all the same</label>}
-          {decide.isError && <Failure error={decide.error} />}
-        </Dialog>
+        </ReasonDialog>
       )}
     </>
   );
@@ -153,8 +152,6 @@ function FileDifference({ name, was, is }: { name: string; was: string | undefin
   );
 }
 
-interface PlanView { base?: string; revision: string; digest: string; changed: boolean; plan: unknown; holds?: string[]; running?: string; unplaced?: string[]; warnings?: { message: string }[] }
-
 /** The files of an earlier revision as a new change: planned first, carried out if what was planned still holds. */
 function GoBack({ to, onClose }: { to: string; onClose: () => void }) {
   const client = useQueryClient();
@@ -164,14 +161,14 @@ function GoBack({ to, onClose }: { to: string; onClose: () => void }) {
   const bodyOf = (revision: RevisionDetail) => ({ files: Object.entries(revision.files).map(([path, content]) => ({ path, content })), directory: revision.directory, restores: revision.revision });
   const planned = useQuery({
     queryKey: ["plan", to],
-    queryFn: () => post<PlanView>("/v1/plans", bodyOf(target.data as RevisionDetail)),
+    queryFn: () => post("/v1/plans", { body: bodyOf(target.data as RevisionDetail) }),
     enabled: target.data !== undefined,
     staleTime: 0,
     gcTime: 0,
     retry: false,
   });
   const apply = useMutation({
-    mutationFn: ({ revision, view }: { revision: RevisionDetail; view: PlanView }) => post<{ change?: ChangeSummary }>("/v1/workloads", { ...bodyOf(revision), message, expect: { base: view.base ?? null, digest: view.digest, plan: view.plan } }),
+    mutationFn: ({ revision, view }: { revision: RevisionDetail; view: PlanView }) => post("/v1/workloads", { body: { ...bodyOf(revision), message, expect: { ...(view.base === undefined ? {} : { base: view.base }), digest: view.digest, plan: view.plan } } }),
     onSuccess: ({ change }) => {
       toast("active", change ? "The change is being carried out" : "Nothing had to change");
       onClose();

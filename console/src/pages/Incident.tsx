@@ -1,17 +1,20 @@
 // One incident: its signals and everything that happened on one axis of time, and the draft of its analysis.
 
-import { useMutation, useQuery } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
+import { newKey, post } from "../api/client";
+import type { Documentation } from "../api/documentation";
+import { useRefusal } from "../api/may";
 import * as ask from "../api/queries";
-import { stepFor } from "../api/prometheus";
-import type { Documentation, IncidentDetail, TimelineEntry } from "../api/types";
+import type { IncidentDetail, TimelineEntry } from "../api/types";
 import { sentenceTone } from "../lib/events";
-import { length } from "../lib/format";
-import { parseTarget } from "../lib/target";
-import { Badge, Button, Empty, Loaded, NEVER, Panel, State, Time, Took, useNow, useTitle } from "../ui/basic";
-import { Chart } from "../ui/chart";
-import { Menu } from "../ui/dialog";
+import { actor, length } from "../lib/format";
+import { compared, parseTarget, type Target } from "../lib/target";
+import { Badge, Button, Empty, Failure, Loaded, NEVER, Panel, State, Time, Took, useNow, useTitle } from "../ui/basic";
+import type { Mark } from "../ui/chart";
+import { Course } from "../ui/course";
+import { Menu, ReasonDialog } from "../ui/dialog";
 import { Icon, ToneIcon } from "../ui/icons";
 import { Markdown } from "../ui/markdown";
 import { toast } from "../ui/toast";
@@ -38,7 +41,7 @@ function Shown({ incident }: { incident: IncidentDetail }) {
         <State state={incident.status} />
         <span className="muted num">{isOpen ? "for " : "took "}<Took from={incident.opened_at} to={incident.resolved_at} /></span>
         <span className="grow" />
-        <RunMenu incident={incident} docs={docs.data} />
+        <Verbs incident={incident} docs={docs.data} />
       </div>
       <div className="row wrapping muted facts-line">
         <span>Opened <Time at={incident.opened_at} /></span>
@@ -46,6 +49,7 @@ function Shown({ incident }: { incident: IncidentDetail }) {
         <span>in <Link to="/workloads/$name" params={{ name: incident.workload }} className="link">{incident.workload}</Link></span>
         <span className="mono">{incident.id}</span>
       </div>
+      <Held incident={incident} />
       {isOpen && incident.waiting_for && incident.waiting_for.length > 0 && <div className="notice bad"><span className="wrap">It stays open until: {incident.waiting_for.join("; ")}</span></div>}
       <Times incident={incident} />
       <div className="tabs" role="tablist" aria-label="Parts of the incident">
@@ -77,13 +81,78 @@ function Times({ incident }: { incident: IncidentDetail }) {
 }
 
 function RunLink({ id }: { id: string }) {
-  const run = useQuery(ask.run(id));
+  const run = useQuery(ask.runInBrief(id));
   return <Link to="/runs/$id" params={{ id }} title={id}>{run.data ? <State state={run.data.status} text={run.data.procedure} /> : <span className="mono">{id}</span>}</Link>;
+}
+
+/** Who has it in hand: the first thing that the next person asks. */
+function Held({ incident }: { incident: IncidentDetail }) {
+  const { acknowledged: held } = incident;
+  if (!held) return incident.status === "open" ? <div className="notice waiting"><span>Nobody has it in hand yet.</span></div> : null;
+  return <div className="notice"><span className="wrap"><strong>{actor(held.by)}</strong> {incident.status === "open" ? "has" : "had"} it in hand, since <Time at={held.at} />{held.message ? `: ${held.message}` : "."}</span></div>;
+}
+
+function Verbs({ incident, docs }: { incident: IncidentDetail; docs: Documentation | undefined }) {
+  const client = useQueryClient();
+  const me = useQuery(ask.me());
+  const refusal = useRefusal("respond", incident.workload);
+  const [isAcknowledging, setAcknowledging] = useState(false);
+  const { acknowledged: held, status } = incident;
+  const isMine = held !== undefined && held.by === me.data?.actor;
+  const acknowledge = async (message: string): Promise<void> => {
+    await post("/v1/incidents/{id}/acknowledge", { path: { id: incident.id }, body: message === "" ? {} : { message } });
+    toast("good", "You have the incident in hand");
+    void client.invalidateQueries({ queryKey: ["incident", incident.id] });
+  };
+  return (
+    <>
+      {status === "open" && !isMine && <Button look={held ? "plain" : "primary"} why={refusal} onClick={() => setAcknowledging(true)}>{held ? "Take over …" : "Acknowledge …"}</Button>}
+      <RunMenu incident={incident} docs={docs} />
+      {isAcknowledging && (
+        <ReasonDialog title={held ? `Take the incident over from ${actor(held.by)}` : "Acknowledge the incident"} verb={held ? "Take over" : "Acknowledge"} label="What you do about it" help="Others see that you have it in hand. It is part of the timeline." onClose={() => setAcknowledging(false)} act={acknowledge} />
+      )}
+    </>
+  );
+}
+
+/** What people write while it goes on, and after. */
+function Updates({ incident }: { incident: IncidentDetail }) {
+  const client = useQueryClient();
+  const refusal = useRefusal("respond", incident.workload);
+  const [text, setText] = useState("");
+  // One text is written once, however often it is sent.
+  const [key, setKey] = useState(newKey);
+  const write = useMutation({
+    mutationFn: () => post("/v1/incidents/{id}/notes", { path: { id: incident.id }, body: { text: text.trim() }, key }),
+    onSuccess: () => {
+      setText("");
+      setKey(newKey());
+      void client.invalidateQueries({ queryKey: ["incident", incident.id] });
+    },
+  });
+  const send = (): void => {
+    if (text.trim() !== "" && !write.isPending && refusal === undefined) write.mutate();
+  };
+  return (
+    <Panel title="Updates" aside={<span className="muted num">{incident.notes.length || ""}</span>}>
+      <form className="body stack said" onSubmit={(event) => { event.preventDefault(); send(); }}>
+        <textarea
+          className="input" rows={2} aria-label="An update" placeholder={refusal ?? "What you see, try, or have told whom. Ctrl Enter sends it."} disabled={refusal !== undefined} value={text}
+          onChange={(event) => { setText(event.target.value); setKey(newKey()); }}
+          onKeyDown={(event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) send(); }}
+        />
+        {write.isError && <Failure error={write.error} />}
+        {(text.trim() !== "" || refusal !== undefined) && <div><Button type="submit" small look="primary" why={refusal} disabled={write.isPending}>{write.isPending ? "Writing …" : "Write the update"}</Button></div>}
+      </form>
+      <ul className="lines notes">{[...incident.notes].reverse().map((note) => <li key={note.id}><span className="wrap grow note-text">{note.text}</span><span className="muted">{actor(note.by)}, <Time at={note.at} /></span></li>)}</ul>
+    </Panel>
+  );
 }
 
 /** Runs what the workload has for its alarms first, then everything else. */
 function RunMenu({ incident, docs }: { incident: IncidentDetail; docs: Documentation | undefined }) {
   const navigate = useNavigate();
+  const refusal = useRefusal("run", incident.workload);
   const names = useMemo(() => {
     if (!docs) return [];
     const alarms = new Set(Object.keys(incident.alarms).map((key) => key.split("{")[0]));
@@ -91,7 +160,7 @@ function RunMenu({ incident, docs }: { incident: IncidentDetail; docs: Documenta
     return Object.keys(docs.procedures).sort((a, b) => Number(fitting.has(b)) - Number(fitting.has(a)) || a.localeCompare(b)).map((name) => ({ name, fits: fitting.has(name) }));
   }, [docs, incident.alarms]);
   if (names.length === 0) return null;
-  return <Menu label="Run a procedure" button={() => <><Icon name="runs" /> Run a procedure …</>} items={names.map(({ name, fits }) => ({ label: <span className="row"><span className="cut">{name}</span>{fits && <span className="faint">for this alarm</span>}</span>, onSelect: () => void navigate({ to: "/procedures/$workload/$name", params: { workload: incident.workload, name }, search: { start: true } }) }))} />;
+  return <Menu label="Run a procedure" why={refusal} button={() => <><Icon name="runs" /> Run a procedure …</>} items={names.map(({ name, fits }) => ({ label: <span className="row"><span className="cut">{name}</span>{fits && <span className="faint">for this alarm</span>}</span>, onSelect: () => void navigate({ to: "/procedures/$workload/$name", params: { workload: incident.workload, name }, search: { start: true } }) }))} />;
 }
 
 /** From a little before the trouble to a little after its end, or now. In steps of five seconds, so that it does not
@@ -124,17 +193,20 @@ function Story({ incident, docs }: { incident: IncidentDetail; docs: Documentati
   const rules = Object.entries(docs?.alarms ?? {}).filter(([name]) => Object.keys(incident.alarms).some((key) => key.split("{")[0] === name));
   return (
     <div className="split story">
+      <div className="stack">
+      <Updates incident={incident} />
       <Panel title="Timeline" aside={before > 0 ? <Button small look="quiet" onClick={() => void navigate({ search: (was) => ({ ...was, all: search.all ? undefined : true }), replace: true })}>{search.all ? "Only the disturbance" : `${before} before it`}</Button> : undefined}>
         <div className="body">
           {entries.length === 0 ? <Empty title="Nothing has been written down yet" /> : <ol className="timeline">{entries.map((entry) => <Line key={entry.seq} entry={entry} onOver={setOver} />)}</ol>}
         </div>
       </Panel>
+      </div>
       <div className="stack signals">
         <Panel title="Signals" aside={<span className="muted num"><Time at={from} as="clock" /> to <Time at={to} as="clock" /></span>}>
           <div className="body stack">
             <Strip entries={entries} from={from} to={to} onOver={setOver} over={over} />
-            {priorities.map((one) => <Signal key={one.goal} name={one.goal} query={one.measure} target={one.target} from={from} to={to} marks={marks} />)}
-            {rules.flatMap(([name, alarm]) => alarm.rules.map((rule, n) => <Signal key={`${name}/${n}`} name={`Alarm ${name}`} query={leftSide(rule.expr)} note={rule.expr} from={from} to={to} marks={marks} />))}
+            {priorities.map((one) => <Signal key={one.goal} name={one.goal} query={one.measure} target={parseTarget(one.target)} note={one.target} from={from} to={to} marks={marks} />)}
+            {rules.flatMap(([name, alarm]) => alarm.rules.map((rule, n) => { const { query, bound } = compared(rule.expr); return <Signal key={`${name}/${n}`} name={`Alarm ${name}`} query={query} target={bound} note={rule.expr} from={from} to={to} marks={marks} />; }))}
             {priorities.length + rules.length === 0 && <span className="muted">The workload declares no priorities to measure.</span>}
           </div>
         </Panel>
@@ -143,22 +215,11 @@ function Story({ incident, docs }: { incident: IncidentDetail; docs: Documentati
   );
 }
 
-/** `a < 0.95` draws `a`: the comparison itself hides what is not over its bound. */
-export function leftSide(expr: string): string {
-  const match = /^([\s\S]*?)\s*(?:<=|>=|==|!=|<|>)\s*(?:bool\s+)?[-+]?[0-9.eE+]+\s*$/.exec(expr);
-  const left = match?.[1] ?? expr;
-  const balanced = [...left].reduce((depth, letter) => depth + (letter === "(" ? 1 : letter === ")" ? -1 : 0), 0) === 0;
-  return balanced && !/\b(and|or|unless)\b/.test(left) ? left : expr;
-}
-
-function Signal({ name, query, target, note, from, to, marks }: { name: string; query: string; target?: string; note?: string; from: number; to: number; marks: { at: number; color: string }[] }) {
-  const asked = useQuery(ask.span(query, Math.floor(from / 1000), Math.ceil(to / 1000)));
-  const bound = parseTarget(target ?? /(<=|>=|<|>)\s*[-+0-9.eE]+\s*$/.exec(note ?? "")?.[0] ?? "");
-  const names = useMemo(() => asked.data?.series.map((_, n) => `${name}${n > 0 ? ` ${n + 1}` : ""}`) ?? [], [asked.data, name]);
+function Signal({ name, query, target, note, from, to, marks }: { name: string; query: string; target?: Target | undefined; note: string; from: number; to: number; marks: Mark[] }) {
   return (
     <figure>
-      <figcaption className="row"><strong className="cut">{name}</strong><span className="muted cut mono" title={note ?? query}>{target ?? note ?? query}</span><span className="grow" /><Link to="/metrics" search={{ q: [query], from: String(from), to: String(to) }} className="link" aria-label={`${name} in Metrics`}><Icon name="external" /></Link></figcaption>
-      {asked.isError ? <span className="muted">{asked.error.message}</span> : asked.data && asked.data.series.length === 0 ? <State state="no data" text="no data in this time" /> : <Chart series={asked.data?.series ?? []} names={names} from={from} to={to} step={stepFor((to - from) / 1000)} height={110} label={name} target={bound} marks={marks} group="incident" />}
+      <figcaption className="row"><strong className="cut">{name}</strong><span className="muted cut mono" title={`${note}\n${query}`}>{note}</span><span className="grow" /><Link to="/metrics" search={{ q: [query], from: String(from), to: String(to) }} className="link" aria-label={`${name} in Metrics`}><Icon name="external" /></Link></figcaption>
+      <Course name={name} query={query} target={target} from={from} to={to} marks={marks} group="incident" />
     </figure>
   );
 }
@@ -183,7 +244,7 @@ function Line({ entry, onOver }: { entry: TimelineEntry; onOver: (at: number | u
     <li onPointerEnter={() => onOver(at)} onPointerLeave={() => onOver(undefined)}>
       <span className="at num"><time dateTime={entry.at} title={entry.at}>{entry.offset_ms === 0 ? "start" : `${entry.offset_ms < 0 ? "−" : "+"}${length(Math.abs(entry.offset_ms))}`}</time></span>
       <span className="dot"><span className={`tone-${look}`}><ToneIcon tone={look === "active" ? "idle" : look} /></span></span>
-      <span className="wrap">{entry.text} <Link to="/journal" search={{ seq: String(entry.seq) }} className="who" title={`by ${entry.actor}; event ${entry.seq} of the journal`}>{entry.actor.startsWith("run:") ? "run" : entry.actor.replace(/^system:/, "")}</Link></span>
+      <span className="wrap">{entry.text} <Link to="/journal" search={{ seq: String(entry.seq) }} className="who" title={`by ${entry.actor}; event ${entry.seq} of the journal`}>{entry.actor.startsWith("run:") ? "run" : actor(entry.actor)}</Link></span>
     </li>
   );
 }

@@ -1,10 +1,10 @@
 // Incidents: what is disturbed, and what was.
 
-import { useInfiniteQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
-import { useMemo } from "react";
+import { useList } from "../api/lists";
 import * as ask from "../api/queries";
 import type { IncidentSummary } from "../api/types";
+import { actor } from "../lib/format";
 import { Empty, Loaded, State, Time, Took, useTitle } from "../ui/basic";
 import { Table, type Column } from "../ui/table";
 
@@ -13,6 +13,7 @@ const route = getRouteApi("/incidents");
 const COLUMNS: Column<IncidentSummary>[] = [
   { key: "state", head: "State", width: "110px", cell: (one) => <State state={one.status} /> },
   { key: "title", head: "Incident", width: "minmax(0, 1.4fr)", cell: (one) => <Link to="/incidents/$id" params={{ id: one.id }} tabIndex={-1} title={one.id}>{one.title}</Link> },
+  { key: "held", head: "In hand", width: "minmax(0, .5fr)", wide: true, cell: (one) => (one.acknowledged ? <span title={one.acknowledged.message}>{actor(one.acknowledged.by)}</span> : one.status === "open" ? <State state="nobody" as="warn" text="nobody" /> : "") },
   { key: "waits", head: "Waits for", width: "minmax(0, 1fr)", wide: true, cell: (one) => <span className="muted" title={one.waiting_for?.join("\n")}>{one.waiting_for?.join(", ") ?? ""}</span> },
   { key: "alarms", head: "Alarms", width: "minmax(0, .8fr)", wide: true, cell: (one) => <span className="muted">{[...new Set(Object.keys(one.alarms).map((key) => key.split("{")[0]))].join(", ")}</span> },
   { key: "workload", head: "Workload", width: "minmax(0, .6fr)", wide: true, cell: (one) => one.workload },
@@ -25,8 +26,7 @@ export function Incidents() {
   useTitle("Incidents");
   const { show } = route.useSearch();
   const navigate = route.useNavigate();
-  const asked = useInfiniteQuery(ask.incidents);
-  const rows = useMemo(() => (asked.data?.pages.flatMap((page) => page.items) ?? []).filter((one) => show === undefined || one.status === show), [asked.data, show]);
+  const { asked, rows, more } = useList(ask.incidents(show ? { status: show } : {}));
   return (
     <>
       <div className="page-head"><h1>Incidents</h1></div>
@@ -41,8 +41,8 @@ export function Incidents() {
             <Table
               label="Incidents" primary columns={COLUMNS} rows={rows} rowKey={(one) => one.id} height="calc(100dvh - 190px)"
               onOpen={(one) => void navigate({ to: "/incidents/$id", params: { id: one.id }, search: {} })}
-              onEnd={() => { if (asked.hasNextPage && !asked.isFetchingNextPage) void asked.fetchNextPage(); }}
-              foot={<span>{rows.length.toLocaleString("en")} shown</span>}
+              onEnd={more}
+              foot={<span>{rows.length.toLocaleString("en")} shown{asked.hasNextPage ? "; more as you go down" : ""}</span>}
               empty={show === "open"
                 ? <Empty title="No incident is open"><p>An alarm that fires opens one, or joins one that is open.</p></Empty>
                 : <Empty title="There has been no incident"><p>An alarm that fires opens one. It is resolved when its alarms have cleared and the workload's measures are back on target.</p></Empty>}

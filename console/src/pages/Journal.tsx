@@ -1,18 +1,19 @@
 // The journal: everything that happened, searched and followed. Each event names the hash of the one before; what is
 // loaded here is looked at for a break in that chain, and the page says how much of it that is.
 
-import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { useEffect, useMemo, useRef, useState } from "react";
-import { api, path } from "../api/client";
+import { get } from "../api/client";
+import { useList } from "../api/lists";
 import { live } from "../api/live";
 import * as ask from "../api/queries";
-import type { Event, Page } from "../api/types";
+import type { Event } from "../api/types";
 import { checkChain } from "../lib/chain";
-import { eventLink, eventTone, sentence } from "../lib/events";
-import { count } from "../lib/format";
-import { Button, Empty, Failure, Json, Loaded, Panel, State, Time, useTitle } from "../ui/basic";
-import { ToneIcon } from "../ui/icons";
+import { eventLink, sentence } from "../lib/events";
+import { actor, count } from "../lib/format";
+import { Badge, Button, Empty, Failure, Json, Loaded, Panel, State, Time, useTitle } from "../ui/basic";
+import { EventMark } from "../ui/events";
 import { Table, type Column } from "../ui/table";
 
 const route = getRouteApi("/journal");
@@ -20,9 +21,9 @@ const route = getRouteApi("/journal");
 const COLUMNS: Column<Event>[] = [
   { key: "seq", head: "Place", width: "64px", right: true, wide: true, cell: (event) => <span className="faint">{event.seq}</span> },
   { key: "time", head: "Time", width: "92px", cell: (event) => <Time at={event.time} as="clock" /> },
-  { key: "type", head: "Kind", width: "minmax(150px, .6fr)", wide: true, cell: (event) => <span className="row"><span className={`tone-${eventTone(event)}`}><ToneIcon tone={eventTone(event) === "active" ? "idle" : eventTone(event)} /></span><span className="cut mono">{event.type}</span></span> },
+  { key: "type", head: "Kind", width: "minmax(150px, .6fr)", wide: true, cell: (event) => <span className="row"><EventMark event={event} /><span className="cut mono">{event.type}</span></span> },
   { key: "text", head: "What happened", width: "minmax(0, 2fr)", cell: (event) => <span title={sentence(event)}>{sentence(event)}</span> },
-  { key: "actor", head: "By", width: "minmax(0, .6fr)", wide: true, cell: (event) => <span className="muted">{event.actor}</span> },
+  { key: "actor", head: "By", width: "minmax(0, .6fr)", wide: true, cell: (event) => <span className="muted" title={event.actor}>{actor(event.actor)}</span> },
   { key: "workload", head: "Workload", width: "minmax(0, .4fr)", wide: true, cell: (event) => <span className="muted">{event.workload}</span> },
 ];
 
@@ -51,7 +52,7 @@ function useNewer(filter: ask.EventFilter, after: number | undefined, isFollowin
       if (isBusy) return;
       isBusy = true;
       try {
-        const page = await api<Page<Event>>(path("/v1/events", { ...filter, after: place.current ?? after, limit: 1000 }));
+        const page = await get("/v1/events", { query: { ...filter, after: place.current ?? after, limit: 1000 } });
         if (!isWanted) return;
         const last = Number(page.next ?? page.items.at(-1)?.seq ?? place.current);
         place.current = Math.max(last, place.current ?? 0);
@@ -87,12 +88,11 @@ export function Journal() {
   useTitle("Journal");
   const search = route.useSearch();
   const navigate = route.useNavigate();
-  const filter = { ...(search.match ? { match: search.match } : {}), ...(search.workload ? { workload: search.workload } : {}) };
-  const asked = useInfiniteQuery(ask.events(filter));
+  const filter = { ...(search.match ? { match: search.match } : {}), ...(search.workload ? { workload: search.workload } : {}), ...(search.q ? { contains: search.q } : {}) };
+  const { asked, rows: older, more: further } = useList(ask.events(filter));
   const status = useQuery(ask.status);
   const workloads = useQuery(ask.workloads);
   const isFollowing = search.still !== true;
-  const older = useMemo(() => asked.data?.pages.flatMap((page) => page.items) ?? [], [asked.data]);
   // What was read first stands for ever; newer events come on top of it.
   const head = asked.data ? (older[0]?.seq ?? 0) : undefined;
   const { newer, more } = useNewer(filter, head, isFollowing);
@@ -100,11 +100,9 @@ export function Journal() {
     const places = new Set(older.map((event) => event.seq));
     return [...newer.filter((event) => !places.has(event.seq)), ...older];
   }, [newer, older]);
-  const words = (search.q ?? "").toLowerCase().split(/\s+/).filter(Boolean);
-  const rows = useMemo(() => (words.length === 0 ? all : all.filter((event) => { const text = `${event.type} ${event.subject ?? ""} ${event.actor} ${sentence(event)} ${JSON.stringify(event.data)}`.toLowerCase(); return words.every((word) => text.includes(word)); })), [all, search.q]);
   const chain = useMemo(() => checkChain(all), [all]);
   const set = (change: Partial<typeof search>) => void navigate({ search: (before) => ({ ...before, ...change }), replace: true });
-  const isFiltered = search.match !== undefined || search.workload !== undefined;
+  const isFiltered = Object.keys(filter).length > 0;
   return (
     <>
       <div className="page-head">
@@ -119,7 +117,7 @@ export function Journal() {
         <Button small look="plain" className={isFollowing ? "pressed" : ""} aria-pressed={isFollowing} onClick={() => set({ still: isFollowing ? true : undefined })}>{isFollowing ? "Following" : more > 0 ? `Follow (${more} new)` : "Follow"}</Button>
       </div>
       <div className="filters">
-        <input className="input grow" data-search type="search" placeholder="Search what is loaded" aria-label="Search what is loaded" value={search.q ?? ""} onChange={(event) => set({ q: event.target.value || undefined })} />
+        <Search value={search.q} onChange={(q) => set({ q })} />
         <Match value={search.match} onChange={(match) => set({ match })} />
         {(workloads.data?.items.length ?? 0) > 1 && <select className="input" aria-label="Workload" value={search.workload ?? ""} onChange={(event) => set({ workload: event.target.value || undefined })}><option value="">Every workload</option>{workloads.data?.items.map((one) => <option key={one.workload}>{one.workload}</option>)}</select>}
         {Object.keys(search).length > 0 && <Button look="quiet" small onClick={() => void navigate({ search: {} })}>Clear</Button>}
@@ -129,11 +127,11 @@ export function Journal() {
           <Loaded of={asked} what="the journal">
             {() => (
               <Table
-                label="Events" primary columns={COLUMNS} rows={rows} rowKey={(event) => String(event.seq)} height="calc(100dvh - 190px)" rowHeight={29} current={search.seq}
+                label="Events" primary columns={COLUMNS} rows={all} rowKey={(event) => String(event.seq)} height="calc(100dvh - 190px)" rowHeight={29} current={search.seq}
                 onOpen={(event) => set({ seq: String(event.seq) })}
-                onEnd={() => { if (asked.hasNextPage && !asked.isFetchingNextPage) void asked.fetchNextPage(); }}
-                foot={<span>{rows.length.toLocaleString("en")} shown{words.length > 0 ? ` of ${all.length.toLocaleString("en")} loaded` : ""}{asked.isFetchingNextPage ? "; reading older ones …" : asked.hasNextPage ? "; older ones as you go down" : "; that is all"}</span>}
-                empty={<Empty title="No event is like that"><p>{words.length > 0 ? "Only what is loaded is searched. A kind such as alarm.* or an event pattern is matched by the server over the whole journal." : "A kind may hold a star (alarm.*); an event pattern is JSON as EventBridge knows it."}</p>{asked.hasNextPage && <Button onClick={() => void asked.fetchNextPage()}>Read older events</Button>}</Empty>}
+                onEnd={further}
+                foot={<span>{all.length.toLocaleString("en")} shown{asked.isFetchingNextPage ? "; reading older ones …" : asked.hasNextPage ? `; looked back to event ${asked.data?.pages.at(-1)?.next ?? ""}, further as you go down` : "; that is all"}</span>}
+                empty={<Empty title={asked.hasNextPage ? "None of the newest events is like that" : "No event is like that"}><p>A kind may hold a star (<code>alarm.*</code>), or be an event pattern in JSON as EventBridge knows it. The search looks for its text in the kind, the subject and the data.</p>{asked.hasNextPage && <Button disabled={asked.isFetchingNextPage} onClick={further}>{asked.isFetchingNextPage ? "Searching …" : "Search older events"}</Button>}</Empty>}
               />
             )}
           </Loaded>
@@ -142,6 +140,20 @@ export function Journal() {
       </div>
     </>
   );
+}
+
+/** What is searched by the server, once the typing rests. */
+function Search({ value, onChange }: { value: string | undefined; onChange: (text: string | undefined) => void }) {
+  const [text, setText] = useState(value ?? "");
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  useEffect(() => setText(value ?? ""), [value]);
+  useEffect(() => () => clearTimeout(timer.current), []);
+  const type = (typed: string): void => {
+    setText(typed);
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => onChange(typed.trim() || undefined), 300);
+  };
+  return <input className="input grow" data-search type="search" placeholder="Search kinds, subjects and data" aria-label="Search the journal" value={text} onChange={(event) => type(event.target.value)} />;
 }
 
 function Match({ value, onChange }: { value: string | undefined; onChange: (match: string | undefined) => void }) {
@@ -156,12 +168,7 @@ function Match({ value, onChange }: { value: string | undefined; onChange: (matc
 }
 
 function OneEvent({ seq, known, onClose }: { seq: number; known: Event | undefined; onClose: () => void }) {
-  const asked = useQuery({
-    queryKey: ["event", seq],
-    queryFn: () => api<Page<Event>>(path("/v1/events", { after: Math.max(0, seq - 1), limit: 1 })),
-    enabled: known === undefined && Number.isInteger(seq),
-    staleTime: Infinity,
-  });
+  const asked = useQuery({ ...ask.event(seq), enabled: known === undefined && Number.isInteger(seq) });
   const event = known ?? asked.data?.items.find((one) => one.seq === seq);
   const to = event && eventLink(event);
   return (
@@ -171,13 +178,13 @@ function OneEvent({ seq, known, onClose }: { seq: number; known: Event | undefin
         {!event && asked.isSuccess && <Empty title="There is no such event" />}
         {event && (
           <>
-            <p className="row"><span className={`tone-${eventTone(event)}`}><ToneIcon tone={eventTone(event)} /></span><strong className="wrap">{sentence(event)}</strong></p>
+            <p className="row"><EventMark event={event} /><strong className="wrap">{sentence(event)}</strong></p>
             {to && <Link to={to} className="link">Open what it is about</Link>}
             <dl className="facts">
               <dt>Kind</dt><dd className="mono">{event.type}</dd>
               <dt>When</dt><dd><Time at={event.time} as="clock-ms" /> <span className="muted">(<Time at={event.time} />)</span></dd>
               {event.subject && <><dt>About</dt><dd>{event.subject}</dd></>}
-              <dt>By</dt><dd>{event.actor}</dd>
+              <dt>By</dt><dd>{event.actor}{event.privileged && <> <Badge title="Only few may do this">privileged</Badge></>}</dd>
               <dt>Source</dt><dd>{event.source}</dd>
               {event.workload && <><dt>Workload</dt><dd><Link to="/workloads/$name" params={{ name: event.workload }} className="link">{event.workload}</Link></dd></>}
               {event.cause && <><dt>Because of</dt><dd className="mono">{event.cause}</dd></>}

@@ -5,11 +5,12 @@ import { getRouteApi } from "@tanstack/react-router";
 import { lazy, Suspense, useEffect, useMemo, useRef, useState } from "react";
 import { instant, range, seriesName, stepFor, type Series } from "../api/prometheus";
 import { length, quantity } from "../lib/format";
-import { isRelative, RANGES, resolve, type Range } from "../lib/range";
-import { Button, Empty, Failure, NEVER, Panel, State, useNow, useTitle } from "../ui/basic";
+import { isRelative, type Range } from "../lib/range";
+import { Button, Empty, Failure, Panel, State, useTitle } from "../ui/basic";
 import { Chart, seriesColor } from "../ui/chart";
 import { Menu } from "../ui/dialog";
 import { Icon } from "../ui/icons";
+import { RangeMenu, useMoments } from "../ui/range";
 import { Table, type Column } from "../ui/table";
 import { toast } from "../ui/toast";
 
@@ -41,23 +42,6 @@ const route = getRouteApi("/metrics");
 const MOST_LINES = 200;
 
 interface Row { id: string; name: string; query: string; at: number; last: number; low: number; high: number; labels: Record<string, string>; color: string; hidden: boolean }
-
-export function RangeMenu({ value, onChange }: { value: Range; onChange: (range: Range) => void }) {
-  const known = RANGES.find(([, from]) => from === value.from && value.to === "now");
-  return (
-    <span className="row">
-      <span className="segments" role="group" aria-label="Span of time">
-        {RANGES.map(([name, from]) => <button key={from} type="button" aria-pressed={known?.[1] === from} onClick={() => onChange({ from, to: "now" })}>{name}</button>)}
-      </span>
-    </span>
-  );
-}
-
-/** The moments that are looked at: they move on each ten seconds while the end is now. */
-export function useMoments(value: Range): { from: number; to: number } {
-  const at = useNow(isRelative(value) ? 10_000 : NEVER);
-  return useMemo(() => resolve(value, isRelative(value) ? at : Date.now()), [value.from, value.to, at]);
-}
 
 export function Metrics() {
   useTitle("Metrics");
@@ -136,8 +120,7 @@ export function Metrics() {
         <h1>Metrics</h1>
         {isBusy && <State state="running" text="asking" />}
         <span className="grow" />
-        <RangeMenu value={span} onChange={(next) => set({ from: next.from, to: next.to })} />
-        {!isRelative(span) && <Button small onClick={() => set({ from: undefined, to: undefined })}>To now</Button>}
+        <RangeMenu value={span} onChange={(next) => set(next ?? { from: undefined, to: undefined })} />
         <span className="segments" role="group" aria-label="How it is shown">
           <button type="button" aria-pressed={!asTable} onClick={() => set({ as: undefined })}>Graph</button>
           <button type="button" aria-pressed={asTable} onClick={() => set({ as: "table" })}>Table</button>

@@ -1,16 +1,16 @@
 // Now: what is wrong, what runs, what changed, what nobody knows. The page for the wall and for three in the morning.
 
-import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { useMemo } from "react";
+import { useList } from "../api/lists";
 import * as ask from "../api/queries";
-import type { Alarm, ChangeSummary, Event, Host, IncidentSummary, Measure, RunSummary, Status, Triggers, WorkloadDetail, WorkloadStatus } from "../api/types";
-import { eventLink, eventTone, sentence } from "../lib/events";
+import type { Alarm, ChangeSummary, Host, IncidentSummary, Measure, RunSummary, Status, Triggers, WorkloadDetail, WorkloadStatus } from "../api/types";
 import { count, quantity, short } from "../lib/format";
 import { tone, urgency, word, worst } from "../lib/state";
 import { parseTarget } from "../lib/target";
 import { Badge, Button, Empty, Loaded, Panel, State, Time, Took, useNow, useTitle } from "../ui/basic";
-import { ToneIcon } from "../ui/icons";
+import { FeedLine } from "../ui/events";
 import { Sparkline } from "../ui/sparkline";
 
 const route = getRouteApi("/");
@@ -173,30 +173,17 @@ const TOLD = JSON.stringify({
 
 function LastHour() {
   const now = useNow();
-  const asked = useInfiniteQuery(ask.lately(TOLD));
+  const asked = useQuery(ask.lately(TOLD));
   return (
     <Panel title="Last hour" aside={<Link to="/journal" className="link">Journal</Link>}>
       <Loaded of={asked} what="events">
         {(data) => {
-          const all = data.pages.flatMap((page) => page.items).filter((event) => Date.parse(event.time) > now - HOUR_S * 1000).slice(0, 60);
+          const all = data.items.filter((event) => Date.parse(event.time) > now - HOUR_S * 1000).slice(0, 60);
           if (all.length === 0) return <div className="quiet-line">Nothing worth a line happened in the last hour.</div>;
           return <ol className="feed">{all.map((event) => <FeedLine key={event.seq} event={event} />)}</ol>;
         }}
       </Loaded>
     </Panel>
-  );
-}
-
-function FeedLine({ event }: { event: Event }) {
-  const to = eventLink(event);
-  const look = eventTone(event);
-  const text = sentence(event);
-  return (
-    <li>
-      <span className="feed-at faint"><Time at={event.time} as="clock" /></span>
-      <span className={`state tone-${look}`}><ToneIcon tone={look === "active" ? "idle" : look} /></span>
-      {to ? <Link to={to} className="wrap">{text}</Link> : <span className="wrap">{text}</span>}
-    </li>
   );
 }
 
@@ -206,12 +193,11 @@ export function Now() {
   const navigate = route.useNavigate();
   const status = useQuery(ask.status);
   const workloads = useQuery(ask.workloads);
-  const incidents = useInfiniteQuery(ask.incidents);
-  const runs = useInfiniteQuery(ask.runs({ active: true }));
+  const { rows: open } = useList(ask.incidents({ status: "open" }));
+  const { rows: runs } = useList(ask.runs({ active: true }));
   const alarms = useQuery(ask.alarms);
   const triggers = useQuery(ask.triggers);
   const details = useMemo(() => new Map((workloads.data?.items ?? []).map((one) => [one.workload, one])), [workloads.data]);
-  const open = (incidents.data?.pages.flatMap((page) => page.items) ?? []).filter((one) => one.status === "open");
   const firing = (alarms.data?.items ?? []).filter((one) => one.state === "firing");
   return (
     <>
@@ -230,7 +216,7 @@ export function Now() {
               {data.workloads.length === 0 && (
                 <Panel title="Workloads"><Empty title="No workload has been applied yet"><p>Run <code>mainstay apply DIR</code> with a directory that holds a <code>mainstay.yaml</code>; <code>mainstay init DIR</code> begins one.</p></Empty></Panel>
               )}
-              <Under changes={data.changes ?? []} runs={runs.data?.pages.flatMap((page) => page.items) ?? []} />
+              <Under changes={data.changes ?? []} runs={runs} />
               <Doubts found={doubts(data, alarms.data?.items ?? [], triggers.data)} />
             </div>
             <div className="stack"><LastHour /></div>

@@ -1,11 +1,13 @@
 // A procedure: its document as a graph, its steps in words, and a form made of its parameters.
 
-import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import { lazy, Suspense, useMemo, useState } from "react";
-import { clientToken, post } from "../api/client";
+import { newKey, post } from "../api/client";
+import type { ParameterDoc, ProcedureDoc } from "../api/documentation";
+import { useList } from "../api/lists";
+import { useRefusal } from "../api/may";
 import * as ask from "../api/queries";
-import type { ParameterDoc, ProcedureDoc, RunSummary } from "../api/types";
 import { graphOf } from "../lib/graph";
 import { check, initial, valueOf, type Draft } from "../lib/parameters";
 import { Badge, Button, Empty, Failure, Json, Loaded, Loading, Panel, State, Time, Took, useTitle } from "../ui/basic";
@@ -49,16 +51,16 @@ function Field({ name, about, draft, set, wrong }: { name: string; about: Parame
   );
 }
 
-export function StartDialog({ workload, name, about, onClose }: { workload: string; name: string; about: ProcedureDoc; onClose: () => void }) {
+function StartDialog({ workload, name, about, onClose }: { workload: string; name: string; about: ProcedureDoc; onClose: () => void }) {
   const navigate = useNavigate();
   const client = useQueryClient();
   const [draft, setDraft] = useState<Draft>(() => initial(about.parameters));
   const [touched, setTouched] = useState(false);
   // One form starts one run, however often it is sent.
-  const [token, setToken] = useState(clientToken);
+  const [key, setKey] = useState(newKey);
   const problems = useMemo(() => check(about.parameters, draft), [about, draft]);
   const start = useMutation({
-    mutationFn: () => post<RunSummary>("/v1/runs", { workload, procedure: name, parameters: valueOf(about.parameters, draft), client_token: token }),
+    mutationFn: () => post("/v1/runs", { body: { workload, procedure: name, parameters: valueOf(about.parameters, draft) }, key }),
     onSuccess: (run) => {
       toast("active", <>Run of {name} started</>);
       void client.invalidateQueries({ queryKey: ["runs"] });
@@ -72,8 +74,8 @@ export function StartDialog({ workload, name, about, onClose }: { workload: stri
   return (
     <Dialog title={`Run ${name}`} onClose={onClose} onSubmit={submit} foot={<><Button onClick={onClose}>Cancel</Button><Button type="submit" look="primary" disabled={start.isPending} icon="runs">{start.isPending ? "Starting …" : "Run"}</Button></>}>
       {about.description && <div className="muted"><Markdown text={about.description} /></div>}
-      {Object.entries(about.parameters).map(([key, parameter]) => (
-        <Field key={key} name={key} about={parameter} draft={draft[key] ?? ""} wrong={touched ? problems[key] : undefined} set={(text) => { setDraft({ ...draft, [key]: text }); setToken(clientToken()); }} />
+      {Object.entries(about.parameters).map(([parameter, one]) => (
+        <Field key={parameter} name={parameter} about={one} draft={draft[parameter] ?? ""} wrong={touched ? problems[parameter] : undefined} set={(text) => { setDraft({ ...draft, [parameter]: text }); setKey(newKey()); }} />
       ))}
       {Object.keys(about.parameters).length === 0 && <p className="muted">It has no parameters.</p>}
       {start.isError && <Failure error={start.error} />}
@@ -99,9 +101,9 @@ export function Procedure() {
 }
 
 function About({ workload, name, about, step, onStep, isStarting, setStarting }: { workload: string; name: string; about: ProcedureDoc; step: string | undefined; onStep: (step: string) => void; isStarting: boolean; setStarting: (on: boolean) => void }) {
-  const runs = useInfiniteQuery(ask.runs({ procedure: name, workload }));
+  const { asked: runs, rows: all } = useList(ask.runs({ procedure: name, workload }, 50));
+  const refusal = useRefusal("run", workload);
   const graph = useMemo(() => graphOf(about), [about]);
-  const all = runs.data?.pages.flatMap((page) => page.items) ?? [];
   const good = all.find((run) => run.status === "Success");
   const shown = about.steps.find((one) => one.name === step);
   return (
@@ -110,7 +112,7 @@ function About({ workload, name, about, step, onStep, isStarting, setStarting }:
         <div className="crumbs"><Link to="/workloads/$name" params={{ name: workload }} search={{ tab: "procedures" }}>{workload}</Link><span>/</span><h1>{name}</h1></div>
         {good ? <State state="Success" text={<>worked <Time at={good.ended_at ?? good.started_at} /></>} /> : runs.data && <State state="never" as="unknown" text={all.length === 0 ? "never run" : "never worked, as far as is shown"} />}
         <span className="grow" />
-        <Button look="primary" icon="runs" onClick={() => setStarting(true)}>Run …</Button>
+        <Button look="primary" icon="runs" why={refusal} onClick={() => setStarting(true)}>Run …</Button>
       </div>
       {about.description && <div className="muted reading"><Markdown text={about.description} /></div>}
       <div className="split">
@@ -148,7 +150,7 @@ function About({ workload, name, about, step, onStep, isStarting, setStarting }:
           </Panel>
         </div>
       </div>
-      {isStarting && <StartDialog workload={workload} name={name} about={about} onClose={() => setStarting(false)} />}
+      {isStarting && refusal === undefined && <StartDialog workload={workload} name={name} about={about} onClose={() => setStarting(false)} />}
     </>
   );
 }

@@ -3,16 +3,17 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { lazy, Suspense, useEffect, useMemo, useState } from "react";
-import { clientToken, post } from "../api/client";
+import { address, newKey, post } from "../api/client";
+import { useRefusal } from "../api/may";
 import * as ask from "../api/queries";
-import { follow } from "../api/sse";
-import type { Output, RunDetail, RunSummary, Step } from "../api/types";
+import { backoff, follow, type Message } from "../api/sse";
+import type { DecideRun, Output, RunDetail, Step, Wait } from "../api/types";
 import { count } from "../lib/format";
 import { graphOf, graphOfRun } from "../lib/graph";
 import { hostLines, type HostLine } from "../lib/hosts";
 import { tone, urgency, word } from "../lib/state";
 import { Badge, Button, Empty, Failure, Json, Loaded, Loading, Panel, State, Time, Took, useTitle } from "../ui/basic";
-import { Dialog } from "../ui/dialog";
+import { Dialog, ReasonDialog } from "../ui/dialog";
 import { HostMap } from "../ui/hostmap";
 import { Table, type Column } from "../ui/table";
 import { toast } from "../ui/toast";
@@ -27,9 +28,15 @@ function useOutput(id: string, isOver: boolean): Output[] {
     if (isOver) return undefined;
     const abort = new AbortController();
     void (async () => {
-      while (!abort.signal.aborted) {
-        await follow<Output[]>(`/v1/runs/${encodeURIComponent(id)}/output`, abort.signal, setOutput).catch(() => undefined);
-        await new Promise((resolve) => setTimeout(resolve, 1000));
+      for (let tries = 0; !abort.signal.aborted; tries += 1) {
+        // Each message is all of it that is kept.
+        const heard = (messages: Message[]): void => {
+          tries = 0;
+          const last = messages.at(-1);
+          if (last) setOutput(JSON.parse(last.data) as Output[]);
+        };
+        await follow(address("/v1/runs/{id}/output", { id }), abort.signal, heard).catch(() => undefined);
+        await new Promise((resolve) => setTimeout(resolve, backoff(tries, Math.random())));
       }
     })();
     return () => abort.abort();
@@ -240,14 +247,13 @@ function Attempts({ step }: { step: Step }) {
 }
 
 /** What a run waits for a person to say. */
-function Waiting({ run, waiting }: { run: RunDetail; waiting: NonNullable<RunDetail["waiting"]> }) {
+function Waiting({ run, waiting }: { run: RunDetail; waiting: Wait }) {
   const client = useQueryClient();
   const [failing, setFailing] = useState(false);
-  const [message, setMessage] = useState("");
+  const refusal = useRefusal("respond", run.workload);
   const decide = useMutation({
-    mutationFn: (body: Record<string, unknown>) => post<RunSummary>(`/v1/runs/${encodeURIComponent(run.id)}/decide`, body),
+    mutationFn: (body: DecideRun) => post("/v1/runs/{id}/decide", { path: { id: run.id }, body }),
     onSuccess: () => {
-      setFailing(false);
       void client.invalidateQueries({ queryKey: ["run", run.id] });
     },
   });
@@ -256,19 +262,17 @@ function Waiting({ run, waiting }: { run: RunDetail; waiting: NonNullable<RunDet
       <State state="Waiting" text={waiting.pause ? "It waits for you to go on" : "Nobody knows how this ended"} />
       <span className="grow wrap">Step {waiting.step}: {waiting.reason}</span>
       {waiting.pause ? (
-        <Button look="primary" disabled={decide.isPending} onClick={() => decide.mutate({ decision: "succeeded" })}>Go on</Button>
+        <Button look="primary" why={refusal} disabled={decide.isPending} onClick={() => decide.mutate({ decision: "succeeded" })}>Go on</Button>
       ) : (
         <>
-          <Button disabled={decide.isPending} onClick={() => decide.mutate({ decision: "succeeded" })}>It worked</Button>
-          <Button disabled={decide.isPending} onClick={() => decide.mutate({ decision: "retry" })}>Do it again</Button>
+          <Button why={refusal} disabled={decide.isPending} onClick={() => decide.mutate({ decision: "succeeded" })}>It worked</Button>
+          <Button why={refusal} disabled={decide.isPending} onClick={() => decide.mutate({ decision: "retry" })}>Do it again</Button>
         </>
       )}
-      <Button look="danger" disabled={decide.isPending} onClick={() => setFailing(true)}>{waiting.pause ? "Stop here …" : "It failed …"}</Button>
-      {decide.isError && <Failure error={decide.error} />}
+      <Button look="danger" why={refusal} disabled={decide.isPending} onClick={() => setFailing(true)}>{waiting.pause ? "Stop here …" : "It failed …"}</Button>
+      {decide.isError && !failing && <Failure error={decide.error} />}
       {failing && (
-        <Dialog title={`Step ${waiting.step} failed`} onClose={() => setFailing(false)} onSubmit={() => decide.mutate({ decision: "failed", message })} foot={<><Button onClick={() => setFailing(false)}>Cancel</Button><Button type="submit" look="danger" disabled={message.trim() === "" || decide.isPending}>Say that it failed</Button></>}>
-          <div className="field"><label htmlFor="why">Why</label><textarea id="why" className="input" value={message} onChange={(event) => setMessage(event.target.value)} /><span className="help">It is part of the record; the run goes on as its document says for a failure.</span></div>
-        </Dialog>
+        <ReasonDialog title={`Step ${waiting.step} failed`} verb="Say that it failed" look="danger" needed long help="It is part of the record; the run goes on as its document says for a failure." onClose={() => setFailing(false)} act={(message) => decide.mutateAsync({ decision: "failed", message })} />
       )}
     </section>
   );
@@ -277,21 +281,18 @@ function Waiting({ run, waiting }: { run: RunDetail; waiting: NonNullable<RunDet
 function Verbs({ run }: { run: RunDetail }) {
   const client = useQueryClient();
   const navigate = route.useNavigate();
+  const refusal = useRefusal("run", run.workload);
   const [asking, setAsking] = useState<"cancel" | "resume">();
-  const [reason, setReason] = useState("");
   const [chosen, setFrom] = useState<string>();
   const from = chosen ?? chosenStep(run, undefined)?.name ?? "";
-  const [token] = useState(clientToken);
-  const cancel = useMutation({
-    mutationFn: () => post<RunSummary>(`/v1/runs/${encodeURIComponent(run.id)}/cancel`, reason.trim() === "" ? {} : { reason }),
-    onSuccess: () => {
-      setAsking(undefined);
-      toast("warn", "The run is being cancelled");
-      void client.invalidateQueries({ queryKey: ["run", run.id] });
-    },
-  });
+  const [key] = useState(newKey);
+  const cancel = async (reason: string): Promise<void> => {
+    await post("/v1/runs/{id}/cancel", { path: { id: run.id }, body: reason === "" ? {} : { reason } });
+    toast("warn", "The run is being cancelled");
+    void client.invalidateQueries({ queryKey: ["run", run.id] });
+  };
   const resume = useMutation({
-    mutationFn: () => post<RunSummary>(`/v1/runs/${encodeURIComponent(run.id)}/resume`, { from, client_token: `${token}${from}`.slice(0, 60) }),
+    mutationFn: () => post("/v1/runs/{id}/resume", { path: { id: run.id }, body: { from }, key: `${key}${from}`.slice(0, 60) }),
     onSuccess: (started) => {
       setAsking(undefined);
       toast("active", "A new run goes on with this one");
@@ -301,14 +302,12 @@ function Verbs({ run }: { run: RunDetail }) {
   return (
     <>
       {run.workload && run.finished && <Link className="button" to="/procedures/$workload/$name" params={{ workload: run.workload, name: run.procedure }} search={{ start: true }}>Run again …</Link>}
-      {run.finished && run.steps.length > 0 && <Button icon="again" onClick={() => setAsking("resume")}>Resume …</Button>}
-      {!run.finished && <Button look="danger" icon="stop" onClick={() => setAsking("cancel")}>Cancel …</Button>}
+      {run.finished && run.steps.length > 0 && <Button icon="again" why={refusal} onClick={() => setAsking("resume")}>Resume …</Button>}
+      {!run.finished && <Button look="danger" icon="stop" why={refusal} onClick={() => setAsking("cancel")}>Cancel …</Button>}
       {asking === "cancel" && (
-        <Dialog title={`Cancel the run of ${run.procedure}`} onClose={() => setAsking(undefined)} onSubmit={() => cancel.mutate()} foot={<><Button onClick={() => setAsking(undefined)}>Let it go on</Button><Button type="submit" look="danger" disabled={cancel.isPending}>Cancel the run</Button></>}>
+        <ReasonDialog title={`Cancel the run of ${run.procedure}`} verb="Cancel the run" look="danger" cancel="Let it go on" onClose={() => setAsking(undefined)} act={cancel}>
           <p>What is being performed is stopped; what was done stays done. The run stays cancelled.</p>
-          <div className="field"><label htmlFor="reason">Why</label><input id="reason" className="input" autoFocus value={reason} onChange={(event) => setReason(event.target.value)} /><span className="help">It is part of the record.</span></div>
-          {cancel.isError && <Failure error={cancel.error} />}
-        </Dialog>
+        </ReasonDialog>
       )}
       {asking === "resume" && (
         <Dialog title={`Go on with the run of ${run.procedure}`} onClose={() => setAsking(undefined)} onSubmit={() => resume.mutate()} foot={<><Button onClick={() => setAsking(undefined)}>Cancel</Button><Button type="submit" look="primary" disabled={resume.isPending}>Resume</Button></>}>

@@ -1,8 +1,10 @@
 // Runs: every execution of a procedure, newest first; and what can be run.
 
-import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import { useMemo } from "react";
+import { useList } from "../api/lists";
+import { useRefusal } from "../api/may";
 import * as ask from "../api/queries";
 import type { RunSummary } from "../api/types";
 import { Button, Empty, Loaded, State, Time, Took, useTitle } from "../ui/basic";
@@ -12,7 +14,7 @@ import { Table, type Column } from "../ui/table";
 
 const route = getRouteApi("/runs");
 
-export const RUN_COLUMNS: Column<RunSummary>[] = [
+const COLUMNS: Column<RunSummary>[] = [
   { key: "status", head: "State", width: "120px", cell: (run) => <State state={run.status} /> },
   { key: "procedure", head: "Procedure", width: "minmax(0, 1.2fr)", cell: (run) => <Link to="/runs/$id" params={{ id: run.id }} tabIndex={-1} title={run.id}>{run.procedure}</Link> },
   { key: "at", head: "Step, or why", width: "minmax(0, 1.4fr)", wide: true, cell: (run) => <span className="muted" title={run.message}>{run.message ?? run.current_step ?? ""}</span> },
@@ -23,16 +25,17 @@ export const RUN_COLUMNS: Column<RunSummary>[] = [
 ];
 
 /** A menu of everything that can be run. */
-export function StartMenu() {
+function StartMenu() {
   const navigate = useNavigate();
   const workloads = useQuery(ask.workloads);
+  const refusal = useRefusal("run");
   const items = (workloads.data?.items ?? []).flatMap((workload) =>
     workload.procedures.map((name) => ({
       label: <span className="row"><span className="cut">{name}</span> <span className="faint">{workload.workload}</span></span>,
       onSelect: () => void navigate({ to: "/procedures/$workload/$name", params: { workload: workload.workload, name }, search: { start: true } }),
     })),
   );
-  return <Menu label="Run a procedure" button={() => <><Icon name="runs" /> Run …</>} items={items} note={items.length === 0 ? "No workload declares a procedure" : "The form follows"} />;
+  return <Menu label="Run a procedure" why={refusal} button={() => <><Icon name="runs" /> Run …</>} items={items} note={items.length === 0 ? "No workload declares a procedure" : "The form follows"} />;
 }
 
 export function Runs() {
@@ -45,9 +48,8 @@ export function Runs() {
     ...(search.procedure ? { procedure: search.procedure } : {}),
     ...(search.workload ? { workload: search.workload } : {}),
   };
-  const asked = useInfiniteQuery(ask.runs(filter));
+  const { asked, rows, more } = useList(ask.runs(filter));
   const workloads = useQuery(ask.workloads);
-  const rows = useMemo(() => asked.data?.pages.flatMap((page) => page.items) ?? [], [asked.data]);
   const procedures = useMemo(() => [...new Set((workloads.data?.items ?? []).flatMap((one) => one.procedures))].sort(), [workloads.data]);
   const set = (change: Partial<typeof search>) => void navigate({ search: (before) => ({ ...before, ...change }), replace: true });
   return (
@@ -73,9 +75,9 @@ export function Runs() {
         <Loaded of={asked} what="runs">
           {() => (
             <Table
-              label="Runs" primary columns={RUN_COLUMNS} rows={rows} rowKey={(run) => run.id} height="calc(100dvh - 190px)"
+              label="Runs" primary columns={COLUMNS} rows={rows} rowKey={(run) => run.id} height="calc(100dvh - 190px)"
               onOpen={(run) => void navigate({ to: "/runs/$id", params: { id: run.id }, search: {} })}
-              onEnd={() => { if (asked.hasNextPage && !asked.isFetchingNextPage) void asked.fetchNextPage(); }}
+              onEnd={more}
               foot={<span>{rows.length.toLocaleString("en")} shown{asked.hasNextPage ? "; more as you go down" : ""}</span>}
               empty={
                 Object.keys(search).length > 0

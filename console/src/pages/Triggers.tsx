@@ -4,11 +4,13 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { post } from "../api/client";
+import { useList } from "../api/lists";
+import { useRefusal } from "../api/may";
 import * as ask from "../api/queries";
 import type { DeadLetter, Trigger } from "../api/types";
-import { count, length } from "../lib/format";
-import { Badge, Button, Empty, Failure, Json, Loaded, Panel, State, Time, useTitle } from "../ui/basic";
-import { Dialog } from "../ui/dialog";
+import { actor, count, length } from "../lib/format";
+import { Badge, Button, Empty, Json, Loaded, Panel, State, Time, useTitle } from "../ui/basic";
+import { ReasonDialog } from "../ui/dialog";
 import { Table, type Column } from "../ui/table";
 import { toast } from "../ui/toast";
 
@@ -40,10 +42,9 @@ export function Triggers() {
   const search = route.useSearch();
   const navigate = route.useNavigate();
   const asked = useQuery(ask.triggers);
-  const letters = useQuery(ask.deadLetters);
+  const { asked: letters, rows: dead, more } = useList(ask.deadLetters);
   const set = (change: Partial<typeof search>) => void navigate({ search: (before) => ({ ...before, ...change }), replace: true });
   const one = asked.data?.items.find((trigger) => keyOf(trigger) === search.trigger);
-  const dead = letters.data?.items ?? [];
   return (
     <>
       <div className="page-head"><h1>Triggers</h1>{asked.data && asked.data.behind > 0 && <State state="behind" as="warn" text={`${count(asked.data.behind, "event")} to match yet`} />}</div>
@@ -56,7 +57,7 @@ export function Triggers() {
       <div className={one && search.show === undefined ? "split journal" : ""}>
         <div className="panel">
           {search.show === "dead" ? (
-            <Loaded of={letters} what="calls that were given up">{() => <><Table label="Calls that were given up" primary columns={LETTERS} rows={dead} rowKey={(letter) => letter.id} {...(dead.length > 20 ? { height: "calc(100dvh - 230px)" } : {})} empty={<Empty title="No call was given up"><p>A call that fails is tried again; when its tries or its time run out it is kept here.</p></Empty>} />{dead.length > 0 && <Letters n={dead.length} triggers={[...new Set(dead.map((letter) => letter.trigger))]} />}</>}</Loaded>
+            <Loaded of={letters} what="calls that were given up">{() => <><Table label="Calls that were given up" primary columns={LETTERS} rows={dead} rowKey={(letter) => letter.id} onEnd={more} {...(dead.length > 20 ? { height: "calc(100dvh - 230px)" } : {})} empty={<Empty title="No call was given up"><p>A call that fails is tried again; when its tries or its time run out it is kept here.</p></Empty>} />{dead.length > 0 && <Letters n={dead.length} triggers={[...new Set(dead.map((letter) => letter.trigger))]} />}</>}</Loaded>
           ) : (
             <Loaded of={asked} what="triggers">{(data) => <Table label="Triggers" primary columns={COLUMNS} rows={data.items} rowKey={keyOf} current={one && keyOf(one)} {...(data.items.length > 20 ? { height: "calc(100dvh - 190px)" } : {})} onOpen={(trigger) => set({ trigger: keyOf(trigger) })} empty={<Empty title="Nothing is started by itself"><p>An EventBridge rule in the folder <code>triggers</code> of a workload starts a procedure when an event matches, or by the clock.</p></Empty>} />}</Loaded>
           )}
@@ -72,23 +73,27 @@ function Letters({ n, triggers }: { n: number; triggers: string[] }) {
   const [chosen, setTrigger] = useState("");
   const trigger = triggers.includes(chosen) ? chosen : (triggers[0] ?? "");
   const [isDropping, setDropping] = useState(false);
-  const [reason, setReason] = useState("");
-  const act = useMutation({
-    mutationFn: ({ verb }: { verb: "redrive" | "drop" }) => post<{ count: number }>(`/v1/dead-letters/${verb}`, { trigger, ...(verb === "drop" && reason.trim() ? { reason } : {}) }),
-    onSuccess: (answer, { verb }) => {
-      setDropping(false);
-      toast("good", verb === "redrive" ? `${count(answer.count, "call is", "calls are")} tried again` : `${count(answer.count, "call")} dropped`);
-      void client.invalidateQueries({ queryKey: ["dead-letters"] });
-    },
+  const refusal = useRefusal("operate");
+  const done = (words: string): void => {
+    toast("good", words);
+    void client.invalidateQueries({ queryKey: ["dead-letters"] });
+  };
+  const redrive = useMutation({
+    mutationFn: () => post("/v1/dead-letters/redrive", { body: { trigger } }),
+    onSuccess: (answer) => done(`${count(answer.count, "call is", "calls are")} tried again`),
     onError: (error) => toast("bad", error.message),
   });
+  const drop = async (reason: string): Promise<void> => {
+    const answer = await post("/v1/dead-letters/drop", { body: { trigger, ...(reason === "" ? {} : { reason }) } });
+    done(`${count(answer.count, "call")} dropped`);
+  };
   return (
     <div className="table-foot">
       <span>{count(n, "call")}</span><span className="grow" />
       <select className="input" aria-label="Of trigger" value={trigger} onChange={(event) => setTrigger(event.target.value)}>{triggers.map((name) => <option key={name}>{name}</option>)}</select>
-      <Button small onClick={() => act.mutate({ verb: "redrive" })} disabled={act.isPending}>Try them again</Button>
-      <Button small look="danger" onClick={() => setDropping(true)}>Drop …</Button>
-      {isDropping && <Dialog title={`Drop the calls of ${trigger}`} onClose={() => setDropping(false)} onSubmit={() => act.mutate({ verb: "drop" })} foot={<><Button onClick={() => setDropping(false)}>Cancel</Button><Button type="submit" look="danger" disabled={act.isPending}>Drop them</Button></>}><p>They are not made any more. The journal keeps that they were.</p><div className="field"><label htmlFor="drop-why">Why</label><input id="drop-why" className="input" value={reason} onChange={(event) => setReason(event.target.value)} /></div></Dialog>}
+      <Button small why={refusal} onClick={() => redrive.mutate()} disabled={redrive.isPending}>Try them again</Button>
+      <Button small look="danger" why={refusal} onClick={() => setDropping(true)}>Drop …</Button>
+      {isDropping && <ReasonDialog title={`Drop the calls of ${trigger}`} verb="Drop them" look="danger" onClose={() => setDropping(false)} act={drop}><p>They are not made any more. The journal keeps that they were.</p></ReasonDialog>}
     </div>
   );
 }
@@ -96,23 +101,20 @@ function Letters({ n, triggers }: { n: number; triggers: string[] }) {
 function OneTrigger({ trigger, onClose }: { trigger: Trigger; onClose: () => void }) {
   const client = useQueryClient();
   const [isAsking, setAsking] = useState(false);
-  const [reason, setReason] = useState("");
+  const refusal = useRefusal("operate", trigger.workload);
   const isDisabled = trigger.state === "disabled";
-  const turn = useMutation({
-    mutationFn: () => post(`/v1/triggers/${encodeURIComponent(trigger.trigger)}/${isDisabled ? "enable" : "disable"}`, { workload: trigger.workload, ...(reason.trim() ? { reason } : {}) }),
-    onSuccess: () => {
-      setAsking(false);
-      setReason("");
-      toast("good", `${trigger.trigger} is ${isDisabled ? "on again" : "disabled"}`);
-      void client.invalidateQueries({ queryKey: ["triggers"] });
-    },
-  });
+  const turn = async (reason: string): Promise<void> => {
+    const about = { path: { name: trigger.trigger }, body: { workload: trigger.workload, ...(reason === "" ? {} : { reason }) } };
+    await (isDisabled ? post("/v1/triggers/{name}/enable", about) : post("/v1/triggers/{name}/disable", about));
+    toast("good", `${trigger.trigger} is ${isDisabled ? "on again" : "disabled"}`);
+    void client.invalidateQueries({ queryKey: ["triggers"] });
+  };
   return (
     <Panel title={trigger.trigger} aside={<Button look="quiet" small icon="close" label="Close" onClick={onClose} />}>
       <div className="body stack">
         {trigger.description && <p className="wrap">{trigger.description}</p>}
-        {trigger.disabled && <div className="notice"><span className="wrap">Disabled by {trigger.disabled.by.replace(/^person:/, "")} <Time at={trigger.disabled.at} />{trigger.disabled.reason ? `: ${trigger.disabled.reason}` : ""}</span></div>}
-        {trigger.state !== "off" && <div><Button look={isDisabled ? "primary" : "plain"} onClick={() => setAsking(true)}>{isDisabled ? "Turn on again …" : "Disable …"}</Button></div>}
+        {trigger.disabled && <div className="notice"><span className="wrap">Disabled by {actor(trigger.disabled.by)} <Time at={trigger.disabled.at} />{trigger.disabled.reason ? `: ${trigger.disabled.reason}` : ""}</span></div>}
+        {trigger.state !== "off" && <div><Button look={isDisabled ? "primary" : "plain"} why={refusal} onClick={() => setAsking(true)}>{isDisabled ? "Turn on again …" : "Disable …"}</Button></div>}
         <dl className="facts">
           <dt>Workload</dt><dd><Link to="/workloads/$name" params={{ name: trigger.workload }} className="link">{trigger.workload}</Link></dd>
           <dt>Starts</dt><dd>{trigger.targets.map((target) => { const name = target.calls.replace(/^procedure\//, ""); return <div key={target.id}>{target.calls.startsWith("procedure/") ? <Link to="/procedures/$workload/$name" params={{ workload: trigger.workload, name }} className="link">{name}</Link> : target.calls} <span className="muted">tried {target.retries + 1} times within {length(target.max_age_ms)} at most</span></div>; })}</dd>
@@ -126,11 +128,9 @@ function OneTrigger({ trigger, onClose }: { trigger: Trigger; onClose: () => voi
         {trigger.pattern !== undefined && trigger.pattern !== null && <><h3>Pattern</h3><Json value={trigger.pattern} /></>}
       </div>
       {isAsking && (
-        <Dialog title={isDisabled ? `Turn ${trigger.trigger} on again` : `Disable ${trigger.trigger}`} onClose={() => setAsking(false)} onSubmit={() => turn.mutate()} foot={<><Button onClick={() => setAsking(false)}>Cancel</Button><Button type="submit" look="primary" disabled={turn.isPending}>{isDisabled ? "Turn on" : "Disable"}</Button></>}>
+        <ReasonDialog title={isDisabled ? `Turn ${trigger.trigger} on again` : `Disable ${trigger.trigger}`} verb={isDisabled ? "Turn on" : "Disable"} onClose={() => setAsking(false)} act={turn}>
           {!isDisabled && <p>Events that would have matched while it is disabled start nothing; a replay can make up for it.</p>}
-          <div className="field"><label htmlFor="turn-why">Why</label><input id="turn-why" className="input" autoFocus value={reason} onChange={(event) => setReason(event.target.value)} /><span className="help">It is part of the record.</span></div>
-          {turn.isError && <Failure error={turn.error} />}
-        </Dialog>
+        </ReasonDialog>
       )}
     </Panel>
   );

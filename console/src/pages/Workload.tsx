@@ -6,19 +6,19 @@ import { getRouteApi, Link } from "@tanstack/react-router";
 import { lazy, Suspense, useMemo } from "react";
 import { post } from "../api/client";
 import * as ask from "../api/queries";
-import { stepFor } from "../api/prometheus";
-import type { ComponentDoc, Documentation, Host, Measure, Service, WorkloadDetail } from "../api/types";
-import { bytes, quantity, short } from "../lib/format";
+import type { ComponentDoc, Documentation } from "../api/documentation";
+import type { Host, Measure, Service, WorkloadDetail } from "../api/types";
+import { actor, bytes, quantity, short } from "../lib/format";
 import { urgency, word, worst } from "../lib/state";
 import { parseTarget } from "../lib/target";
 import { Badge, Button, Empty, Loaded, Loading, Panel, State, Tags, Time, Took, useTitle } from "../ui/basic";
-import { Chart } from "../ui/chart";
+import { Course } from "../ui/course";
 import { Icon } from "../ui/icons";
 import { Markdown } from "../ui/markdown";
+import { RangeMenu, useMoments } from "../ui/range";
 import { Table, type Column } from "../ui/table";
 import { toast } from "../ui/toast";
 import { History } from "./History";
-import { RangeMenu, useMoments } from "./Metrics";
 
 const Flow = lazy(() => import("../ui/flow"));
 const route = getRouteApi("/workloads/$name");
@@ -46,7 +46,7 @@ export function Workload() {
             </div>
             <div className="row wrapping muted facts-line">
               {about.owner && <span>owned by {about.owner}</span>}
-              <span>revision <Link to="/workloads/$name" params={{ name }} search={{ tab: "history" }} className="mono link">{short(about.revision)}</Link> applied <Time at={about.applied_at} /> by {about.applied_by.replace(/^person:/, "")}{about.message ? `: ${about.message}` : ""}</span>
+              <span>revision <Link to="/workloads/$name" params={{ name }} search={{ tab: "history" }} className="mono link">{short(about.revision)}</Link> applied <Time at={about.applied_at} /> by {actor(about.applied_by)}{about.message ? `: ${about.message}` : ""}</span>
               {docs.data && <Tags tags={docs.data.workload.tags} />}
             </div>
             {(now?.unplaced ?? []).map((reason) => <div key={reason} className="notice unknown"><span className="wrap">No host: {reason}</span></div>)}
@@ -70,11 +70,8 @@ export function Workload() {
 /** The generated documentation opens by a link that works once. */
 function DocsLink({ name }: { name: string }) {
   const link = useMutation({
-    mutationFn: () => post<{ path?: string; link?: string; url?: string }>(`/v1/workloads/${encodeURIComponent(name)}/docs/link`),
-    onSuccess: (answer) => {
-      const to = answer.path ?? answer.url ?? answer.link;
-      if (to) window.open(new URL(to, window.location.href).href, "_blank", "noopener");
-    },
+    mutationFn: () => post("/v1/workloads/{name}/docs/link", { path: { name } }),
+    onSuccess: ({ path }) => void window.open(new URL(path, window.location.href).href, "_blank", "noopener"),
     onError: (error) => toast("bad", error.message),
   });
   return <Button icon="external" disabled={link.isPending} onClick={() => link.mutate()}>Documentation</Button>;
@@ -191,13 +188,13 @@ function Priorities({ docs, measures }: { docs: Documentation; measures: Measure
   if (docs.priorities.length === 0) return <div className="panel"><Empty title="It says nothing of what matters"><p>Declare <code>priorities</code> in its <code>mainstay.yaml</code>: a goal, a measure in PromQL, and a target.</p></Empty></div>;
   return (
     <>
-      <div className="filters"><RangeMenu value={span} onChange={(next) => void navigate({ search: (before) => ({ ...before, ...next }), replace: true })} />{search.to && search.to !== "now" && <Button small onClick={() => void navigate({ search: (before) => ({ ...before, from: undefined, to: undefined }), replace: true })}>To now</Button>}</div>
+      <div className="filters"><RangeMenu value={span} onChange={(next) => void navigate({ search: (before) => ({ ...before, ...(next ?? { from: undefined, to: undefined }) }), replace: true })} /></div>
       {docs.priorities.map((priority, n) => {
         const now = measures.find((one) => one.goal === priority.goal);
         return (
           <Panel key={priority.goal} title={<>{n + 1}. {priority.goal}</>} aside={<><span className="num">{now?.value === undefined ? "–" : quantity(now.value)} <span className="muted">target {priority.target}</span></span>{now && <State state={now.state} />}<Link to="/metrics" search={{ q: [priority.measure], from: span.from, to: span.to }} aria-label={`${priority.goal} in Metrics`} className="link"><Icon name="external" /></Link></>}>
             <div className="body stack">
-              <Course goal={priority.goal} query={priority.measure} target={priority.target} from={from} to={to} onZoom={(a, b) => void navigate({ search: (before) => ({ ...before, from: String(a), to: String(b) }), replace: true })} />
+              <Course name={priority.goal} query={priority.measure} target={parseTarget(priority.target)} from={from} to={to} height={150} group="priorities" onZoom={(a, b) => void navigate({ search: (before) => ({ ...before, from: String(a), to: String(b) }), replace: true })} />
               <span className="muted">Measured by <code className="wrap">{priority.measure}</code>{docs.recordings[priority.measure] ? <> = <code className="wrap">{docs.recordings[priority.measure]?.expr}</code></> : null}{priority.components.length > 0 && <>; needs {priority.components.join(", ")}</>}</span>
             </div>
           </Panel>
@@ -205,14 +202,6 @@ function Priorities({ docs, measures }: { docs: Documentation; measures: Measure
       })}
     </>
   );
-}
-
-function Course({ goal, query, target, from, to, onZoom }: { goal: string; query: string; target: string; from: number; to: number; onZoom: (from: number, to: number) => void }) {
-  const asked = useQuery(ask.span(query, Math.floor(from / 1000), Math.ceil(to / 1000)));
-  const names = useMemo(() => asked.data?.series.map((_, n) => (n === 0 ? goal : `${goal} ${n + 1}`)) ?? [], [asked.data, goal]);
-  if (asked.isError) return <State state="error" text={asked.error.message} />;
-  if (asked.data && asked.data.series.length === 0) return <State state="no data" text="no data in this time" />;
-  return <Chart series={asked.data?.series ?? []} names={names} from={from} to={to} step={stepFor((to - from) / 1000)} height={150} label={goal} target={parseTarget(target)} group="priorities" onZoom={onZoom} />;
 }
 
 interface Fresh { name: string; good: string | undefined; last: { status: string; at: string; id: string; took: [string, string | undefined] } | undefined; description: string; triggers: string[]; steps: number }

@@ -2,12 +2,11 @@
 
 import { useSyncExternalStore } from "react";
 import { live } from "../api/live";
-import { session } from "../api/session";
 import { clock, count, length } from "../lib/format";
 import { Button, State, useNow } from "../ui/basic";
+import { useSignInNeeded } from "./SignIn";
 
 export const useConnection = () => useSyncExternalStore(live.subscribe, () => live.connection);
-export const useSignInNeeded = () => useSyncExternalStore(session.subscribe, () => session.isNeeded);
 
 export function ConnectionState() {
   const { phase, behind, since } = useConnection();

@@ -1,8 +1,9 @@
 // The command palette: every page, workload, procedure, host, incident and verb, by a few letters.
 
-import { useQuery, useInfiniteQuery } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useEffect, useId, useMemo, useRef, useState } from "react";
+import { useList } from "../api/lists";
 import * as ask from "../api/queries";
 import { score } from "../lib/fuzzy";
 import { tone } from "../lib/state";
@@ -22,8 +23,8 @@ export function Palette({ onClose, onHelp }: { onClose: () => void; onHelp: () =
   const dialog = useRef<HTMLDialogElement>(null);
   const workloads = useQuery(ask.workloads);
   const status = useQuery(ask.status);
-  const incidents = useInfiniteQuery(ask.incidents);
-  const runs = useInfiniteQuery(ask.runs());
+  const { rows: incidents } = useList(ask.incidents());
+  const { rows: runs } = useList(ask.runs({}, 100));
   useEffect(() => {
     const element = dialog.current;
     if (element && !element.open) element.showModal();
@@ -53,10 +54,10 @@ export function Palette({ onClose, onHelp }: { onClose: () => void; onHelp: () =
     for (const host of status.data?.hosts ?? []) {
       found.push({ group: "Hosts", name: host.id, state: host.connected ? "connected" : "gone", go: () => void navigate({ to: "/fleet", search: { host: host.id } as never }) });
     }
-    for (const incident of incidents.data?.pages.flatMap((page) => page.items) ?? []) {
+    for (const incident of incidents) {
       found.push({ group: "Incidents", name: incident.title, more: incident.id, state: incident.status, go: to(`/incidents/${encodeURIComponent(incident.id)}`) });
     }
-    for (const run of (runs.data?.pages.flatMap((page) => page.items) ?? []).slice(0, 100)) {
+    for (const run of runs.slice(0, 100)) {
       found.push({ group: "Runs", name: run.procedure, more: run.id, state: run.status, go: to(`/runs/${encodeURIComponent(run.id)}`) });
     }
     found.push(
@@ -67,7 +68,7 @@ export function Palette({ onClose, onHelp }: { onClose: () => void; onHelp: () =
       { group: "Verbs", name: "Keys", more: "every key of the console", icon: "help", go: onHelp },
     );
     return found;
-  }, [workloads.data, status.data, incidents.data, runs.data, navigate, onHelp]);
+  }, [workloads.data, status.data, incidents, runs, navigate, onHelp]);
   const shown = useMemo(() => {
     const wanted = text.trim();
     if (wanted === "") return entries.filter((entry) => entry.group === "Pages" || entry.group === "Workloads" || (entry.group === "Incidents" && entry.state === "open")).slice(0, MOST);

@@ -1,14 +1,16 @@
 // What stands around every page: navigation, search, the line to the server, keys.
 
-import { useQuery, useInfiniteQuery, useIsFetching } from "@tanstack/react-query";
+import { useQuery, useIsFetching } from "@tanstack/react-query";
 import { Link, Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
+import { useList } from "../api/lists";
 import * as ask from "../api/queries";
 import { Button, Kbd } from "../ui/basic";
 import { Dialog, Menu } from "../ui/dialog";
 import { Icon } from "../ui/icons";
 import { isTyping } from "../ui/table";
-import { Toasts } from "../ui/toast";
+import { Toasts } from "../ui/toasts";
+import { Account } from "./Account";
 import { ConnectionState, CutStrip } from "./Connection";
 import { Palette } from "./Palette";
 import { PLACES } from "./places";
@@ -35,10 +37,10 @@ function Help({ onClose }: { onClose: () => void }) {
 }
 
 function Nav({ onPick }: { onPick: () => void }) {
-  const incidents = useInfiniteQuery(ask.incidents);
+  const { rows: incidents } = useList(ask.incidents({ status: "open" }));
   const alarms = useQuery(ask.alarms);
   const status = useQuery(ask.status);
-  const open = (incidents.data?.pages[0]?.items ?? []).filter((one) => one.status === "open").length;
+  const open = incidents.length;
   const firing = (alarms.data?.items ?? []).filter((one) => one.state === "firing").length;
   const lost = (status.data?.hosts ?? []).filter((host) => !host.connected).length;
   const numbers: Record<string, [number, string]> = { "/incidents": [open, "open"], "/alarms": [firing, "firing"], "/fleet": [lost, "gone"] };
@@ -131,6 +133,7 @@ export function Shell() {
         <Nav onPick={() => setOpened(false)} />
         <div className="side-foot">
           <div className="side-connection" data-testid="connection"><ConnectionState /></div>
+          <Account />
           <div className="row">
             <ThemeMenu />
             <Button look="quiet" icon="help" label="Keys" onClick={() => setHelp(true)} />

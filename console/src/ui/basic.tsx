@@ -5,6 +5,7 @@ import { ApiError, isUnreachable } from "../api/client";
 import { clock, exact, length, relative } from "../lib/format";
 import { tone, word, type Tone } from "../lib/state";
 import { Icon, ToneIcon, type IconName } from "./icons";
+import { toast } from "./toast";
 
 type ButtonProps = ButtonHTMLAttributes<HTMLButtonElement> & {
   look?: "primary" | "danger" | "quiet" | "plain";
@@ -12,20 +13,26 @@ type ButtonProps = ButtonHTMLAttributes<HTMLButtonElement> & {
   icon?: IconName;
   /** For a button that shows its icon alone. */
   label?: string;
+  /** Why it may not be used. It can still be reached, and says so. */
+  why?: string | undefined;
 };
 
-export function Button({ look = "plain", small, icon, label, className = "", children, ...rest }: ButtonProps) {
+export function Button({ look = "plain", small, icon, label, why, className = "", children, ...rest }: ButtonProps) {
   const only = icon !== undefined && children === undefined;
+  const id = useId();
+  const refused = why === undefined ? {} : { "aria-disabled": true, "aria-describedby": id, onClick: () => toast("idle", why) };
   return (
     <button
       type="button"
       {...rest}
+      {...refused}
       aria-label={label ?? rest["aria-label"]}
-      title={rest.title ?? (only ? label : undefined)}
+      title={why ?? rest.title ?? (only ? label : undefined)}
       className={`button ${look} ${small ? "small" : ""} ${only ? "icon" : ""} ${className}`}
     >
       {icon && <Icon name={icon} />}
       {children}
+      {why !== undefined && <span hidden id={id}>{why}</span>}
     </button>
   );
 }

@@ -170,7 +170,7 @@ export function Chart({ series, from, to, step, height, label, names, hidden, ta
   }, [marks]);
 
   const known = series.flatMap((one) => one.points.at(-1)?.[1] ?? []);
-  return <div ref={box} className="chart" role="img" aria-label={`${label}: ${series.length} ${series.length === 1 ? "series" : "series"}${known.length > 0 ? `, last ${known.slice(0, 4).map(quantity).join(", ")}` : ", no data"}`}><div className="chart-tip" hidden /></div>;
+  return <div ref={box} className="chart" role="img" aria-label={`${label}: ${series.length} series${known.length > 0 ? `, last ${known.slice(0, 4).map(quantity).join(", ")}` : ", no data"}`}><div className="chart-tip" hidden /></div>;
 }
 
 function span(low: number, high: number, target: Target | undefined): [number, number] {

@@ -2,7 +2,7 @@
 // nothing of ours does that better.
 
 import { useEffect, useId, useRef, useState, type FormEvent, type ReactNode } from "react";
-import { Button } from "./basic";
+import { Button, Failure } from "./basic";
 
 interface DialogProps {
   title: ReactNode;
@@ -11,16 +11,23 @@ interface DialogProps {
   onSubmit?: (() => void) | undefined;
   foot?: ReactNode;
   wide?: boolean;
+  /** Nothing of the page behind it is seen. */
+  hides?: boolean;
   children: ReactNode;
 }
 
-export function Dialog({ title, onClose, onSubmit, foot, wide, children }: DialogProps) {
+export function Dialog({ title, onClose, onSubmit, foot, wide, hides, children }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
   const id = useId();
   useEffect(() => {
     const dialog = ref.current;
     const before = document.activeElement;
-    if (dialog && !dialog.open) dialog.showModal();
+    if (dialog && !dialog.open) {
+      dialog.showModal();
+      // Not the button that closes it, which the browser would choose.
+      const fields = "input, select, textarea";
+      (dialog.querySelector<HTMLElement>("[data-first]") ?? dialog.querySelector<HTMLElement>(`.dialog-body :is(${fields})`))?.focus();
+    }
     return () => {
       dialog?.close();
       if (before instanceof HTMLElement) before.focus();
@@ -39,7 +46,7 @@ export function Dialog({ title, onClose, onSubmit, foot, wide, children }: Dialo
   return (
     <dialog
       ref={ref}
-      className={`dialog ${wide ? "wide" : ""}`}
+      className={`dialog ${wide ? "wide" : ""} ${hides ? "hides" : ""}`}
       aria-labelledby={id}
       onCancel={(event) => {
         event.preventDefault();
@@ -70,10 +77,57 @@ export function Dialog({ title, onClose, onSubmit, foot, wide, children }: Dialo
   );
 }
 
-export interface MenuItem { label: ReactNode; onSelect: () => void; checked?: boolean; disabled?: boolean }
+interface ReasonProps {
+  title: ReactNode;
+  /** What the button says. */
+  verb: string;
+  look?: "primary" | "danger";
+  /** What the reason is called, what becomes of it, and whether there has to be one. */
+  label?: string;
+  help?: string;
+  needed?: boolean;
+  /** Room for more than a line. */
+  long?: boolean;
+  cancel?: string;
+  onClose: () => void;
+  act: (reason: string) => Promise<unknown>;
+  children?: ReactNode;
+}
+
+/** Something that is done with a word on why. It stays open, and keeps what was typed, until it has been done. */
+export function ReasonDialog({ title, verb, look = "primary", label = "Why", help = "It is part of the record.", needed, long, cancel = "Cancel", onClose, act, children }: ReasonProps) {
+  const id = useId();
+  const [reason, setReason] = useState("");
+  const [isBusy, setBusy] = useState(false);
+  const [failure, setFailure] = useState<unknown>();
+  const isMissing = needed === true && reason.trim() === "";
+  const submit = (): void => {
+    if (isBusy || isMissing) return;
+    setBusy(true);
+    setFailure(undefined);
+    act(reason.trim()).then(onClose, (error: unknown) => {
+      setFailure(error);
+      setBusy(false);
+    });
+  };
+  const field = { id, className: "input", value: reason, "aria-describedby": `${id}-help`, "aria-required": needed };
+  return (
+    <Dialog title={title} onClose={onClose} onSubmit={submit} foot={<><Button onClick={onClose}>{cancel}</Button><Button type="submit" look={look} disabled={isMissing || isBusy}>{verb}{isBusy ? " …" : ""}</Button></>}>
+      {children}
+      <div className="field">
+        <label htmlFor={id}>{label} {needed && <span className="muted">needed</span>}</label>
+        {long ? <textarea {...field} rows={4} onChange={(event) => setReason(event.target.value)} onKeyDown={(event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) submit(); }} /> : <input {...field} onChange={(event) => setReason(event.target.value)} />}
+        <span className="help" id={`${id}-help`}>{help}{long ? " Ctrl Enter sends it." : ""}</span>
+      </div>
+      {failure !== undefined && <Failure error={failure} />}
+    </Dialog>
+  );
+}
+
+export interface MenuItem { label: ReactNode; onSelect: () => void; checked?: boolean }
 
 /** A button that opens a list of things to do. Arrows move, a letter finds, Escape closes. */
-export function Menu({ button, label, items, note }: { button: (open: boolean) => ReactNode; label: string; items: MenuItem[]; note?: ReactNode }) {
+export function Menu({ button, label, items, note, why }: { button: (open: boolean) => ReactNode; label: string; items: MenuItem[]; note?: ReactNode; /** Why it may not be opened. */ why?: string | undefined }) {
   const [open, setOpen] = useState(false);
   const anchor = useRef<HTMLSpanElement>(null);
   const list = useRef<HTMLDivElement>(null);
@@ -91,7 +145,7 @@ export function Menu({ button, label, items, note }: { button: (open: boolean) =
     anchor.current?.querySelector<HTMLElement>("button")?.focus();
   };
   const move = (event: React.KeyboardEvent): void => {
-    const all = [...(list.current?.querySelectorAll<HTMLElement>("[role^=menuitem]:not(:disabled)") ?? [])];
+    const all = [...(list.current?.querySelectorAll<HTMLElement>("[role^=menuitem]") ?? [])];
     const at = all.indexOf(document.activeElement as HTMLElement);
     const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: all.length - 1 }[event.key];
     if (to !== undefined) all[(to + all.length) % all.length]?.focus();
@@ -104,9 +158,9 @@ export function Menu({ button, label, items, note }: { button: (open: boolean) =
   };
   return (
     <span className="menu-anchor" ref={anchor}>
-      <button type="button" className="button quiet" aria-haspopup="menu" aria-expanded={open} aria-label={label} title={label} onClick={() => setOpen(!open)}>
+      <Button look="quiet" aria-haspopup="menu" aria-expanded={open} aria-label={label} title={label} why={why} onClick={() => setOpen(!open)}>
         {button(open)}
-      </button>
+      </Button>
       {open && (
         <div className="menu" role="menu" aria-label={label} ref={list} onKeyDown={move}>
           {note && <div className="menu-note" role="presentation">{note}</div>}
@@ -116,7 +170,6 @@ export function Menu({ button, label, items, note }: { button: (open: boolean) =
               type="button"
               role={item.checked === undefined ? "menuitem" : "menuitemradio"}
               aria-checked={item.checked}
-              disabled={item.disabled}
               tabIndex={-1}
               onClick={() => {
                 close();

@@ -160,7 +160,7 @@ test("the first page is light, and quick from a server on this machine", async (
   const loaded = await page.evaluate(() => (performance.getEntriesByType("resource") as PerformanceResourceTiming[]).filter((entry) => /\.js(\?|$)/.test(entry.name)).map((entry) => ({ name: new URL(entry.name).pathname, bytes: entry.encodedBodySize })));
   const scripts = loaded.reduce((sum, one) => sum + one.bytes, 0);
   const usable = await page.evaluate(() => performance.getEntriesByType("paint").find((entry) => entry.name === "first-contentful-paint")?.startTime ?? NaN);
-  const { page: second, close: closeSecond } = await world.open("/", { signedIn: true });
+  const { page: second, close: closeSecond } = await world.open("/");
   await second.getByText("4 of 4 services ready").waitFor();
   const shown = await second.evaluate(() => performance.now());
   console.log(`first page: ${loaded.length} scripts of ${(scripts / 1000).toFixed(1)} kB compressed, first paint after ${usable.toFixed(0)} ms, the state of the services shown after ${shown.toFixed(0)} ms at most`);

@@ -56,6 +56,9 @@ export async function eventually<T>(what: string, look: () => Promise<T | undefi
   throw new Error(`not in ${ms} ms: ${what}${error ? `; ${String(error)}` : ""}`);
 }
 
+/** The password of every user that tests add. */
+export const PASSWORD = "correct horse battery staple";
+
 export class World {
   dir = "";
   base = "";
@@ -64,7 +67,6 @@ export class World {
   said = "";
   private up: ChildProcess | undefined;
   browser: Browser | undefined;
-  private contexts: BrowserContext[] = [];
 
   get example(): string {
     return join(this.dir, "examples/shop");
@@ -160,29 +162,41 @@ export class World {
     expect(response.ok).toBe(true);
   }
 
-  /** A page of a browser that is signed in. What it complains of fails the test that looks at `complaints`. */
-  async open(path: string, options: { width?: number; height?: number; theme?: "light" | "dark"; signedIn?: boolean } = {}): Promise<Opened> {
-    if (!this.browser) throw new Error("no browser");
-    const { width = 1440, height = 900, theme = "light", signedIn = true } = options;
-    const context = await this.browser.newContext({ viewport: { width, height }, colorScheme: theme, reducedMotion: "reduce" });
-    this.contexts.push(context);
-    if (signedIn) await this.signIn(context);
-    const page = await context.newPage();
-    const complaints: string[] = [];
-    page.on("pageerror", (error) => complaints.push(`error: ${error.message}`));
-    page.on("console", (message) => {
-      if (message.type() === "error") complaints.push(`console: ${message.text()}`);
-    });
-    await page.goto(this.base + path);
-    return { page, complaints, close: () => context.close() };
+  /** A user with a password of their own. */
+  async user(name: string, ...grants: { role: string; on?: string }[]): Promise<void> {
+    await this.api("/v1/users", { user: name, password: PASSWORD, grants: grants.map((grant) => ({ on: "*", ...grant })) });
   }
 
-  private async signIn(context: BrowserContext): Promise<void> {
-    await context.addInitScript((token) => sessionStorage.setItem("mainstay.token", token), this.token);
+  /** A page of a browser that is signed in, as the machine's operator if nobody is named. What it complains of fails the test
+      that looks at `complaints`. */
+  async open(path: string, options: Opening = {}): Promise<Opened> {
+    if (!this.browser) throw new Error("no browser");
+    const { width = 1440, height = 900, theme = "light", as, at = this.base } = options;
+    const context = await this.browser.newContext({ viewport: { width, height }, colorScheme: theme, reducedMotion: "reduce" });
+    if (as !== null) {
+      const link = await this.api<{ path: string }>("/v1/sign-in/link", as === undefined ? {} : { user: as });
+      // Opened without following where it leads: the cookie is the browser's from then on.
+      await context.request.get(at + link.path, { maxRedirects: 0 });
+    }
+    const page = await context.newPage();
+    const complaints: string[] = [];
+    listen(page, complaints);
+    await page.goto(at + path);
+    return { page, context, complaints, close: () => context.close() };
   }
 }
 
-export interface Opened { page: Page; complaints: string[]; close: () => Promise<void> }
+/** What a page complains of. */
+export function listen(page: Page, complaints: string[]): void {
+  page.on("pageerror", (error) => complaints.push(`error: ${error.message}`));
+  page.on("console", (message) => {
+    if (message.type() === "error") complaints.push(`console: ${message.text()}`);
+  });
+}
+
+/** `as` names a user, or is null for nobody; `at` is another address of the server. */
+interface Opening { width?: number; height?: number; theme?: "light" | "dark"; as?: string | null; at?: string }
+export interface Opened { page: Page; context: BrowserContext; complaints: string[]; close: () => Promise<void> }
 
 export async function picture(page: Page, name: string): Promise<void> {
   mkdirSync(shots, { recursive: true });

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { touched, touchedBy } from "../../src/api/invalidate";
-import { backoff, SseParser } from "../../src/api/live";
+import { backoff, SseParser } from "../../src/api/sse";
 import { number, seriesName, shape, stepFor } from "../../src/api/prometheus";
-import type { Event, ParameterDoc, StepDoc } from "../../src/api/types";
+import type { ParameterDoc, StepDoc } from "../../src/api/documentation";
+import type { Event } from "../../src/api/types";
 import { checkChain } from "../../src/lib/chain";
 import { diffLines, hunks } from "../../src/lib/diff";
 import { eventLink } from "../../src/lib/events";
@@ -17,7 +18,7 @@ import { matches } from "../../src/lib/selector";
 import { tone, worst } from "../../src/lib/state";
 import { parseTarget } from "../../src/lib/target";
 
-const event = (type: string, data: unknown = {}, more: Partial<Event> = {}): Event => ({ id: "e", source: "mainstay", type, time: "2026-11-25T00:00:00Z", actor: "system:test", seq: 1, prev_hash: "", hash: "", data, ...more });
+const event = (type: string, data: unknown = {}, more: Partial<Event> = {}): Event => ({ specversion: "1.0", id: "e", source: "mainstay", type, time: "2026-11-25T00:00:00Z", actor: "system:test", seq: 1, prev_hash: "", hash: "", data, ...more });
 
 describe("the stream", () => {
   test("an event in two pieces is one event", () => {

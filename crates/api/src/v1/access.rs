@@ -42,8 +42,8 @@ pub struct Me {
     pub expires_at: Option<Timestamp>,
     /// What was granted. A token has the part of it that its user has, too.
     pub grants: Vec<GrantView>,
-    /// What one may do to some resource or other: `read`, `respond`, `run`, `operate`, `apply`, `append`, `approve`,
-    /// `administer`. Whether one may to a certain one is said when it is tried.
+    /// What one may do: `read`, `respond`, `run`, `operate`, `apply`, `append`, `approve`, `administer`. To the workload that
+    /// was asked about; if none was, to some resource or other.
     pub permissions: Vec<String>,
     /// Whether there is a password to change.
     pub has_password: bool,

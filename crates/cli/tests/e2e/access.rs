@@ -125,6 +125,11 @@ fn people_may_what_they_were_granted_and_nothing_else() {
     let me = maria.is(200, "GET", "/v1/me", &Value::Null);
     assert_eq!((&me["permissions"], &me["has_password"]), (&json!(["read"]), &json!(true)));
 
+    for (site, permissions) in [("east", json!(["read"])), ("west", json!([])), ("nowhere", json!([]))] {
+        let there = maria.is(200, "GET", &format!("/v1/me?workload={site}"), &Value::Null);
+        assert_eq!(there["permissions"], permissions, "{site}");
+    }
+
     // She sees what is of the east.
     let names = |answer: &Value| -> Vec<String> {
         let items = answer["items"].as_array().expect("items");

@@ -30,6 +30,15 @@ pub struct Whose {
     all: bool,
 }
 
+/// What is asked about oneself.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct MeQuery {
+    /// What one may do to this workload; if not said, what one may to some resource or other.
+    #[serde(default)]
+    workload: Option<String>,
+}
+
 /// For whom a link is.
 #[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -53,7 +62,7 @@ pub async fn sign_in(State(app): State<Arc<App>>, request: Request) -> Result<Re
     let Body(who) = Body::<SignIn>::from_request(request, &app).await?;
     let opened = app.access.sign_in(who, from).await?;
     let caller = known(&app, &opened).await?;
-    let mut response = Json(me_of(&app, &caller)?).into_response();
+    let mut response = Json(me_of(&app, &caller, None)?).into_response();
     keep(&app, &opened, response.headers_mut());
     Ok(response)
 }
@@ -126,18 +135,25 @@ pub async fn enter(
 }
 
 /// `GET /v1/me`
-pub async fn me(State(app): State<Arc<App>>, caller: Caller) -> Result<Json<Me>, Failure> {
-    me_of(&app, &caller).map(Json)
+pub async fn me(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Asked(query): Asked<MeQuery>,
+) -> Result<Json<Me>, Failure> {
+    me_of(&app, &caller, query.workload.as_deref()).map(Json)
 }
 
-fn me_of(app: &App, caller: &Caller) -> Result<Me, Failure> {
+fn me_of(app: &App, caller: &Caller, workload: Option<&str>) -> Result<Me, Failure> {
     let (via, id) = match &caller.via {
         Via::Machine => ("machine", None),
         Via::Session(id) => ("session", Some(id.clone())),
         Via::Token(id) => ("token", Some(id.clone())),
     };
     let has_password = caller.user != OPERATOR && app.access.user(&caller.user)?.password.is_some();
-    let permissions = Permission::ALL.into_iter().filter(|one| caller.may_somewhere(*one));
+    let permissions = Permission::ALL.into_iter().filter(|one| match workload {
+        Some(_) => caller.may_to(*one, &app.catalogue, workload),
+        None => caller.may_somewhere(*one),
+    });
     Ok(Me {
         actor: caller.actor().to_string(),
         user: caller.user.clone(),

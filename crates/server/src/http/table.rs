@@ -546,7 +546,11 @@ fn sessions(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
             people::enter,
         )
         .post("/v1/sign-out", op(Needs::SignedIn, "signOut", "Ends the session").gives_nothing(), people::sign_out)
-        .get("/v1/me", op(Needs::SignedIn, "getMe", "Who is asking, and what they may").gives::<Me>(), people::me)
+        .get(
+            "/v1/me",
+            op(Needs::SignedIn, "getMe", "Who is asking, and what they may").asks::<people::MeQuery>().gives::<Me>(),
+            people::me,
+        )
         .post(
             "/v1/me/password",
             op(Needs::SignedIn, "changeMyPassword", "Changes one's password; ends all other sessions")

@@ -52,6 +52,7 @@ live.read((events) => {
 live.onReconnect(() => void client.invalidateQueries());
 // What somebody else was shown is not theirs.
 session.onChange(() => void client.resetQueries());
+session.start();
 live.start();
 
 const root = document.getElementById("root");

@@ -18,9 +18,11 @@ class Session {
   private waiting: Listener[] = [];
   private listeners = new Set<Listener>();
   private changed = new Set<Listener>();
-  private readonly tabs = new BroadcastChannel("mainstay.session");
+  private tabs: BroadcastChannel | undefined;
 
-  constructor() {
+  /** Listens to the other tabs. */
+  start(): void {
+    this.tabs = new BroadcastChannel("mainstay.session");
     this.tabs.onmessage = (message: MessageEvent<Told>) => {
       if (message.data === "in" && this.isNeeded) void this.look();
       if (message.data === "out") this.end();
@@ -79,7 +81,7 @@ class Session {
     this.waiting = [];
     for (const go of waiting) go();
     if (before !== undefined && before !== me.user) for (const listener of this.changed) listener();
-    if (before === undefined || wasNeeded) this.tabs.postMessage("in" satisfies Told);
+    if (before === undefined || wasNeeded) this.tabs?.postMessage("in" satisfies Told);
     this.tell();
   }
 
@@ -111,7 +113,7 @@ class Session {
   async signOut(): Promise<boolean> {
     const response = await fetch("/v1/sign-out", { method: "POST", headers: { "x-mainstay-request": "console" } }).catch(() => undefined);
     if (response === undefined || !(response.ok || response.status === 401)) return false;
-    this.tabs.postMessage("out" satisfies Told);
+    this.tabs?.postMessage("out" satisfies Told);
     window.location.assign("/");
     return true;
   }

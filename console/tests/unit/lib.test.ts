@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { touched, touchedBy } from "../../src/api/invalidate";
 import { backoff, SseParser } from "../../src/api/sse";
+import { address } from "../../src/api/client";
+import { renewed } from "../../src/api/lists";
 import { number, seriesName, shape, stepFor } from "../../src/api/prometheus";
 import type { ParameterDoc, StepDoc } from "../../src/api/documentation";
 import type { Event } from "../../src/api/types";
@@ -16,7 +18,7 @@ import { resolve } from "../../src/lib/range";
 import { clean, flag, list, text, whole } from "../../src/lib/search";
 import { matches } from "../../src/lib/selector";
 import { tone, worst } from "../../src/lib/state";
-import { parseTarget } from "../../src/lib/target";
+import { compared, parseTarget } from "../../src/lib/target";
 
 const event = (type: string, data: unknown = {}, more: Partial<Event> = {}): Event => ({ specversion: "1.0", id: "e", source: "mainstay", type, time: "2026-11-25T00:00:00Z", actor: "system:test", seq: 1, prev_hash: "", hash: "", data, ...more });
 
@@ -37,6 +39,27 @@ describe("the stream", () => {
     expect(touched(event("somebody.elses"))).toEqual([]);
     expect(touchedBy([event("run.started", { run: "a" }), event("run.finished", { run: "a" })])).toEqual([["lately"], ["runs"], ["run", "a"], ["incident"]]);
   });
+});
+
+describe("long lists", () => {
+  const page = (ids: string, next?: string) => ({ items: [...ids].map((id) => ({ id })), ...(next === undefined ? {} : { next }) });
+  const list = (...pages: ReturnType<typeof page>[]) => ({ pages, pageParams: [undefined, ...pages.slice(0, -1).map((one) => one.next)] });
+  const ids = (of: ReturnType<typeof list>) => of.pages.map((one) => one.items.map((row) => row.id).join(""));
+  test("what newer rows push off the first page stays", () => {
+    const after = renewed(list(page("cba", "a"), page("zyx", "x"), page("w")), new Map([[0, page("edc", "c")]]));
+    expect(ids(after)).toEqual(["edcba", "zyx", "w"]);
+    expect(after.pages[0]?.next).toBe("a");
+  });
+  test("what is gone from the midst is gone, and a page that was touched is the new one", () => {
+    expect(ids(renewed(list(page("dcba", "a"), page("zyx", "x"), page("w")), new Map([[0, page("edb", "b")], [1, page("zx", "x")]])))).toEqual(["edba", "zx", "w"]);
+  });
+  test("where nothing is known any more, the list begins anew", () => {
+    expect(ids(renewed(list(page("cba", "a"), page("zyx")), new Map([[0, page("ihg", "g")]])))).toEqual(["ihg"]);
+  });
+});
+
+test("addresses of calls hold what is hostile as it is", () => {
+  expect(address("/v1/runs/{id}/output", { id: "../a?b" }, { record: true, since: "", active: false, q: "a b&c" })).toBe("/v1/runs/..%2Fa%3Fb/output?record=true&q=a+b%26c");
 });
 
 describe("numbers and times", () => {
@@ -124,6 +147,10 @@ describe("PromQL answers", () => {
     expect(seriesName({ __name__: "up", job: 'a"b' }, "q")).toBe('up{job="a\\"b"}');
     expect(seriesName({}, "sum(up)")).toBe("sum(up)");
     expect([stepFor(300), stepFor(3600), stepFor(86_400), stepFor(30 * 86_400)]).toEqual([2, 15, 600, 21_600]);
+  });
+  test("what a rule's graph draws", () => {
+    expect(compared("rate(a[5m]) < 0.95")).toEqual({ query: "rate(a[5m])", bound: { operator: "<", value: 0.95 } });
+    for (const whole of ["a > 1 and b < 2", "absent(up)", "sum(a > 3)"]) expect(compared(whole)).toEqual({ query: whole });
   });
   test("targets", () => expect([parseTarget(">= 0.995"), parseTarget("<= 5e1"), parseTarget("about 5")]).toEqual([{ operator: ">=", value: 0.995 }, { operator: "<=", value: 50 }, undefined]));
 });

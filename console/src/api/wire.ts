@@ -18,6 +18,29 @@ export interface paths {
             };
         };
     };
+    "/v1/alarms/{workload}/{alarm}/acknowledge": {
+        /** Says that one has an alarm in hand, until it clears */
+        post: {
+            parameters: {
+                path: {
+                    workload: string;
+                    alarm: string;
+                };
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["AcknowledgeAlarm"];
+                };
+            };
+            responses: {
+                200: {
+                    content: {
+                        "application/json": components["schemas"]["AlarmViewPage"];
+                    };
+                };
+            };
+        };
+    };
     "/v1/changes": {
         /** Changes, newest first */
         get: {
@@ -376,6 +399,28 @@ export interface paths {
                 201: {
                     content: {
                         "application/json": components["schemas"]["NoteView"];
+                    };
+                };
+            };
+        };
+    };
+    "/v1/incidents/{id}/resolve": {
+        /** Ends an incident that does not end by itself */
+        post: {
+            parameters: {
+                path: {
+                    id: string;
+                };
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ResolveIncident"];
+                };
+            };
+            responses: {
+                200: {
+                    content: {
+                        "application/json": components["schemas"]["IncidentSummary"];
                     };
                 };
             };
@@ -1277,7 +1322,16 @@ export interface components {
             /** @description What they say with it. */
             message?: string;
         };
-        /** @description Who has an incident in hand. */
+        /** @description That somebody has an alarm in hand. */
+        AcknowledgeAlarm: {
+            /** @description Which of its label sets: the one with exactly these labels; all of them if not said. */
+            labels?: {
+                [key: string]: string;
+            };
+            /** @description What they say with it. */
+            message?: string;
+        };
+        /** @description Who has an incident or an alarm in hand. */
         AcknowledgedView: {
             /** @description Since when. */
             at: components["schemas"]["Time"];
@@ -1286,21 +1340,27 @@ export interface components {
             /** @description What they said with it. */
             message?: string;
         };
+        /** @enum {string} */
+        ActionOutcome: "pending" | "started" | "rolling back" | "applied" | "failed" | "skipped" | "rolled back" | "rollback failed" | "unknown";
         /** @description One step of a change. */
         ActionView: {
-            /** @description What is done (`create`, `update`, `replace`, `remove`). */
-            action: string;
+            /** @description What is done. */
+            action: components["schemas"]["ChangeVerb"];
             /** @description What it is done to (`web-1/checkout`). */
             address: string;
-            /** @description `pending`, `started`, or what became of it (`applied`, `failed`, `skipped`, `rolled back`, `unknown` …). */
-            outcome: string;
+            /** @description How it stands, or what became of it. */
+            outcome: components["schemas"]["ActionOutcome"];
             /** @description Why. */
             reason?: string;
             /** @description The wave, from 1. */
             wave: number;
         };
+        /** @enum {string} */
+        AlarmState: "inactive" | "pending" | "firing" | "no data" | "error" | "not evaluated";
         /** @description One alarm with one set of labels. */
         AlarmView: {
+            /** @description Who has it in hand, until it clears. */
+            acknowledged?: components["schemas"]["AcknowledgedView"];
             /** @description The rule's name. */
             alarm: string;
             /** @description Its annotations, filled in. */
@@ -1319,8 +1379,8 @@ export interface components {
             silenced_by?: string;
             /** @description Since when it is in this state. */
             since?: components["schemas"]["Time"];
-            /** @description `inactive`, `pending`, `firing`, `no data`, `error` or `not evaluated`. */
-            state: string;
+            /** @description How it stands. That there are no data, that it cannot be evaluated and that it was not yet are states of their own. */
+            state: components["schemas"]["AlarmState"];
             /**
              * Format: double
              * @description The value at the last evaluation.
@@ -1379,6 +1439,8 @@ export interface components {
             /** @description The workload. */
             workload: string;
         };
+        /** @enum {string} */
+        AttemptResult: "succeeded" | "failed" | "timed out" | "cancelled" | "unknown";
         /** @description One try of a step. */
         AttemptView: {
             /** @description Who decided what it came to, where nobody could know; only in the whole record. */
@@ -1397,8 +1459,8 @@ export interface components {
             outputs?: {
                 [key: string]: unknown;
             };
-            /** @description `succeeded`, `failed`, `timed out`, `cancelled` or `unknown`; nothing while it goes on. */
-            result?: string;
+            /** @description What it came to; nothing while it goes on. */
+            result?: components["schemas"]["AttemptResult"];
             /** @description When it began. */
             started_at: components["schemas"]["Time"];
         };
@@ -1433,6 +1495,8 @@ export interface components {
              */
             new: string;
         };
+        /** @enum {string} */
+        ChangeState: "held" | "running" | "rolling back" | "applied" | "rolled back" | "kept in part" | "failed" | "refused" | "cancelled";
         /** @description One line of a workload's history. */
         ChangeSummary: {
             /** @description The revision it started from. */
@@ -1461,11 +1525,8 @@ export interface components {
             revision: string;
             /** @description When it was asked for. */
             started_at: components["schemas"]["Time"];
-            /**
-             * @description `held`, `running`, `rolling back`, or how it ended: `applied`, `rolled back`, `kept part`, `failed`, `refused`,
-             *     `cancelled`.
-             */
-            state: string;
+            /** @description What it is doing, or how it ended. */
+            state: components["schemas"]["ChangeState"];
             /** @description See `waves`. */
             wave: number;
             /** @description How many waves it has, and in which it is, from 1; 0 before the first. */
@@ -1480,10 +1541,12 @@ export interface components {
             /** @description Pass it as `cursor` to get the next page; absent on the last one. */
             next?: string;
         };
+        /** @enum {string} */
+        ChangeVerb: "create" | "update" | "replace" | "remove";
         /** @description One change to one host. */
         ChangeView: {
-            /** @description `create`, `update` or `remove`. */
-            change: string;
+            /** @description What is done to it. */
+            change: components["schemas"]["ChangeVerb"];
             /** @description The component. */
             component: string;
             /** @description The fields that differ, for an update. */
@@ -1590,13 +1653,17 @@ export interface components {
             at: components["schemas"]["Time"];
             /** @description Who. */
             by: string;
-            /** @description `approved` or `refused`. */
-            decision: string;
+            /** @description What was decided. */
+            decision: components["schemas"]["DecisionWord"];
             /** @description Why. */
             message?: string;
             /** @description Whether that is who asked for the change. */
             own: boolean;
         };
+        /** @enum {string} */
+        DecisionWord: "approved" | "refused";
+        /** @enum {string} */
+        DiagnosticSeverity: "error" | "warning";
         /** @description One problem in one file. */
         DiagnosticView: {
             /** @description A stable code. */
@@ -1619,8 +1686,8 @@ export interface components {
             path: string;
             /** @description Other places it has to do with. */
             related?: components["schemas"]["RelatedView"][];
-            /** @description `error` or `warning`. */
-            severity: string;
+            /** @description How bad it is. */
+            severity: components["schemas"]["DiagnosticSeverity"];
         };
         /** @description Who disabled a trigger. */
         DisabledView: {
@@ -1767,8 +1834,8 @@ export interface components {
             id?: string;
             /** @description On what. */
             on: string;
-            /** @description `viewer`, `responder`, `operator`, `approver` or `admin`. */
-            role: string;
+            /** @description Which. */
+            role: components["schemas"]["RoleWord"];
         };
         /** @description One host. */
         HostView: {
@@ -1794,6 +1861,8 @@ export interface components {
             /** @description Pass it as `cursor` to get the next page; absent on the last one. */
             next?: string;
         };
+        /** @enum {string} */
+        IncidentAlarmState: "pending" | "firing" | "resolved" | "inactive" | "no data" | "error";
         /** @description An incident with its story. */
         IncidentDetail: components["schemas"]["IncidentSummary"] & {
             /** @description The post-incident analysis draft, as Markdown, once there is one. */
@@ -1807,13 +1876,15 @@ export interface components {
             /** @description How long things took. */
             times: components["schemas"]["TimesView"];
         };
+        /** @enum {string} */
+        IncidentStatus: "open" | "resolved";
         /** @description One line of the list of incidents. */
         IncidentSummary: {
             /** @description Who has it in hand. */
             acknowledged?: components["schemas"]["AcknowledgedView"];
             /** @description Its alarms with their states. */
             alarms: {
-                [key: string]: string;
+                [key: string]: components["schemas"]["IncidentAlarmState"];
             };
             /** @description Its id. */
             id: string;
@@ -1821,10 +1892,12 @@ export interface components {
             opened_at: components["schemas"]["Time"];
             /** @description When it was resolved. */
             resolved_at?: components["schemas"]["Time"];
+            /** @description Who ended it, where it did not end by itself. */
+            resolved_by?: components["schemas"]["ResolvedView"];
             /** @description The runs that belong to it. */
             runs: string[];
-            /** @description `open` or `resolved`. */
-            status: string;
+            /** @description Whether it goes on. */
+            status: components["schemas"]["IncidentStatus"];
             /** @description What it is about. */
             title: string;
             /** @description What still keeps it open. */
@@ -1839,6 +1912,8 @@ export interface components {
             /** @description Pass it as `cursor` to get the next page; absent on the last one. */
             next?: string;
         };
+        /** @enum {string} */
+        KnownBy: "machine" | "session" | "token";
         /** @description A condition on a label of alarms, as Alertmanager has them. `alertname` is the alarm, `workload` its workload. */
         LabelMatcher: {
             /** @description Whether it has to match; otherwise it must not. */
@@ -1855,6 +1930,8 @@ export interface components {
             /** @description The user; the machine's operator if not said. */
             user?: string;
         };
+        /** @enum {string} */
+        LogSeverity: "TRACE" | "DEBUG" | "INFO" | "WARN" | "ERROR" | "FATAL" | "";
         /** @description One log record. */
         LogView: {
             /** @description Its attributes. */
@@ -1870,8 +1947,8 @@ export interface components {
             seq: number;
             /** @description The service that said it. */
             service: string;
-            /** @description `TRACE`, `DEBUG`, `INFO`, `WARN`, `ERROR`, `FATAL`, or empty when unknown. */
-            severity: string;
+            /** @description How severe it is; empty when unknown. */
+            severity: components["schemas"]["LogSeverity"];
             /** @description The span it belongs to, 16 hex digits. */
             span_id?: string;
             /** @description When. */
@@ -1912,6 +1989,8 @@ export interface components {
         Me: {
             /** @description As whom it is recorded what is done (`person:maria`). */
             actor: string;
+            /** @description What one may do to everything there is: signals, and what belongs to no workload, need it on `*`. */
+            everywhere: components["schemas"]["PermissionWord"][];
             /** @description Until when, if nothing else ends it. */
             expires_at?: components["schemas"]["Time"];
             /** @description What was granted. A token has the part of it that its user has, too. */
@@ -1920,16 +1999,15 @@ export interface components {
             has_password: boolean;
             /** @description The session's or token's id. */
             id?: string;
-            /**
-             * @description What one may do: `read`, `respond`, `run`, `operate`, `apply`, `append`, `approve`, `administer`. To the workload that
-             *     was asked about; if none was, to some resource or other.
-             */
-            permissions: string[];
+            /** @description What one may do to some resource or other; to the workload, where one was asked about. */
+            permissions: components["schemas"]["PermissionWord"][];
             /** @description The user's name. */
             user: string;
-            /** @description How one is known: `machine` (the data directory's token), `session` or `token`. */
-            via: string;
+            /** @description How one is known: `machine` is by the data directory's token. */
+            via: components["schemas"]["KnownBy"];
         };
+        /** @enum {string} */
+        MeasureState: "on target" | "off target" | "no data" | "error" | "not evaluated";
         /** @description One priority's measure. */
         MeasureView: {
             /** @description The goal. */
@@ -1938,8 +2016,8 @@ export interface components {
             measure: string;
             /** @description Since when it is in this state. */
             since?: components["schemas"]["Time"];
-            /** @description `on target`, `off target`, `no data`, `error` or `not evaluated`. */
-            state: string;
+            /** @description How it stands. */
+            state: components["schemas"]["MeasureState"];
             /** @description The target it is held against. */
             target: string;
             /**
@@ -1985,8 +2063,8 @@ export interface components {
         NewGrant: {
             /** @description On what: a selector over tags, such as `env=prod` or `workload=shop`; `*` is everything. */
             on: string;
-            /** @description `viewer`, `responder`, `operator`, `approver` or `admin`. */
-            role: string;
+            /** @description Which. */
+            role: components["schemas"]["RoleWord"];
         };
         /** @description An update on an incident. */
         NewNote: {
@@ -2095,6 +2173,8 @@ export interface components {
             /** @description The step it belongs to. */
             step: string;
         };
+        /** @enum {string} */
+        PermissionWord: "read" | "respond" | "run" | "operate" | "apply" | "append" | "approve" | "administer";
         /** @description What a plan would do. */
         PlanView: {
             /** @description The revision that is wanted now and that the plan starts from. */
@@ -2222,6 +2302,22 @@ export interface components {
             /** @description Its name, which events carry as `replay-name`; absent for one that only counted. */
             replay?: string;
         };
+        /** @description Ends an incident that does not end by itself. */
+        ResolveIncident: {
+            /** @description Although an alarm of it still fires or is pending. */
+            force?: boolean;
+            /** @description Why it is over; part of the record. */
+            reason: string;
+        };
+        /** @description Who ended an incident. */
+        ResolvedView: {
+            /** @description Who: a person, or a run. */
+            by: string;
+            /** @description Why. */
+            reason?: string;
+            /** @description What still kept it open then. */
+            waited_for?: string[];
+        };
         /** @description A request to go on with a run that is over. */
         ResumeRun: {
             /** @description Makes the request safe to repeat: the same token starts one run only. */
@@ -2254,6 +2350,8 @@ export interface components {
             /** @description The workload. */
             workload: string;
         };
+        /** @enum {string} */
+        RoleWord: "viewer" | "responder" | "operator" | "approver" | "admin";
         /** @description A run with its steps. */
         RunDetail: components["schemas"]["RunSummary"] & {
             /** @description The event that led to it. */
@@ -2281,6 +2379,8 @@ export interface components {
             /** @description What it waits for a person to say. */
             waiting?: components["schemas"]["WaitView"];
         };
+        /** @enum {string} */
+        RunStatusWord: "Pending" | "InProgress" | "Waiting" | "Cancelling" | "Success" | "TimedOut" | "Cancelled" | "Failed";
         /** @description One line of the list of runs. */
         RunSummary: {
             /** @description The step it is at, or ended at. */
@@ -2299,8 +2399,8 @@ export interface components {
             started_at: components["schemas"]["Time"];
             /** @description Who or what started it. */
             started_by: string;
-            /** @description `Pending`, `InProgress`, `Waiting`, `Success`, `Failed`, `TimedOut`, `Cancelling` or `Cancelled`. */
-            status: string;
+            /** @description How it stands. */
+            status: components["schemas"]["RunStatusWord"];
             /** @description The workload. */
             workload?: string;
         };
@@ -2311,6 +2411,8 @@ export interface components {
             /** @description Pass it as `cursor` to get the next page; absent on the last one. */
             next?: string;
         };
+        /** @enum {string} */
+        ServiceStateWord: "stopped" | "waiting" | "starting" | "ready" | "unhealthy" | "stopping" | "restarting" | "failed" | "ended" | "unknown";
         /** @description One service on one host. */
         ServiceView: {
             /** @description The host. */
@@ -2333,8 +2435,8 @@ export interface components {
             restarts: number;
             /** @description Since when it is in this state. */
             since?: components["schemas"]["Time"];
-            /** @description Its state (`ready`, `starting`, `unhealthy`, `restarting`, `stopped`, `failed`, `unknown`). */
-            state: string;
+            /** @description How it stands; `unknown` while its host is away or has not said. */
+            state: components["schemas"]["ServiceStateWord"];
             /** @description The workload it belongs to. */
             workload: string;
         };
@@ -2346,8 +2448,8 @@ export interface components {
             expires_at: components["schemas"]["Time"];
             /** @description Its id. */
             id: string;
-            /** @description How they signed in: `link` or `password`. */
-            method: string;
+            /** @description How they signed in. */
+            method: components["schemas"]["SignInMethod"];
             /** @description When. */
             started_at: components["schemas"]["Time"];
             /** @description When it was used last, within the hour. */
@@ -2381,11 +2483,15 @@ export interface components {
             /** @description The whole of it. */
             url: string;
         };
+        /** @enum {string} */
+        SignInMethod: "link" | "password";
         /** @description How people may sign in at this server. */
         SignInWays: {
             /** @description With a name and a password. */
             password: boolean;
         };
+        /** @enum {string} */
+        SilenceState: "pending" | "active" | "expired";
         /** @description A silence. */
         SilenceView: {
             /** @description Who made it. */
@@ -2400,8 +2506,8 @@ export interface components {
             reason: string;
             /** @description From when on. */
             starts_at: components["schemas"]["Time"];
-            /** @description `pending`, `active` or `expired`. */
-            state: string;
+            /** @description Whether it holds. */
+            state: components["schemas"]["SilenceState"];
             /** @description The workload whose alarms they are; those of all if there is none. */
             workload?: string;
         };
@@ -2412,6 +2518,10 @@ export interface components {
             /** @description Pass it as `cursor` to get the next page; absent on the last one. */
             next?: string;
         };
+        /** @enum {string} */
+        SpanKindWord: "internal" | "server" | "client" | "producer" | "consumer" | "unspecified";
+        /** @enum {string} */
+        SpanStatusWord: "unset" | "ok" | "error";
         /** @description One span of a trace. */
         SpanView: {
             /** @description Its attributes. */
@@ -2425,8 +2535,8 @@ export interface components {
              * @description Its length, in milliseconds.
              */
             duration_ms: number;
-            /** @description `internal`, `server`, `client`, `producer`, `consumer` or `unspecified`. */
-            kind: string;
+            /** @description What it is to its service. */
+            kind: components["schemas"]["SpanKindWord"];
             /** @description Its name. */
             name: string;
             /**
@@ -2440,8 +2550,8 @@ export interface components {
             service: string;
             /** @description 16 hex digits. */
             span_id: string;
-            /** @description `unset`, `ok` or `error`. */
-            status: string;
+            /** @description How it ended. */
+            status: components["schemas"]["SpanStatusWord"];
             /** @description What the status says. */
             status_message?: string;
         };
@@ -2492,6 +2602,8 @@ export interface components {
             /** @description Workloads that have been applied. */
             workloads: components["schemas"]["WorkloadStatus"][];
         };
+        /** @enum {string} */
+        StepStatusWord: "Pending" | "InProgress" | "Waiting" | "Cancelling" | "Success" | "Exited" | "Skipped" | "TimedOut" | "Cancelled" | "Failed" | "OutcomeUnknown";
         /** @description One step of a run. */
         StepView: {
             /** @description Its action (`aws:runCommand`). */
@@ -2531,8 +2643,8 @@ export interface components {
             parent?: string;
             /** @description When it was reached. */
             started_at?: components["schemas"]["Time"];
-            /** @description `Pending`, `InProgress`, `Waiting`, `Success`, `Failed`, `TimedOut`, `Cancelled` or `OutcomeUnknown`. */
-            status: string;
+            /** @description How it stands. */
+            status: components["schemas"]["StepStatusWord"];
             /** @description The run it was taken over from: nothing of it was done in this one. */
             taken_from?: string;
             /** @description Its tries, oldest first; of a step in a loop, those of the last iteration it was begun in. */
@@ -2580,12 +2692,21 @@ export interface components {
              */
             offset_ms: number;
             /**
+             * @description How what it is about ended, in the word of its kind (`Failed` of a run, `rolled back` of a change), where the event
+             *     tells an end.
+             */
+            outcome?: string;
+            /**
              * Format: int64
              * @description The journal event that proves it.
              */
             seq: number;
+            /** @description What it is about, as events have it: `run/ID`, `alarm/NAME`, `change/ID`, `incident/ID`, `host/ID`, `trigger/NAME`. */
+            subject?: string;
             /** @description What happened, as a sentence. */
             text: string;
+            /** @description The type of the journal's event (`alarm.firing`). */
+            type: string;
         };
         /** @description How long an incident's stages took; absent means unknown. */
         TimesView: {
@@ -2654,6 +2775,8 @@ export interface components {
             /** @description Pass it as `cursor` to get the next page; absent on the last one. */
             next?: string;
         };
+        /** @enum {string} */
+        TriggerState: "on" | "off" | "disabled";
         /** @description A trigger and what it did. */
         TriggerView: {
             /** @description Dead letters that are listed now. */
@@ -2711,8 +2834,8 @@ export interface components {
              * @description Calls left out because an earlier one was still worked on.
              */
             skipped: number;
-            /** @description `on`, `off` (its file says so), or `disabled` (a person did it). */
-            state: string;
+            /** @description Whether it works: `off` is what its file says, `disabled` what a person did. */
+            state: components["schemas"]["TriggerState"];
             /** @description Its targets. */
             targets: components["schemas"]["TargetView"][];
             /**
@@ -2739,6 +2862,8 @@ export interface components {
             /** @description The triggers, by workload and name. */
             items: components["schemas"]["TriggerView"][];
         };
+        /** @enum {string} */
+        UserState: "active" | "disabled";
         /** @description A user. */
         UserView: {
             /** @description When they were added. */
@@ -2747,8 +2872,8 @@ export interface components {
             grants: components["schemas"]["GrantView"][];
             /** @description Whether there is a password. */
             has_password: boolean;
-            /** @description `active` or `disabled`. */
-            state: string;
+            /** @description Whether they may sign in. */
+            state: components["schemas"]["UserState"];
             /** @description The name that people read. */
             title?: string;
             /** @description The name. */

@@ -5,7 +5,7 @@ import { address } from "../../src/api/client";
 import { renewed } from "../../src/api/lists";
 import { number, seriesName, shape, stepFor } from "../../src/api/prometheus";
 import type { ParameterDoc, StepDoc } from "../../src/api/documentation";
-import type { Event } from "../../src/api/types";
+import type { Event, Step } from "../../src/api/types";
 import { checkChain } from "../../src/lib/chain";
 import { diffLines, hunks } from "../../src/lib/diff";
 import { eventLink } from "../../src/lib/events";
@@ -169,7 +169,7 @@ describe("procedures", () => {
     ]);
   });
   test("the way a run went is told apart", () => {
-    const ran = [{ name: "look", action: "", status: "Success", attempts: 1, outputs: {}, next: "decide", started_at: "x", ended_at: "y" }, { name: "decide", action: "", status: "InProgress", attempts: 0, outputs: {} }];
+    const ran: Step[] = [{ name: "look", action: "", status: "Success", attempts: 1, outputs: {}, next: "decide", started_at: "x", ended_at: "y" }, { name: "decide", action: "", status: "InProgress", attempts: 0, outputs: {} }];
     const graph = graphOf({ file: "", parameters: {}, steps: document, outputs: [], started_by: [], alarms: [], digest: "" }, ran);
     expect(graph.edges.filter((edge) => edge.taken).map((edge) => edge.id)).toEqual(["look>decide>next"]);
     expect(graph.nodes.find((node) => node.id === "mend")?.state).toBeUndefined();
@@ -185,7 +185,7 @@ describe("procedures", () => {
     expect(check(parameters, { Name: "Not" })["Name"]).toContain("does not match");
   });
   test("each host of a step has its line, also while it runs", () => {
-    const base = { name: "s", action: "aws:runCommand", status: "Failed", attempts: 1, started_at: "x", ended_at: "y" };
+    const base = { name: "s", action: "aws:runCommand", status: "Failed" as const, attempts: 1, started_at: "x", ended_at: "y" };
     const outputs = { Hosts: { a: { Status: "Success", ResponseCode: 0, StandardError: "" }, b: { Status: "Failed", ResponseCode: 3, StandardError: "no" } }, Outputs: { a: "fine" } };
     expect(hostLines({ ...base, outputs }, [])).toEqual([{ host: "a", state: "Success", code: 0, output: "fine", errors: "" }, { host: "b", state: "Failed", code: 3, output: "", errors: "no" }]);
     const { ended_at: _, ...running } = base;

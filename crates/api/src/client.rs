@@ -389,6 +389,26 @@ impl Client {
         self.post(&format!("/v1/incidents/{}/acknowledge", escape(id)), &body).await
     }
 
+    /// Ends an incident that does not end by itself.
+    pub async fn resolve_incident(
+        &self,
+        id: &str,
+        said: &v1::ResolveIncident,
+    ) -> Result<v1::IncidentSummary, ClientError> {
+        self.post(&format!("/v1/incidents/{}/resolve", escape(id)), said).await
+    }
+
+    /// Says that one has an alarm in hand.
+    pub async fn acknowledge_alarm(
+        &self,
+        workload: &str,
+        alarm: &str,
+        said: &v1::AcknowledgeAlarm,
+    ) -> Result<Page<v1::AlarmView>, ClientError> {
+        let path = format!("/v1/alarms/{}/{}/acknowledge", escape(workload), escape(alarm));
+        self.post(&path, said).await
+    }
+
     /// Writes an update on an incident; the same token writes one only.
     pub async fn add_note(&self, id: &str, text: &str, token: &str) -> Result<v1::NoteView, ClientError> {
         let body = v1::NewNote { text: text.to_owned(), client_token: Some(token.to_owned()) };

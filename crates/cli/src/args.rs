@@ -485,7 +485,11 @@ pub enum EventsVerb {
 
 /// `alarms`
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Alarms {
+    /// Do something about one.
+    #[command(subcommand)]
+    pub verb: Option<AlarmsVerb>,
     /// Show this alarm: what it is in, and when it was pending, firing, without data or in error
     pub name: Option<String>,
     /// Only of this workload
@@ -494,6 +498,25 @@ pub struct Alarms {
     /// Show so many of its newest steps
     #[arg(long, value_name = "N", default_value_t = 50, requires = "name")]
     pub last: usize,
+}
+
+/// `alarms …`
+#[derive(Debug, Subcommand)]
+pub enum AlarmsVerb {
+    /// Say that you have an alarm in hand, until it clears
+    Ack {
+        /// The alarm's name
+        name: String,
+        /// The alarm's workload, if several have one of that name
+        #[arg(long, value_name = "NAME")]
+        workload: Option<String>,
+        /// Only of these labels; all of them have to be given (`zone=a`)
+        #[arg(long = "label", value_name = "NAME=VALUE")]
+        labels: Vec<String>,
+        /// What you say with it
+        #[arg(long, short = 'm', value_name = "TEXT")]
+        message: Option<String>,
+    },
 }
 
 /// `journal …`
@@ -690,6 +713,17 @@ pub enum IncidentsVerb {
         /// What you say with it
         #[arg(long, short = 'm', value_name = "TEXT")]
         message: Option<String>,
+    },
+    /// End an incident that does not end by itself
+    Resolve {
+        /// The incident's id
+        id: String,
+        /// Why it is over; part of the record
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// Although an alarm of it still fires or is pending
+        #[arg(long)]
+        force: bool,
     },
     /// Write an update on an incident
     Note {

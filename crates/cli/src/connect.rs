@@ -105,17 +105,7 @@ pub fn remember(server: &str, token: &str) -> Result<PathBuf, Failure> {
     let mut tokens = read_remembered(&path)?;
     tokens.insert(server.to_owned(), token.to_owned());
     let write = || -> std::io::Result<()> {
-        use std::io::Write as _;
-        use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-        if let Some(folder) = path.parent() {
-            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        }
-        let beside = path.with_extension("new");
-        let _ = std::fs::remove_file(&beside);
-        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-        file.write_all(serde_json::to_string_pretty(&tokens)?.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&beside, &path)
+        mainstay_server::files::write_private(&path, serde_json::to_string_pretty(&tokens)?.as_bytes())
     };
     write().map_err(|error| Failure::local(format!("{} cannot be written", path.display()), &error))?;
     Ok(path)

@@ -85,6 +85,7 @@ impl Said<'_> {
             .unwrap_or_default();
         let (name, value) = (self.named("alarm"), self.value());
         Some(match self.event.kind.as_str() {
+            "alarm.acknowledged" => format!("alarm {name} acknowledged{}", self.because("message")),
             "alarm.firing" => format!("alarm {name} fires{value}{words}"),
             "alarm.pending" => format!("alarm {name} is pending: its condition holds{value}"),
             "alarm.resolved" => format!("alarm {name} is resolved"),
@@ -210,7 +211,12 @@ impl Said<'_> {
                     None => format!("incident {id} grew{title}"),
                 }
             }
-            "incident.resolved" => format!("incident {id} resolved{title}"),
+            "incident.resolved" => match self.text("resolved_by") {
+                "" => format!("incident {id} resolved{title}"),
+                by => {
+                    format!("incident {id} resolved by {}{}", shorten(by, MAX_PART), self.because("message"))
+                }
+            },
             "incident.drafted" => {
                 let path =
                     if self.text("path").is_empty() { self.part("draft_path") } else { self.part("path") };

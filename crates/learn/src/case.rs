@@ -29,6 +29,8 @@ pub struct Case {
     pub resolved_seq: Option<u64>,
     /// When it was resolved.
     pub resolved_at: Option<Timestamp>,
+    /// Who ended it, where it did not end by itself: the actor, and what still kept it open then.
+    pub by_hand: Option<(String, Vec<String>)>,
     /// The event that led to it: the alarm that fired first.
     pub cause: Option<String>,
     /// Its runs.
@@ -49,6 +51,12 @@ pub struct Entry {
     pub offset_ms: i64,
     /// Who did it.
     pub actor: String,
+    /// The type of the record.
+    pub kind: String,
+    /// What it is about (`run/0198…`, `alarm/CheckoutFailing`).
+    pub subject: Option<String>,
+    /// How what it is about ended, in the word of its kind, where the record tells an end.
+    pub outcome: Option<String>,
     /// What happened, as a sentence.
     pub text: String,
     /// The journal's place of the record that proves it.
@@ -57,6 +65,13 @@ pub struct Entry {
 
 pub(crate) fn text<'a>(data: &'a Value, key: &str) -> &'a str {
     data.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Who ended an incident, and what still kept it open then; nothing where it ended by itself.
+pub(crate) fn by_hand(data: &Value) -> Option<(String, Vec<String>)> {
+    let by = data["resolved_by"].as_str()?.to_owned();
+    let waited = data["waited_for"].as_array().into_iter().flatten();
+    Some((by, waited.filter_map(|one| one.as_str().map(str::to_owned)).collect()))
 }
 
 impl Case {
@@ -73,6 +88,7 @@ impl Case {
             opened_at: opened.time,
             resolved_seq: resolved.map(|event| event.seq),
             resolved_at: resolved.map(|event| event.time),
+            by_hand: resolved.and_then(|event| by_hand(&event.data)),
             cause: opened.cause.as_ref().map(ToString::to_string),
             runs: BTreeSet::new(),
             alarms: BTreeSet::new(),
@@ -143,6 +159,22 @@ fn is_noise(event: &Event) -> bool {
     }
 }
 
+/// How what an event is about ended: a run, a step, an attempt, a change or a step of one.
+fn outcome(event: &Event) -> Option<String> {
+    let data = &event.data;
+    let word = match event.kind.as_str() {
+        "run.finished" | "run.step.finished" => text(data, "status"),
+        "run.attempt.settled" => text(&data["outcome"], "result"),
+        "change.finished" => match text(data, "end") {
+            "kept_part" => "kept in part",
+            end => end,
+        },
+        "change.action.finished" => text(data, "outcome"),
+        _ => "",
+    };
+    (!word.is_empty()).then(|| word.replace('_', " "))
+}
+
 /// What happened, in order: every event of the incident as a sentence.
 pub fn timeline(events: &[Event], case: &Case) -> Vec<Entry> {
     let start = began(events, case).map_or(case.opened_at, |moment| moment.at);
@@ -153,6 +185,9 @@ pub fn timeline(events: &[Event], case: &Case) -> Vec<Entry> {
             at: event.time,
             offset_ms: event.time.as_millis().saturating_sub(start.as_millis()),
             actor: event.actor.to_string(),
+            kind: event.kind.clone(),
+            subject: event.subject.clone(),
+            outcome: outcome(event),
             text: sentence(event),
             event_seq: event.seq,
         })

@@ -111,7 +111,7 @@ pub fn draft(case: &Case, events: &[Event], context: &Context) -> String {
     push(facts(case, context));
     push(format!("## Summary\n\n{}\n", summary(case, &times, &stories)));
     push(format!("## Impact\n\n{}", impact(events, case)));
-    push(format!("## How long it took\n\n{}", stages(&times)));
+    push(format!("## How long it took\n\n{}", stages(case, &times)));
     push(format!("## How it was noticed\n\n{}", noticed(events, case, &times)));
     push(format!("## What was done\n\n{}", done(&stories)));
     push(format!("## What changed before\n\n{}", changed(events, case)));
@@ -138,7 +138,11 @@ fn facts(case: &Case, context: &Context) -> String {
     rows.push(vec![
         "Resolved".to_owned(),
         match (case.resolved_at, case.resolved_seq) {
-            (Some(at), Some(seq)) => format!("{} {}", clock(at), seen(seq)),
+            (Some(at), Some(seq)) => {
+                let by = case.by_hand.as_ref();
+                let by = by.map(|(by, _)| format!(" by {}", escape(by))).unwrap_or_default();
+                format!("{}{by} {}", clock(at), seen(seq))
+            }
             _ => "not yet".to_owned(),
         },
     ]);
@@ -170,6 +174,14 @@ fn summary(case: &Case, times: &Times, stories: &[RunStory<'_>]) -> String {
         parts.push(format!("Procedure {name} ran {} and {end}.", seen(story.started.seq)));
     }
     match (case.resolved_at, case.resolved_seq) {
+        (Some(at), Some(seq)) if case.by_hand.is_some() => {
+            parts.push(format!("Somebody ended it at {} UTC {}.", time_of_day(at), seen(seq)));
+            let waited = case.by_hand.iter().flat_map(|(_, waited)| waited);
+            let waited: Vec<String> = waited.map(|one| escape(one)).collect();
+            if !waited.is_empty() {
+                parts.push(format!("What still kept it open then: {}.", waited.join("; ")));
+            }
+        }
         (Some(at), Some(seq)) => parts.push(format!("It was over at {} UTC {}.", time_of_day(at), seen(seq))),
         _ => parts.push("It is not over.".to_owned()),
     }
@@ -206,7 +218,7 @@ fn impact(events: &[Event], case: &Case) -> String {
     format!("{table}{ask}")
 }
 
-fn stages(times: &Times) -> String {
+fn stages(case: &Case, times: &Times) -> String {
     let show = |length: Option<Duration>, from: &str, to: &str, missing: &str| {
         let value = length.map_or_else(|| format!("unknown: {missing}"), duration_in_words);
         vec![format!("From {from} to {to}"), value]
@@ -214,6 +226,10 @@ fn stages(times: &Times) -> String {
     let missing = |pairs: &[(&Option<Moment>, &str)]| {
         let parts: Vec<&str> = pairs.iter().filter(|(m, _)| m.is_none()).map(|(_, text)| *text).collect();
         parts.join(", ")
+    };
+    let unrecovered = match case.resolved_at {
+        Some(_) => "the incident was ended while something still kept it open",
+        None => "the incident is not resolved",
     };
     let (began, detected) = ("the journal has no sign of the beginning", "no alarm of it is in the journal");
     let rows = [
@@ -233,7 +249,7 @@ fn stages(times: &Times) -> String {
             times.to_recover,
             "the beginning",
             "recovery",
-            &missing(&[(&times.began, began), (&times.recovered, "the incident is not resolved")]),
+            &missing(&[(&times.began, began), (&times.recovered, unrecovered)]),
         ),
     ];
     table(&["Stage", "Time"], &rows)

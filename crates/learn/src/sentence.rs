@@ -6,7 +6,7 @@ use std::time::Duration;
 use mainstay_model::{EventDraft, duration_in_words};
 use serde_json::Value;
 
-use crate::case::text;
+use crate::case::{by_hand, text};
 
 /// The longest text from elsewhere within a sentence, in characters.
 const MAX_PART: usize = 200;
@@ -171,6 +171,7 @@ fn alarm(event: &EventDraft) -> Option<String> {
     let summary = why(&data["annotations"], "summary");
     Some(match event.kind.as_str() {
         "alarm.pending" => format!("{name} is pending: its condition holds{}", value(data)),
+        "alarm.acknowledged" => format!("{name} acknowledged{}", why(data, "message")),
         "alarm.firing" => format!("{name} fires{}{summary}", value(data)),
         "alarm.resolved" => format!("{name} has cleared{}", value(data)),
         "alarm.inactive" => format!("{name} is inactive again"),
@@ -366,7 +367,11 @@ fn incident(event: &EventDraft) -> Option<String> {
         "incident.resolved" => {
             let after = data["duration_ms"].as_u64().map(Duration::from_millis);
             let after = after.map(|after| format!(" after {}", duration_in_words(after))).unwrap_or_default();
-            format!("Incident resolved{after}")
+            let Some((by, waited)) = by_hand(data) else { return Some(format!("Incident resolved{after}")) };
+            let who = if by.starts_with("run:") { "by a run" } else { "by hand" };
+            let still = short(&waited.join("; "));
+            let still = if still.is_empty() { still } else { format!(" (what kept it open: {still})") };
+            format!("Incident resolved {who}{after}{}{still}", why(data, "message"))
         }
         "incident.acknowledged" => format!("Incident acknowledged{}", why(data, "message")),
         "incident.noted" => format!("Update{}", why(data, "text")),

@@ -170,6 +170,10 @@ fn the_checkout_story_reads_as_it_happened() {
         })
         .collect();
     golden("checkout.timeline.txt", &lines.concat());
+    let entries = timeline(&journal.0, &case);
+    let of = |kind: &str| entries.iter().find(|entry| entry.kind == kind).expect(kind);
+    assert_eq!(of("run.finished").outcome.as_deref(), Some("Success"));
+    assert_eq!((of("alarm.firing").outcome.as_deref(), &of("alarm.firing").subject), (None, &None));
     let times = times(&case, &journal.0);
     assert_eq!(times.to_detect, Some(Duration::from_secs(4)));
     assert_eq!(times.to_respond, Some(Duration::from_millis(200)));

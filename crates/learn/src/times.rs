@@ -27,7 +27,7 @@ pub struct Times {
     pub detected: Option<Moment>,
     /// When something was first done about it: the first run began.
     pub responded: Option<Moment>,
-    /// When it was over.
+    /// When it was over; not known where somebody ended it while something still kept it open.
     pub recovered: Option<Moment>,
     /// From the beginning to being noticed.
     pub to_detect: Option<Duration>,
@@ -92,7 +92,9 @@ pub fn times(case: &Case, events: &[Event]) -> Times {
             .filter(|event| event.kind == "run.started" && case.holds(event) && event.time >= fired.time)
             .min_by_key(|event| (event.time, event.seq))
     });
-    let over = events.iter().find(|event| Some(event.seq) == case.resolved_seq);
+    // Whoever ends an incident while something still speaks against it ends no more than the incident.
+    let is_known = case.by_hand.as_ref().is_none_or(|(_, waited)| waited.is_empty());
+    let over = events.iter().find(|event| is_known && Some(event.seq) == case.resolved_seq);
     let (detected, responded, recovered) = (fired.map(moment), acted.map(moment), over.map(moment));
     let between = |from: &Option<Moment>, to: &Option<Moment>| match (from, to) {
         (Some(from), Some(to)) => Some(to.at.since(from.at)),

@@ -283,7 +283,13 @@ impl Desk {
                 }
             }
             "incident.resolved" if self.open.as_ref().is_some_and(|open| open.id == told.id) => {
-                self.open = None;
+                // Whoever ends it by hand knows nothing of an alarm that joined meanwhile: it is taken up anew.
+                let alarms = self.open.take().map(|open| open.alarms).unwrap_or_default();
+                for (key, alarm) in alarms {
+                    if alarm.state == State::Firing && !told.alarms.contains_key(&key) {
+                        self.unclaimed.insert(key, Firing { event: event.id.clone(), at: alarm.since });
+                    }
+                }
                 self.alarms.retain(|_, alarm| !alarm.state.is_clear());
             }
             _ => {}
@@ -349,6 +355,7 @@ impl Desk {
             opened_at: self.as_of,
             firing_since: firing.at,
             resolved_at: None,
+            by_hand: None,
             cause: firing.event.clone(),
             from_seq: self.recent.first().map_or(1, |(seq, _)| *seq),
             alarms: [(key.to_owned(), alarm.clone())].into_iter().collect(),

@@ -23,6 +23,9 @@ pub struct Incident {
     /// When it was resolved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved_at: Option<Timestamp>,
+    /// Who ended it, where it did not end by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_hand: Option<ByHand>,
     /// The event that opened it: the first alarm that fired.
     pub cause: EventId,
     /// Where to begin reading its story: the journal's place of the first event that may belong to it.
@@ -38,13 +41,38 @@ pub struct Incident {
     pub changes: Vec<Change>,
 }
 
+/// An end by somebody's word.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ByHand {
+    /// Who.
+    pub by: String,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// What still kept it open then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waited_for: Vec<String>,
+}
+
+impl ByHand {
+    /// What the end of an incident says of who ended it; nothing where it ended by itself.
+    pub fn told(data: &serde_json::Value) -> Option<Self> {
+        let waited_for = data["waited_for"].as_array().into_iter().flatten();
+        Some(Self {
+            by: data["resolved_by"].as_str()?.to_owned(),
+            message: data["message"].as_str().map(str::to_owned),
+            waited_for: waited_for.filter_map(|one| one.as_str().map(str::to_owned)).collect(),
+        })
+    }
+}
+
 /// Whether an incident is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// It goes on.
     Open,
-    /// Its alarms have cleared and the workload's measures are on target.
+    /// Its alarms have cleared and the workload's measures are on target; or somebody says that it is over.
     Resolved,
 }
 
@@ -220,7 +248,18 @@ impl Incident {
         if !["incident.opened", "incident.joined", "incident.resolved"].contains(&event.kind.as_str()) {
             return None;
         }
-        serde_json::from_value(event.data.get("snapshot")?.clone()).ok()
+        let mut told: Self = serde_json::from_value(event.data.get("snapshot")?.clone()).ok()?;
+        if told.status == Status::Resolved {
+            told.by_hand = ByHand::told(&event.data);
+        }
+        Some(told)
+    }
+
+    /// Its alarms whose condition holds, in words: of those nobody can say that it is over.
+    pub fn still_wrong(&self) -> Vec<String> {
+        let holds = |alarm: &Alarm| matches!(alarm.state, State::Firing | State::Pending);
+        let alarms = self.alarms.iter().filter(|(_, alarm)| holds(alarm));
+        alarms.map(|(key, alarm)| format!("alarm {key} is {}", alarm.state.as_str())).collect()
     }
 
     /// What still keeps it open, in words; empty when nothing does. `goals` are the workload's priorities: each has to

@@ -15,4 +15,4 @@ mod incident;
 mod tests;
 
 pub use desk::{Desk, Firing, resolved_by};
-pub use incident::{Alarm, Change, Incident, Measure, Run, Standing, State, Status};
+pub use incident::{Alarm, ByHand, Change, Incident, Measure, Run, Standing, State, Status};

@@ -1,7 +1,7 @@
 use mainstay_model::{Actor, Event, EventDraft, EventHash, EventId, Timestamp};
 use serde_json::{Value, json};
 
-use crate::{Desk, Incident, State, Status};
+use crate::{Desk, Incident, State, Status, resolved_by};
 
 /// A journal and the desk that follows it.
 struct Story {
@@ -196,4 +196,29 @@ fn a_desk_reads_back_and_stays_small() {
     let text = serde_json::to_string(&story.desk).expect("JSON");
     assert_eq!(serde_json::from_str::<Desk>(&text).expect("reads back"), story.desk);
     assert!(text.len() < 300_000, "{} bytes", text.len());
+}
+
+#[test]
+fn an_end_by_hand_is_the_end_and_loses_no_alarm() {
+    let mut story = Story::new(&["Pay"]);
+    story.at(1, "alarm.firing", alarm("Failing", "a"));
+    let seen = story.open().clone();
+    assert_eq!(seen.still_wrong(), ["alarm Failing{zone=\"a\"} is firing"]);
+    // Another one joins while a person reads.
+    assert_eq!(story.at(2, "alarm.firing", alarm("Slow", "a")), ["incident.joined"]);
+    let jo = Actor::Person("jo".to_owned());
+    let at = Timestamp::from_millis(3000);
+    let end = resolved_by(&seen, &story.goals, jo, Some("seen to"), seen.cause.clone(), at);
+    story.append(end);
+    let told = Incident::told(story.events.last().expect("an event")).expect("told");
+    let by_hand = told.by_hand.expect("by hand");
+    assert_eq!((by_hand.by.as_str(), by_hand.message.as_deref()), ("person:jo", Some("seen to")));
+    assert_eq!(by_hand.waited_for.len(), 2, "{by_hand:?}");
+    assert_eq!(story.at(4, "service.ready", json!({})), ["incident.opened"], "the one that joined");
+    let open = story.open();
+    assert_ne!(open.id, told.id);
+    assert_eq!(open.alarms.keys().collect::<Vec<_>>(), ["Slow{zone=\"a\"}"], "the other one had been seen");
+    // It clears, and an alarm in which nothing is known holds nobody back.
+    story.at(5, "alarm.no_data", json!({"alarm": "Slow", "labels": {}, "whole": true}));
+    assert_eq!(story.open().still_wrong(), [""; 0]);
 }

@@ -1,7 +1,7 @@
 //! Incidents: the loop that asks each workload's desk what follows, and writes down what was learned of each incident
 //! that is over.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use mainstay_model::{Actor, Event, EventDraft, EventId, Timestamp};
@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::analysis::{self, Story};
 use crate::catalogue::Catalogue;
 use crate::clock::{Clock, until_if_ever};
+use crate::files::write_whole;
 use crate::responses::{self, Silences};
 
 /// The table of desks, by workload.
@@ -38,9 +39,10 @@ impl Fold for DesksFold {
         DESKS_TABLE
     }
 
-    /// 2: events that are no concern of a desk no longer move its time. 3: its runs lie apart.
+    /// 2: events that are no concern of a desk no longer move its time. 3: its runs lie apart. 4: an alarm that joins an
+    /// incident while somebody ends it is taken up anew.
     fn version(&self) -> u32 {
-        3
+        4
     }
 
     fn apply(&self, event: &Event, rows: &mut dyn Rows) {
@@ -93,6 +95,11 @@ pub struct IncidentsFold;
 impl Fold for IncidentsFold {
     fn table(&self) -> &'static str {
         INCIDENTS_TABLE
+    }
+
+    /// 2: who ended it, where somebody did.
+    fn version(&self) -> u32 {
+        2
     }
 
     fn apply(&self, event: &Event, rows: &mut dyn Rows) {
@@ -287,7 +294,8 @@ impl Responder {
         let story = Story::read(self.journal.as_ref(), &row)?;
         let text = story.draft(self.catalogue.get(&row.incident.workload).as_deref());
         let path = self.drafts.join(format!("{id}.md"));
-        write_whole(&path, &text).map_err(|source| ResponderError::Draft { path: path.clone(), source })?;
+        write_whole(&path, text.as_bytes())
+            .map_err(|source| ResponderError::Draft { path: path.clone(), source })?;
         let event = EventId::new(format!("{id}.drafted")).expect("an incident id with a suffix is an id");
         let data = json!({
             "incident": id,
@@ -307,17 +315,4 @@ impl Responder {
         self.journal.append(vec![draft]).await?;
         Ok(())
     }
-}
-
-/// A file that is whole or not there.
-fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::io::Write as _;
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    let beside = path.with_extension("md.new");
-    let mut file = std::fs::File::create(&beside)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    std::fs::rename(&beside, path)
 }

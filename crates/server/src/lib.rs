@@ -11,6 +11,7 @@ pub mod clock;
 pub mod config;
 pub mod console;
 pub mod documentation;
+pub mod files;
 pub mod hosts;
 pub mod http;
 pub mod hub;

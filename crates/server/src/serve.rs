@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +35,7 @@ use crate::loops::Loops;
 use crate::measures::{Measures, MeasuresFold};
 use crate::placement::{Fleet, Placer};
 use crate::query::Querier;
-use crate::responses::{SaidFold, SilencesFold};
+use crate::responses::{AcknowledgedFold, SaidFold, SilencesFold};
 use crate::revisions::{self, RevisionsFold, WorkloadsFold};
 use crate::runs::acts::Control;
 use crate::runs::{ActiveFold, Engine, FactsFold, RunError, RunsFold};
@@ -146,6 +146,7 @@ pub fn folds() -> Vec<Arc<dyn Fold>> {
         Arc::new(Authentic(TokensFold)),
         Arc::new(Authentic(SaidFold)),
         Arc::new(Authentic(SilencesFold)),
+        Arc::new(Authentic(AcknowledgedFold)),
     ]
 }
 
@@ -490,15 +491,8 @@ async fn say(app: &App, kind: &str, data: serde_json::Value) -> Result<(), Store
     app.journal.append(vec![draft]).await.map(drop)
 }
 
-/// Says where the server is, for clients of this machine. Written beside and renamed, so that it is whole or not there.
+/// Says where the server is, for clients of this machine.
 fn write_address(config: &Config, http: SocketAddr) -> io::Result<()> {
-    use std::io::Write as _;
-    let path = config.address_file();
-    let beside = path.with_extension("new");
-    let mut file =
-        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
     let text = json!({ "address": format!("http://{http}"), "pid": std::process::id() }).to_string();
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    std::fs::rename(&beside, &path)
+    crate::files::write_private(&config.address_file(), text.as_bytes())
 }

@@ -217,7 +217,7 @@ fn service(host: &Host, state: &link::ServiceState) -> v1::ServiceView {
     }
 }
 
-fn phase(phase: link::Phase) -> &'static str {
+pub(crate) fn phase(phase: link::Phase) -> &'static str {
     match phase {
         link::Phase::Unspecified => "unknown",
         link::Phase::Stopped => "stopped",

@@ -6,7 +6,8 @@ use mainstay_model::Timestamp;
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewGrant {
-    /// `viewer`, `responder`, `operator`, `approver` or `admin`.
+    /// Which.
+    #[schema(value_type = super::RoleWord)]
     pub role: String,
     /// On what: a selector over tags, such as `env=prod` or `workload=shop`; `*` is everything.
     pub on: String,
@@ -18,7 +19,8 @@ pub struct GrantView {
     /// Its id, to revoke it by. Grants of a token and of the operator have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// `viewer`, `responder`, `operator`, `approver` or `admin`.
+    /// Which.
+    #[schema(value_type = super::RoleWord)]
     pub role: String,
     /// On what.
     pub on: String,
@@ -31,7 +33,8 @@ pub struct Me {
     pub actor: String,
     /// The user's name.
     pub user: String,
-    /// How one is known: `machine` (the data directory's token), `session` or `token`.
+    /// How one is known: `machine` is by the data directory's token.
+    #[schema(value_type = super::KnownBy)]
     pub via: String,
     /// The session's or token's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -42,9 +45,13 @@ pub struct Me {
     pub expires_at: Option<Timestamp>,
     /// What was granted. A token has the part of it that its user has, too.
     pub grants: Vec<GrantView>,
-    /// What one may do: `read`, `respond`, `run`, `operate`, `apply`, `append`, `approve`, `administer`. To the workload that
-    /// was asked about; if none was, to some resource or other.
+    /// What one may do to some resource or other; to the workload, where one was asked about.
+    #[schema(value_type = Vec<super::PermissionWord>)]
     pub permissions: Vec<String>,
+    /// What one may do to everything there is: signals, and what belongs to no workload, need it on `*`.
+    #[serde(default)]
+    #[schema(required = true, value_type = Vec<super::PermissionWord>)]
+    pub everywhere: Vec<String>,
     /// Whether there is a password to change.
     pub has_password: bool,
 }
@@ -99,7 +106,8 @@ pub struct SessionView {
     pub id: String,
     /// Whose it is.
     pub user: String,
-    /// How they signed in: `link` or `password`.
+    /// How they signed in.
+    #[schema(value_type = super::SignInMethod)]
     pub method: String,
     /// When.
     #[schema(value_type = super::Time)]
@@ -140,7 +148,8 @@ pub struct UserView {
     /// The name that people read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// `active` or `disabled`.
+    /// Whether they may sign in.
+    #[schema(value_type = super::UserState)]
     pub state: String,
     /// Whether there is a password.
     pub has_password: bool,

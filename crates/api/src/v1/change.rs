@@ -66,8 +66,8 @@ pub struct ChangeSummary {
     /// The earlier revision whose files it brings back, for a rollback.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restores: Option<String>,
-    /// `held`, `running`, `rolling back`, or how it ended: `applied`, `rolled back`, `kept part`, `failed`, `refused`,
-    /// `cancelled`.
+    /// What it is doing, or how it ended.
+    #[schema(value_type = super::ChangeState)]
     pub state: String,
     /// Whether it is over.
     pub finished: bool,
@@ -126,11 +126,13 @@ pub struct ChangeDetail {
 pub struct ActionView {
     /// What it is done to (`web-1/checkout`).
     pub address: String,
-    /// What is done (`create`, `update`, `replace`, `remove`).
+    /// What is done.
+    #[schema(value_type = super::ChangeVerb)]
     pub action: String,
     /// The wave, from 1.
     pub wave: usize,
-    /// `pending`, `started`, or what became of it (`applied`, `failed`, `skipped`, `rolled back`, `unknown` …).
+    /// How it stands, or what became of it.
+    #[schema(value_type = super::ActionOutcome)]
     pub outcome: String,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -140,7 +142,8 @@ pub struct ActionView {
 /// Who decided about a change that was held.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct DecisionView {
-    /// `approved` or `refused`.
+    /// What was decided.
+    #[schema(value_type = super::DecisionWord)]
     pub decision: String,
     /// Who.
     pub by: String,

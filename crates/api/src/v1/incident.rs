@@ -11,7 +11,8 @@ pub struct AlarmView {
     pub workload: String,
     /// The rule's name.
     pub alarm: String,
-    /// `inactive`, `pending`, `firing`, `no data`, `error` or `not evaluated`.
+    /// How it stands. That there are no data, that it cannot be evaluated and that it was not yet are states of their own.
+    #[schema(value_type = super::AlarmState)]
     pub state: String,
     /// Its labels, without `alertname`.
     pub labels: BTreeMap<String, String>,
@@ -33,6 +34,9 @@ pub struct AlarmView {
     /// The open incident that it is part of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incident: Option<String>,
+    /// Who has it in hand, until it clears.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<super::AcknowledgedView>,
 }
 
 /// One line of the list of incidents.
@@ -44,7 +48,8 @@ pub struct IncidentSummary {
     pub workload: String,
     /// What it is about.
     pub title: String,
-    /// `open` or `resolved`.
+    /// Whether it goes on.
+    #[schema(value_type = super::IncidentStatus)]
     pub status: String,
     /// When it was opened.
     #[schema(value_type = super::Time)]
@@ -53,7 +58,11 @@ pub struct IncidentSummary {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<super::Time>)]
     pub resolved_at: Option<Timestamp>,
+    /// Who ended it, where it did not end by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved_by: Option<super::ResolvedView>,
     /// Its alarms with their states.
+    #[schema(value_type = BTreeMap<String, super::IncidentAlarmState>)]
     pub alarms: BTreeMap<String, String>,
     /// The runs that belong to it.
     pub runs: Vec<String>,
@@ -111,6 +120,17 @@ pub struct TimelineEntry {
     pub offset_ms: i64,
     /// Who did it.
     pub actor: String,
+    /// The type of the journal's event (`alarm.firing`).
+    #[serde(default, rename = "type")]
+    #[schema(required = true)]
+    pub kind: String,
+    /// What it is about, as events have it: `run/ID`, `alarm/NAME`, `change/ID`, `incident/ID`, `host/ID`, `trigger/NAME`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// How what it is about ended, in the word of its kind (`Failed` of a run, `rolled back` of a change), where the event
+    /// tells an end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<String>,
     /// What happened, as a sentence.
     pub text: String,
     /// The journal event that proves it.

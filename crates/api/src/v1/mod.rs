@@ -12,6 +12,7 @@ mod run;
 mod status;
 mod telemetry;
 mod trigger;
+mod words;
 mod workload;
 
 pub use access::{
@@ -28,7 +29,10 @@ pub use prometheus::{
     MatrixSeries, MetricMetadata, PrometheusAnswer, PrometheusFailure, PrometheusMetadata, PrometheusNames,
     PrometheusSeries, QueryData, VectorSeries,
 };
-pub use response::{Acknowledge, AcknowledgedView, LabelMatcher, NewNote, NewSilence, NoteView, SilenceView};
+pub use response::{
+    Acknowledge, AcknowledgeAlarm, AcknowledgedView, LabelMatcher, NewNote, NewSilence, NoteView,
+    ResolveIncident, ResolvedView, SilenceView,
+};
 pub use run::{
     AttemptView, CancelRun, CommandView, DecideRun, OutputView, ResumeRun, RunDetail, RunSummary, StartRun,
     StepView, WaitView,
@@ -38,6 +42,12 @@ pub use telemetry::{LogView, SpanView, TraceView};
 pub use trigger::{
     ChosenCalls, Count, DeadLetter, DisabledView, NewReplay, ReplayView, SwitchTrigger, TargetView,
     TriggerView, Triggers,
+};
+pub use words::{
+    ActionOutcome, AlarmState, AttemptResult, ChangeState, ChangeVerb, DecisionWord, DiagnosticSeverity,
+    IncidentAlarmState, IncidentStatus, KnownBy, LogSeverity, MeasureState, PermissionWord, RoleWord,
+    RunStatusWord, ServiceStateWord, SignInMethod, SilenceState, SpanKindWord, SpanStatusWord,
+    StepStatusWord, TriggerState, UserState,
 };
 pub use workload::{
     Applied, ChangeView, DiagnosticView, DocsLink, Expect, FileBody, NewRevision, RelatedView, WorkloadDetail,

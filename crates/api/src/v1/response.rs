@@ -1,5 +1,7 @@
 //! What people say of incidents, and which alarms they silence.
 
+use std::collections::BTreeMap;
+
 use mainstay_model::Timestamp;
 
 /// That somebody has an incident in hand.
@@ -11,7 +13,43 @@ pub struct Acknowledge {
     pub message: Option<String>,
 }
 
-/// Who has an incident in hand.
+/// That somebody has an alarm in hand.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AcknowledgeAlarm {
+    /// Which of its label sets: the one with exactly these labels; all of them if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<BTreeMap<String, String>>,
+    /// What they say with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// Ends an incident that does not end by itself.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResolveIncident {
+    /// Why it is over; part of the record.
+    pub reason: String,
+    /// Although an alarm of it still fires or is pending.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
+}
+
+/// Who ended an incident.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+pub struct ResolvedView {
+    /// Who: a person, or a run.
+    pub by: String,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What still kept it open then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waited_for: Vec<String>,
+}
+
+/// Who has an incident or an alarm in hand.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct AcknowledgedView {
     /// Who.
@@ -107,7 +145,8 @@ pub struct SilenceView {
     pub workload: Option<String>,
     /// Which of them.
     pub matchers: Vec<LabelMatcher>,
-    /// `pending`, `active` or `expired`.
+    /// Whether it holds.
+    #[schema(value_type = super::SilenceState)]
     pub state: String,
     /// From when on.
     #[schema(value_type = super::Time)]

@@ -71,7 +71,8 @@ pub struct RunSummary {
     pub workload: Option<String>,
     /// The procedure's name.
     pub procedure: String,
-    /// `Pending`, `InProgress`, `Waiting`, `Success`, `Failed`, `TimedOut`, `Cancelling` or `Cancelled`.
+    /// How it stands.
+    #[schema(value_type = super::RunStatusWord)]
     pub status: String,
     /// Whether it will change no more.
     pub finished: bool,
@@ -161,8 +162,9 @@ pub struct AttemptView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<super::Time>)]
     pub ended_at: Option<Timestamp>,
-    /// `succeeded`, `failed`, `timed out`, `cancelled` or `unknown`; nothing while it goes on.
+    /// What it came to; nothing while it goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<super::AttemptResult>)]
     pub result: Option<String>,
     /// Why it did not succeed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -188,7 +190,8 @@ pub struct StepView {
     pub name: String,
     /// Its action (`aws:runCommand`).
     pub action: String,
-    /// `Pending`, `InProgress`, `Waiting`, `Success`, `Failed`, `TimedOut`, `Cancelled` or `OutcomeUnknown`.
+    /// How it stands.
+    #[schema(value_type = super::StepStatusWord)]
     pub status: String,
     /// When it was reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -68,7 +68,8 @@ pub struct MeasureView {
     pub measure: String,
     /// The target it is held against.
     pub target: String,
-    /// `on target`, `off target`, `no data`, `error` or `not evaluated`.
+    /// How it stands.
+    #[schema(value_type = super::MeasureState)]
     pub state: String,
     /// The last value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -107,7 +108,8 @@ pub struct ServiceView {
     pub workload: String,
     /// The host.
     pub host: String,
-    /// Its state (`ready`, `starting`, `unhealthy`, `restarting`, `stopped`, `failed`, `unknown`).
+    /// How it stands; `unknown` while its host is away or has not said.
+    #[schema(value_type = super::ServiceStateWord)]
     pub state: String,
     /// Its process id, while it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]

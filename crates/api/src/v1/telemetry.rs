@@ -15,7 +15,8 @@ pub struct LogView {
     pub time: Timestamp,
     /// The service that said it.
     pub service: String,
-    /// `TRACE`, `DEBUG`, `INFO`, `WARN`, `ERROR`, `FATAL`, or empty when unknown.
+    /// How severe it is; empty when unknown.
+    #[schema(value_type = super::LogSeverity)]
     pub severity: String,
     /// What it said.
     pub body: String,
@@ -63,9 +64,11 @@ pub struct SpanView {
     pub service: String,
     /// Its name.
     pub name: String,
-    /// `internal`, `server`, `client`, `producer`, `consumer` or `unspecified`.
+    /// What it is to its service.
+    #[schema(value_type = super::SpanKindWord)]
     pub kind: String,
-    /// `unset`, `ok` or `error`.
+    /// How it ended.
+    #[schema(value_type = super::SpanStatusWord)]
     pub status: String,
     /// What the status says.
     #[serde(default, skip_serializing_if = "String::is_empty")]

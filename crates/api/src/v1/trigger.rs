@@ -13,7 +13,8 @@ pub struct TriggerView {
     /// What it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// `on`, `off` (its file says so), or `disabled` (a person did it).
+    /// Whether it works: `off` is what its file says, `disabled` what a person did.
+    #[schema(value_type = super::TriggerState)]
     pub state: String,
     /// Who disabled it, when and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -86,7 +86,8 @@ pub struct ChangeView {
     pub host: String,
     /// The component.
     pub component: String,
-    /// `create`, `update` or `remove`.
+    /// What is done to it.
+    #[schema(value_type = super::ChangeVerb)]
     pub change: String,
     /// The fields that differ, for an update.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -137,7 +138,8 @@ pub struct DocsLink {
 pub struct DiagnosticView {
     /// A stable code.
     pub code: String,
-    /// `error` or `warning`.
+    /// How bad it is.
+    #[schema(value_type = super::DiagnosticSeverity)]
     pub severity: String,
     /// What is wrong.
     pub message: String,

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use mainstay_api::client::Client;
-use mainstay_api::v1::{AlarmView, EventView};
+use mainstay_api::v1::{AcknowledgeAlarm, AlarmView, EventView};
 use mainstay_model::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::args::Alarms;
+use crate::args::{Alarms, AlarmsVerb};
 use crate::exit::{Exit, Failure};
 use crate::screen::{Field, Screen, Style, clean, shorten, table};
 use crate::sentence::number;
@@ -54,11 +54,24 @@ struct Step {
 
 /// Lists all alarms, or shows one.
 pub async fn run(screen: Screen, client: &Client, asked: &Alarms) -> Result<(), Failure> {
+    if let Some(AlarmsVerb::Ack { name, workload, labels, message }) = &asked.verb {
+        let workload = match workload {
+            Some(workload) => workload.clone(),
+            None => workload_of(client, name).await?,
+        };
+        let said = AcknowledgeAlarm { labels: label_set(labels)?, message: message.clone() };
+        let page = client.acknowledge_alarm(&workload, name, &said).await?;
+        return screen.show(&page, |page| status::render_alarms(&page.items, now(), screen.style));
+    }
     let Some(name) = &asked.name else { return status::alarms(screen, client).await };
     let mine = |workload: &str| asked.workload.as_deref().is_none_or(|wanted| wanted == workload);
     let current: Vec<AlarmView> = client.alarms().await?.items;
     let known: Vec<&str> = current.iter().map(|view| view.alarm.as_str()).collect();
-    let pattern = json!({ "detail-type": [{ "prefix": "alarm." }], "detail": { "alarm": [name] } });
+    let pattern = json!({
+        "detail-type": [{ "prefix": "alarm." }],
+        // What people say of it is no step of it.
+        "detail": { "alarm": [name], "to": [{ "exists": true }] },
+    });
     let mut query = vec![("match", pattern.to_string())];
     query.extend(asked.workload.clone().map(|workload| ("workload", workload)));
     // One more than is shown says whether there are more.
@@ -72,6 +85,38 @@ pub async fn run(screen: Screen, client: &Client, asked: &Alarms) -> Result<(), 
     let now_in = current.into_iter().filter(|view| view.alarm == *name && mine(&view.workload)).collect();
     let story = Story { alarm: name.clone(), now: now_in, history, more };
     screen.show(&story, |story| render(story, now(), screen.style))
+}
+
+/// The only workload that has an alarm of this name.
+async fn workload_of(client: &Client, name: &str) -> Result<String, Failure> {
+    let current: Vec<AlarmView> = client.alarms().await?.items;
+    let of_it = current.iter().filter(|view| view.alarm == name).map(|view| view.workload.as_str());
+    let workloads: std::collections::BTreeSet<&str> = of_it.collect();
+    let mut found = workloads.iter();
+    match (found.next(), found.next()) {
+        (Some(only), None) => Ok((*only).to_owned()),
+        (Some(first), Some(_)) => {
+            Err(Failure::new(Exit::Usage, format!("Several workloads have an alarm `{}`", clean(name)))
+                .hint(format!("say which with `--workload`, for example `--workload {first}`")))
+        }
+        (None, _) => {
+            let known: Vec<&str> = current.iter().map(|view| view.alarm.as_str()).collect();
+            Err(unknown(name, None, &known))
+        }
+    }
+}
+
+/// `zone=a`, several of them; nothing if there are none.
+fn label_set(texts: &[String]) -> Result<Option<BTreeMap<String, String>>, Failure> {
+    let one = |text: &String| {
+        let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
+        let (name, value) = pair.ok_or_else(|| {
+            Failure::new(Exit::Usage, format!("`{text}` is no label")).hint("write NAME=VALUE")
+        })?;
+        Ok((name.to_owned(), value.trim_matches('"').to_owned()))
+    };
+    let labels = texts.iter().map(one).collect::<Result<BTreeMap<_, _>, Failure>>()?;
+    Ok((!labels.is_empty()).then_some(labels))
 }
 
 fn unknown(name: &str, workload: Option<&str>, known: &[&str]) -> Failure {

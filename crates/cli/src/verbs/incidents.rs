@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use mainstay_api::client::Client;
-use mainstay_api::v1::{IncidentDetail, IncidentSummary, TimesView};
+use mainstay_api::v1::{IncidentDetail, IncidentSummary, ResolveIncident, TimesView};
 use mainstay_model::Timestamp;
 
 use crate::args::IncidentsVerb;
@@ -22,6 +22,11 @@ pub async fn run(screen: Screen, client: &Client, verb: Option<&IncidentsVerb>) 
         }
         Some(IncidentsVerb::Ack { id, message }) => {
             let summary = client.acknowledge_incident(id, message.clone()).await?;
+            screen.show(&summary, |summary| render_list(std::slice::from_ref(summary), now(), screen.style))
+        }
+        Some(IncidentsVerb::Resolve { id, reason, force }) => {
+            let said = ResolveIncident { reason: reason.clone(), force: *force };
+            let summary = client.resolve_incident(id, &said).await?;
             screen.show(&summary, |summary| render_list(std::slice::from_ref(summary), now(), screen.style))
         }
         Some(IncidentsVerb::Note { id, text }) => {
@@ -102,6 +107,13 @@ pub fn render(detail: &IncidentDetail, now: Timestamp, style: Style) -> String {
         let message = known.message.as_ref().map(|text| format!(": {}", clean(text))).unwrap_or_default();
         let _ = writeln!(out, "in hand of {} since {}{message}", known.by, stamp(known.at));
     }
+    if let Some(known) = &incident.resolved_by {
+        let reason = known.reason.as_ref().map(|text| format!(": {}", clean(text))).unwrap_or_default();
+        let _ = writeln!(out, "resolved by {}{reason}", clean(&known.by));
+        if !known.waited_for.is_empty() {
+            let _ = writeln!(out, "then it still waited for: {}", clean(&known.waited_for.join("; ")));
+        }
+    }
     if !incident.waiting_for.is_empty() {
         let _ = writeln!(out, "waits for: {}", clean(&incident.waiting_for.join("; ")));
     }
@@ -158,6 +170,9 @@ mod tests {
             at: at(ms),
             offset_ms: ms - 1000,
             actor: "system:alarms".to_owned(),
+            kind: "alarm.firing".to_owned(),
+            subject: None,
+            outcome: None,
             text: text.to_owned(),
             seq: 7,
         };
@@ -165,6 +180,7 @@ mod tests {
             notes: Vec::new(),
             summary: IncidentSummary {
                 acknowledged: None,
+                resolved_by: None,
                 id: "i1".to_owned(),
                 workload: "shop".to_owned(),
                 title: "Customers cannot pay".to_owned(),

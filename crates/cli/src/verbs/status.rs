@@ -4,7 +4,9 @@
 use std::fmt::Write as _;
 
 use mainstay_api::client::{Client, RunsQuery};
-use mainstay_api::v1::{AlarmView, HostView, IncidentSummary, RunSummary, Status, WorkloadStatus};
+use mainstay_api::v1::{
+    AcknowledgedView, AlarmView, HostView, IncidentSummary, RunSummary, Status, WorkloadStatus,
+};
 use mainstay_model::Timestamp;
 use serde::Serialize;
 
@@ -55,6 +57,11 @@ fn words(alarm: &AlarmView) -> String {
     let text = ["description", "summary"].iter().find_map(|key| alarm.annotations.get(*key));
     let text = alarm.error.as_ref().or(text);
     text.map(|text| format!(": {}", shorten(&clean(text), 120))).unwrap_or_default()
+}
+
+/// Who has an alarm or an incident in hand.
+fn hand(acknowledged: Option<&AcknowledgedView>) -> Option<String> {
+    acknowledged.map(|known| format!("in hand of {}", clean(&known.by)))
 }
 
 /// One screen.
@@ -138,12 +145,13 @@ fn trouble(out: &mut String, overview: &Overview, now: Timestamp, style: Style) 
     for incident in open_incidents {
         let _ = writeln!(
             out,
-            "  incident {}  {} ({}), open for {}, since {}",
+            "  incident {}  {} ({}), open for {}, since {}{}",
             incident.id,
             clean(&incident.title),
             incident.workload,
             age(Some(incident.opened_at), now),
-            stamp(incident.opened_at)
+            stamp(incident.opened_at),
+            hand(incident.acknowledged.as_ref()).map(|hand| format!(", {hand}")).unwrap_or_default()
         );
         if !incident.waiting_for.is_empty() {
             let _ = writeln!(out, "    waits for: {}", clean(&incident.waiting_for.join("; ")));
@@ -153,10 +161,11 @@ fn trouble(out: &mut String, overview: &Overview, now: Timestamp, style: Style) 
         let value = alarm.value.map(|value| format!(" at {}", number(value))).unwrap_or_default();
         let _ = writeln!(
             out,
-            "  alarm {}  {} for {}{value}{}",
+            "  alarm {}  {} for {}{value}{}{}",
             alarm.alarm,
             style.state(&alarm.state),
             age(alarm.since, now),
+            hand(alarm.acknowledged.as_ref()).map(|hand| format!(", {hand}")).unwrap_or_default(),
             words(alarm)
         );
     }
@@ -297,7 +306,10 @@ pub(super) fn render_alarms(alarms: &[AlarmView], now: Timestamp, style: Style) 
             age(alarm.since, now).into(),
             alarm.value.map(number).unwrap_or_default().into(),
             labels.join(",").into(),
-            shorten(words(alarm).trim_start_matches(": "), 80).into(),
+            hand(alarm.acknowledged.as_ref()).map_or_else(
+                || shorten(words(alarm).trim_start_matches(": "), 80).into(),
+                |hand| format!("{hand}{}", shorten(&words(alarm), 60)).into(),
+            ),
         ]
     });
     table(style, &["ALARM", "WORKLOAD", "STATE", "FOR", "VALUE", "LABELS", "SAYS"], rows.collect())
@@ -341,6 +353,7 @@ mod tests {
             status: status(),
             open_incidents: vec![IncidentSummary {
                 acknowledged: None,
+                resolved_by: None,
                 id: "i1".to_owned(),
                 workload: "shop".to_owned(),
                 title: "Customers cannot pay".to_owned(),
@@ -354,6 +367,11 @@ mod tests {
             active_alarms: vec![AlarmView {
                 silenced_by: None,
                 incident: None,
+                acknowledged: Some(AcknowledgedView {
+                    by: "person:jo".to_owned(),
+                    at: at(950),
+                    message: None,
+                }),
                 workload: "shop".to_owned(),
                 alarm: "CheckoutFailing".to_owned(),
                 state: "firing".to_owned(),
@@ -385,7 +403,7 @@ mod tests {
             "1 open incident, 1 alarm firing\n\
              \x20 incident i1  Customers cannot pay (shop), open for 55.0 s, since 1970-01-01 00:15:45Z\n\
              \x20   waits for: alarm CheckoutFailing\n\
-             \x20 alarm CheckoutFailing  firing for 55.0 s at 0.43: Customers cannot pay\n\
+             \x20 alarm CheckoutFailing  firing for 55.0 s at 0.43, in hand of person:jo: Customers cannot pay\n\
              \x20 run r1  restore-checkout InProgress at step restart, started 54.0 s ago by trigger restore-checkout\n\
              \n\
              shop  1 of 2 services ready, revision 8f3a applied 15 min ago\n\

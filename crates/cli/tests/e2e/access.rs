@@ -1,5 +1,7 @@
 //! Signing in, and what people may: in a browser's place, by tokens, and by the command line.
 
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+
 use serde_json::{Value, json};
 
 use crate::processes::run_with;
@@ -85,7 +87,7 @@ fn a_link_signs_a_browser_in_once() {
     let (head, _) = nobody.exchange("GET", &path, &Value::Null);
     assert!(head.starts_with("HTTP/1.1 303") && header(&head, "location") == Some("/"), "{head}");
     let cookie = header(&head, "set-cookie").expect("a cookie");
-    for part in ["HttpOnly", "SameSite=Lax", "Path=/", "Max-Age="] {
+    for part in ["HttpOnly", "SameSite=Strict", "Path=/", "Max-Age="] {
         assert!(cookie.contains(part), "{cookie}");
     }
     let code = path.rsplit('/').next().expect("a code");
@@ -108,8 +110,65 @@ fn a_link_signs_a_browser_in_once() {
         Visitor { port: world.http, shown: forged }.is(403, "POST", "/v1/events", &event);
     }
     me.is(201, "POST", "/v1/events", &event);
+    // What happens is followed with the cookie alone, until the session ends.
+    let follow = || {
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", world.http)).expect("it listens");
+        stream.set_read_timeout(Some(crate::processes::PATIENCE)).expect("set");
+        let head = format!(
+            "GET /v1/events/stream?after=0 HTTP/1.1\r\nConnection: close\r\nHost: 127.0.0.1:{}\r\n{}\r\n\r\n",
+            world.http, me.shown[0]
+        );
+        stream.write_all(head.as_bytes()).expect("sent");
+        stream
+    };
+    let mut stream = BufReader::new(follow());
+    let mut line = String::new();
+    stream.read_line(&mut line).expect("answered");
+    assert!(line.starts_with("HTTP/1.1 200"), "{line}");
+    while !line.contains("server.started") {
+        line.clear();
+        assert!(stream.read_line(&mut line).expect("an event") > 0, "it goes on");
+    }
     me.is(204, "POST", "/v1/sign-out", &Value::Null);
+    let mut rest = String::new();
+    stream.read_to_string(&mut rest).expect("it ends with the session");
     me.is(401, "GET", "/v1/me", &Value::Null);
+    let mut line = String::new();
+    BufReader::new(follow()).read_line(&mut line).expect("answered");
+    assert!(line.starts_with("HTTP/1.1 401"), "{line}");
+}
+
+#[test]
+fn a_browser_has_one_session_and_links_from_elsewhere_lead_in() {
+    let world = server();
+    world.write("mainstay.yaml", &format!("workload: shop\ncomponents:\n{}", idle("a", 1000)));
+    world.apply();
+    add_user(&world, &["jo", "--grant", "operator@workload=shop", "--grant", "viewer"]);
+    let first = Visitor::signed_in(&world, "jo", PASSWORD);
+    // The same browser signs in again, as after a session that is over in the middle of a form.
+    let who = json!({ "user": "jo", "password": PASSWORD });
+    let (head, _) = first.exchange("POST", "/v1/sign-in", &who);
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    let jo = Visitor::in_session(&world, &head);
+    first.is(401, "GET", "/v1/me", &Value::Null);
+    assert_eq!(jo.is(200, "GET", "/v1/sessions", &Value::Null)["items"].as_array().map(Vec::len), Some(1));
+
+    // What she may: to something, to everything, to this workload, and to another one.
+    let me = jo.is(200, "GET", "/v1/me", &Value::Null);
+    assert_eq!(me["everywhere"], json!(["read"]), "{me:#}");
+    assert_eq!(me["permissions"], json!(["read", "respond", "run", "operate", "apply", "append"]));
+    let of_shop = jo.is(200, "GET", "/v1/me?workload=shop", &Value::Null);
+    assert_eq!(of_shop["permissions"], me["permissions"]);
+    assert_eq!(jo.is(200, "GET", "/v1/me?workload=other", &Value::Null)["permissions"], json!(["read"]));
+
+    // A link of another site shows no cookie. Pages of the console need none; those of the documentation ask again.
+    let elsewhere = Visitor { port: world.http, shown: vec!["Sec-Fetch-Site: cross-site".to_owned()] };
+    let (head, page) = elsewhere.exchange("GET", "/docs/shop/", &Value::Null);
+    assert!(head.starts_with("HTTP/1.1 401") && page.contains("http-equiv=\"refresh\""), "{head}\n{page}");
+    let (head, page) = Visitor::nobody(&world).exchange("GET", "/docs/shop/", &Value::Null);
+    assert!(head.starts_with("HTTP/1.1 401") && !page.contains("refresh"), "{head}\n{page}");
+    let (head, _) = jo.exchange("GET", "/docs/shop/", &Value::Null);
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! What people do about an alarm: silence it, take its incident in hand, and write what there is to know.
+//! What people do about an alarm: silence it, take it or its incident in hand, write what there is to know, and end the
+//! incident.
 
 use serde_json::{Value, json};
 
@@ -86,6 +87,76 @@ fn an_alarm_is_silenced_and_its_incident_taken_in_hand() {
         let (status, said) = world.request("POST", "/v1/silences", &body.to_string());
         assert!(status == 422 && said.contains(why), "{status} {said}");
     }
+    assert_eq!(world.end_server(rustix::process::Signal::TERM), 0);
+    world.proves();
+}
+
+#[test]
+fn an_alarm_is_in_hand_until_it_clears_and_its_incident_ends_by_a_persons_word() {
+    let mut world = World::new();
+    world.start_server();
+    world.write("mainstay.yaml", &format!("workload: shop\ncomponents:\n{}", idle("a", 1000)));
+    world.write("alarms/loud.yaml", RULES);
+    world.apply();
+    let incident = world.event("incident.opened", |_| true)["data"]["incident"].clone();
+    let incident = incident.as_str().expect("an id").to_owned();
+
+    // In hand, once.
+    world.mainstay(&["alarms", "ack", "Quiet"]).is(4, &["No alarm `Quiet`", "mainstay alarms"]);
+    world.mainstay(&["alarms", "ack", "Loud", "--label", "zone"]).is(2, &["NAME=VALUE"]);
+    world
+        .mainstay(&["alarms", "ack", "Loud", "--label", "zone=a"])
+        .is(4, &["does not hold for these labels"]);
+    let page = world.json(&["alarms", "ack", "Loud", "-m", "on it"]);
+    assert_eq!(page["items"][0]["acknowledged"]["message"], "on it", "{page:#}");
+    world.json(&["alarms", "ack", "Loud"]);
+    assert_eq!(world.events("alarm.acknowledged").len(), 1, "to say it again changes nothing");
+    world.mainstay(&["alarms"]).is(0, &["in hand of person:operator"]);
+    world.mainstay(&["status"]).is(0, &["in hand of person:operator"]);
+    world.mainstay(&["alarms", "Loud"]).is(0, &["firing", "inactive"]);
+
+    // While the alarm fires it has to be asked for.
+    let resolve = ["incidents", "resolve", &incident, "--reason", "the horn is meant to be loud"];
+    world.mainstay(&resolve).is(4, &["still hold", "alarm Loud", "is firing", "--force"]);
+    let path = format!("/v1/incidents/{incident}/resolve");
+    assert_eq!(world.request("POST", &path, r#"{"reason":" ","force":true}"#).0, 422);
+    let mut forced = resolve.to_vec();
+    forced.push("--force");
+    let summary = world.json(&forced);
+    assert_eq!(
+        (&summary["status"], &summary["resolved_by"]["by"]),
+        (&json!("resolved"), &json!("person:operator"))
+    );
+    assert!(summary["resolved_by"]["waited_for"].to_string().contains("Loud"), "{summary:#}");
+    let shown = world.mainstay(&["incidents", "show", &incident]);
+    shown.is(0, &["resolved by person:operator: the horn", "resolved by hand after", "to recover not known"]);
+    world.json(&forced);
+    let resolved = world.events("incident.resolved");
+    assert_eq!((resolved.len(), &resolved[0]["actor"]), (1, &json!("person:operator")));
+    world.mainstay(&["incidents", "ack", &incident]).is(4, &["is resolved"]);
+    let detail = world.json(&["incidents", "show", &incident]);
+    let timeline = detail["timeline"].as_array().expect("a timeline");
+    let last = timeline.iter().find(|entry| entry["type"] == "incident.resolved").expect("its end");
+    assert_eq!(last["subject"], format!("incident/{incident}"));
+    world.event("incident.drafted", |_| true);
+    assert!(detail["draft"].as_str().is_some_and(|draft| draft.contains("Somebody ended it")), "{detail:#}");
+
+    // It fires on, and that is no news; when it has cleared it is nobody's, and the next time it opens another one.
+    assert_eq!(world.json(&["alarms"])["items"][0]["state"], "firing");
+    world.write("alarms/loud.yaml", &RULES.replace("vector(1)", "vector(0)"));
+    world.apply();
+    world.event("alarm.resolved", |_| true);
+    let quiet = world.json(&["alarms"]);
+    assert_eq!(
+        (&quiet["items"][0]["state"], &quiet["items"][0]["acknowledged"]),
+        (&json!("inactive"), &Value::Null)
+    );
+    world.mainstay(&["alarms", "ack", "Loud"]).is(4, &["is inactive"]);
+    assert_eq!(world.events("incident.opened").len(), 1);
+    world.write("alarms/loud.yaml", RULES);
+    world.apply();
+    world.event("incident.opened", |event| event["data"]["incident"] != incident.as_str());
+    assert_eq!(world.json(&["alarms"])["items"][0]["acknowledged"], Value::Null);
     assert_eq!(world.end_server(rustix::process::Signal::TERM), 0);
     world.proves();
 }

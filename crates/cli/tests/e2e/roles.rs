@@ -60,6 +60,7 @@ fn operations() -> Vec<Operation> {
             let is_docs = path.contains("/docs") || path.starts_with("/v1/workloads");
             let filled = path.split('/').map(|part| match part {
                 "{name}" if is_docs => "shop",
+                "{workload}" => "shop",
                 part if part.starts_with('{') => "0198f2a0b3c47d6e8f90a1b2c3d4e5f6",
                 part => part,
             });

@@ -9,6 +9,8 @@ mod fold;
 mod limiter;
 mod people;
 mod sessions;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -119,7 +119,7 @@ impl Access {
     }
 
     /// Takes a try of the account and of the address.
-    fn try_once(&self, user: &str, address: Option<IpAddr>) -> Result<(), Failure> {
+    pub(super) fn try_once(&self, user: &str, address: Option<IpAddr>) -> Result<(), Failure> {
         let now = self.now();
         let network = address.map(|address| locked(&self.addresses).take(&address.to_string(), now));
         // Names that cannot be of a user need no room of their own.

@@ -2,6 +2,8 @@
 
 mod evaluator;
 mod fold;
+mod show;
 
 pub use evaluator::Evaluator;
 pub use fold::{ALARMS_TABLE, AlarmRow, AlarmsFold, all};
+pub use show::{Shown, complete, of_workload, without_name, words};

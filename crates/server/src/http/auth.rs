@@ -2,9 +2,7 @@
 //! a session's cookie, a token), and the table of operations says what each operation needs. What is not in the table is
 //! refused.
 
-use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -39,12 +37,7 @@ impl Token {
             Err(error) => return Err(error),
         }
         let secret = format!("mst_{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
-        let beside = path.with_extension("new");
-        let _ = std::fs::remove_file(&beside);
-        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-        file.write_all(secret.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&beside, path)?;
+        crate::files::write_private(path, secret.as_bytes())?;
         Ok(Self(secret.into()))
     }
 
@@ -165,6 +158,9 @@ impl Guard {
         }
         let caller = match self.who(&request.headers).await {
             Ok(caller) => caller,
+            Err(_) if is_docs && is_from_elsewhere(&request.headers) => {
+                return Err(Box::new(docs::ask_again()));
+            }
             Err(_) if is_docs => {
                 let why = "This browser may not read the documentation yet.";
                 return Err(Box::new(docs::closed(why)));
@@ -297,6 +293,12 @@ pub fn forbidden(permission: Permission, workload: Option<&str>) -> Failure {
         .hint("`GET /v1/me` says what you may; who administers users grants more with `mainstay users grant`")
 }
 
+/// Whether a browser comes here by a link of another site. Then it shows no cookie, whether or not it has one.
+fn is_from_elsewhere(headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site").and_then(|value| value.to_str().ok());
+    matches!(site, Some("cross-site" | "same-site"))
+}
+
 fn is_safe(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }
@@ -364,7 +366,7 @@ fn parameter(template: &str, path: &str, name: &str) -> Option<String> {
 }
 
 /// The values of all cookies of sessions that a request shows.
-fn session_cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+pub(super) fn session_cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     headers
         .get_all(header::COOKIE)
         .iter()
@@ -385,9 +387,12 @@ pub(super) fn session_cookie(app: &App, secret: Option<&str>) -> Option<HeaderVa
         None => ("", 0),
     };
     let secure = if app.config.is_https() { "; Secure" } else { "" };
-    // Lax, because a link or a provider that leads here comes from elsewhere. What changes something is checked beside it.
-    HeaderValue::from_str(&format!("{name}={value}; HttpOnly; SameSite=Lax; Path=/; Max-Age={age}{secure}"))
-        .ok()
+    // Strict: nothing that another site makes the browser ask for comes with it. Who follows a link from elsewhere gets the
+    // console's page, which needs no session, and the page asks for itself.
+    HeaderValue::from_str(&format!(
+        "{name}={value}; HttpOnly; SameSite=Strict; Path=/; Max-Age={age}{secure}"
+    ))
+    .ok()
 }
 
 /// From where a request comes: of a proxy that speaks for the public name, whom it says.

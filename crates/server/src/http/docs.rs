@@ -172,6 +172,13 @@ pub(super) fn closed(why: &str) -> Response {
     response
 }
 
+/// What a browser is shown that follows a link of another site and so shows no cookie: it asks again from here, and shows
+/// what it has.
+pub(super) fn ask_again() -> Response {
+    const PAGE: &str = "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/><meta http-equiv=\"refresh\" content=\"0\"/><title>Mainstay</title></head><body></body></html>\n";
+    (StatusCode::UNAUTHORIZED, file("index.html", PAGE.to_owned())).into_response()
+}
+
 /// The value of the cookie that opens the pages, if the request shows one.
 pub(super) fn shown(headers: &HeaderMap) -> Option<&str> {
     headers

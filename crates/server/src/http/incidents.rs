@@ -1,17 +1,14 @@
-//! Alarms and incidents, shown.
+//! Incidents and silences, shown and seen to.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use mainstay_api::v1::{
-    Acknowledge, AlarmView, IncidentDetail, IncidentSummary, NewNote, NewSilence, NoteView, Page,
-    SilenceView, TimelineEntry,
+    Acknowledge, IncidentDetail, IncidentSummary, NewNote, NewSilence, NoteView, Page, ResolveIncident,
+    ResolvedView, SilenceView, TimelineEntry,
 };
-use mainstay_detect::{AlarmState, Condition, Labels};
 use mainstay_model::access::Permission;
 use mainstay_respond::{Incident, Status};
 use serde::Deserialize;
@@ -21,9 +18,8 @@ use super::extract::{Asked, Body, Once, Path};
 use crate::access::Caller;
 use crate::analysis::{self, Story};
 use crate::app::App;
-use crate::catalogue::Active;
 use crate::incidents::{self, IncidentRow};
-use crate::responses::{self, Silences};
+use crate::responses;
 
 /// A page of a list.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
@@ -38,106 +34,6 @@ pub struct ListQuery {
     status: Option<String>,
     /// Those of this workload.
     workload: Option<String>,
-}
-
-/// Which alarms.
-#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-pub struct AlarmsQuery {
-    /// States, with commas between them: `firing,pending`.
-    state: Option<String>,
-    /// Those of this workload.
-    workload: Option<String>,
-}
-
-/// `GET /v1/alarms`: every alarm of every workload, with one entry for each label set that holds.
-pub async fn alarms(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    Asked(query): Asked<AlarmsQuery>,
-) -> Result<Json<Page<AlarmView>>, Failure> {
-    let silences = Silences::at(app.journal.as_ref(), app.clock.now())?;
-    let states: Option<Vec<&str>> =
-        query.state.as_deref().map(|text| text.split(',').map(str::trim).collect());
-    let sight = caller.sight(&app.catalogue);
-    let mut items = Vec::new();
-    let mut open = BTreeMap::new();
-    for active in app.catalogue.now().values().filter(|active| sight.sees(Some(active.name()))) {
-        for group in &active.groups {
-            let state = app.evaluator.state(active.name(), &group.key()).unwrap_or_default();
-            for (index, rule) in mainstay_detect::alarm::alarms(&group.group) {
-                items.extend(views(active, &rule.alert, state.of(&group.group, index)));
-            }
-        }
-    }
-    items.retain(|view| {
-        query.workload.as_deref().is_none_or(|name| name == view.workload)
-            && states.as_ref().is_none_or(|states| states.contains(&view.state.as_str()))
-    });
-    for view in &mut items {
-        view.silenced_by = silences.of(&view.workload, &view.alarm, &view.labels).map(str::to_owned);
-        let incident = match open.entry(view.workload.clone()) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(place) => place.insert(incidents::desk(app.journal.as_ref(), &view.workload)?.open),
-        };
-        let is_of = |one: &mainstay_respond::Alarm| {
-            one.alarm == view.alarm
-                && one.labels.iter().filter(|(name, _)| *name != "alertname").eq(&view.labels)
-        };
-        view.incident = incident
-            .as_ref()
-            .filter(|incident| incident.alarms.values().any(is_of))
-            .map(|incident| incident.id.to_string());
-    }
-    Ok(Json(Page { items, next: None }))
-}
-
-fn words(condition: Condition) -> &'static str {
-    match condition {
-        Condition::Unknown => "not evaluated",
-        Condition::NoData => "no data",
-        Condition::Resolved => "inactive",
-        other => other.as_str(),
-    }
-}
-
-fn views(active: &Active, alarm: &str, state: Option<&AlarmState>) -> Vec<AlarmView> {
-    let whole = AlarmView {
-        workload: active.name().to_owned(),
-        alarm: alarm.to_owned(),
-        state: words(state.map_or(Condition::Unknown, AlarmState::shown)).to_owned(),
-        labels: Labels::new(),
-        annotations: Labels::new(),
-        value: None,
-        since: state.and_then(|state| state.since),
-        error: state.and_then(|state| state.error.clone()),
-        silenced_by: None,
-        incident: None,
-    };
-    let Some(state) = state else { return vec![whole] };
-    let held: Vec<AlarmView> = state
-        .instances
-        .iter()
-        .filter(|instance| {
-            matches!(instance.condition, Condition::Pending | Condition::Firing | Condition::NoData)
-        })
-        .map(|instance| AlarmView {
-            state: words(instance.condition).to_owned(),
-            labels: instance.labels.iter().filter(|(name, _)| *name != "alertname").map(clone).collect(),
-            annotations: instance.annotations.clone(),
-            value: Some(instance.value).filter(|value| value.is_finite()),
-            since: match instance.condition {
-                Condition::Firing => instance.fired_at,
-                _ => Some(instance.active_at),
-            },
-            ..whole.clone()
-        })
-        .collect();
-    if held.is_empty() { vec![whole] } else { held }
-}
-
-fn clone((name, value): (&String, &String)) -> (String, String) {
-    (name.clone(), value.clone())
 }
 
 /// `GET /v1/incidents`: newest first.
@@ -185,6 +81,9 @@ fn detail(app: &App, row: &IncidentRow) -> Result<IncidentDetail, Failure> {
             at: entry.at,
             offset_ms: entry.offset_ms,
             actor: entry.actor.clone(),
+            kind: entry.kind.clone(),
+            subject: entry.subject.clone(),
+            outcome: entry.outcome.clone(),
             text: entry.text.clone(),
             seq: entry.event_seq,
         })
@@ -209,6 +108,17 @@ pub async fn acknowledge(
     Body(said): Body<Acknowledge>,
 ) -> Result<Json<IncidentSummary>, Failure> {
     responses::acknowledge(&app, &id, said.message, &caller.actor()).await?;
+    summary(&app, &responses::incident(&app, &id)?.incident).map(Json)
+}
+
+/// `POST /v1/incidents/{id}/resolve`
+pub async fn resolve(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(said): Body<ResolveIncident>,
+) -> Result<Json<IncidentSummary>, Failure> {
+    responses::resolve(&app, &id, &said, &caller.actor()).await?;
     summary(&app, &responses::incident(&app, &id)?.incident).map(Json)
 }
 
@@ -280,6 +190,11 @@ fn summary(app: &App, incident: &Incident) -> Result<IncidentSummary, Failure> {
         status: incident.status.as_str().to_owned(),
         opened_at: incident.opened_at,
         resolved_at: incident.resolved_at,
+        resolved_by: incident.by_hand.as_ref().map(|known| ResolvedView {
+            by: known.by.clone(),
+            reason: known.message.clone(),
+            waited_for: known.waited_for.clone(),
+        }),
         alarms: incident
             .alarms
             .iter()

@@ -1,6 +1,7 @@
 //! The HTTP API. Handlers translate and nothing more: what they are asked is decided by the parts of [`App`], what they
 //! answer are the wire types of `mainstay-api`.
 
+mod alarms;
 mod auth;
 mod changes;
 pub mod docs;
@@ -18,6 +19,8 @@ mod signals;
 mod status;
 mod table;
 mod triggers;
+#[cfg(test)]
+mod words;
 mod workloads;
 
 use std::sync::Arc;

@@ -13,7 +13,7 @@ use mainstay_api::v1::{
 use mainstay_model::access::Permission;
 use serde::Deserialize;
 
-use super::auth::{address, own_page, session_cookie};
+use super::auth::{address, own_page, session_cookie, session_cookies};
 use super::docs;
 use super::error::Failure;
 use super::extract::{Asked, Body, Path};
@@ -58,9 +58,11 @@ pub async fn sign_in(State(app): State<Arc<App>>, request: Request) -> Result<Re
     let (parts, body) = request.into_parts();
     own_page(&parts.headers)?;
     let from = address(&app, &parts);
+    let before = parts.headers.clone();
     let request = Request::from_parts(parts, body);
     let Body(who) = Body::<SignIn>::from_request(request, &app).await?;
     let opened = app.access.sign_in(who, from).await?;
+    leave(&app, &before).await?;
     let caller = known(&app, &opened).await?;
     let mut response = Json(me_of(&app, &caller, None)?).into_response();
     keep(&app, &opened, response.headers_mut());
@@ -70,6 +72,18 @@ pub async fn sign_in(State(app): State<Arc<App>>, request: Request) -> Result<Re
 async fn known(app: &App, opened: &Opened) -> Result<Caller, Failure> {
     let caller = app.access.by_session(&opened.secret).await?;
     caller.ok_or_else(|| Failure::new(ErrorKind::Conflict, "The user was disabled meanwhile"))
+}
+
+/// Ends the sessions that a browser shows which gets another one.
+async fn leave(app: &App, headers: &HeaderMap) -> Result<(), Failure> {
+    for secret in session_cookies(headers) {
+        if let Some(caller) = app.access.by_session(secret).await?
+            && let Via::Session(id) = &caller.via
+        {
+            app.access.end_session(id, None, &caller.actor(), "signed in anew").await?;
+        }
+    }
+    Ok(())
 }
 
 /// Gives the browser its session.
@@ -118,6 +132,7 @@ pub fn sign_in_link(app: &App, user: String) -> SignInLink {
 pub async fn enter(
     State(app): State<Arc<App>>,
     method: Method,
+    headers: HeaderMap,
     Path(code): Path<String>,
 ) -> Result<Response, Failure> {
     // Whoever only looks at it has not opened it.
@@ -125,6 +140,7 @@ pub async fn enter(
     match door {
         Some(Door::Documentation(workload)) => Ok(docs::entered(&app, &workload)),
         Some(Door::SignIn(user)) => {
+            leave(&app, &headers).await?;
             let opened = app.access.open_session(&user, "link").await?;
             let mut response = Redirect::to("/").into_response();
             keep(&app, &opened, response.headers_mut());
@@ -143,6 +159,10 @@ pub async fn me(
     me_of(&app, &caller, query.workload.as_deref()).map(Json)
 }
 
+fn words(may: impl Fn(Permission) -> bool) -> Vec<String> {
+    Permission::ALL.into_iter().filter(|one| may(*one)).map(|one| word(one).to_owned()).collect()
+}
+
 fn me_of(app: &App, caller: &Caller, workload: Option<&str>) -> Result<Me, Failure> {
     let (via, id) = match &caller.via {
         Via::Machine => ("machine", None),
@@ -150,9 +170,9 @@ fn me_of(app: &App, caller: &Caller, workload: Option<&str>) -> Result<Me, Failu
         Via::Token(id) => ("token", Some(id.clone())),
     };
     let has_password = caller.user != OPERATOR && app.access.user(&caller.user)?.password.is_some();
-    let permissions = Permission::ALL.into_iter().filter(|one| match workload {
-        Some(_) => caller.may_to(*one, &app.catalogue, workload),
-        None => caller.may_somewhere(*one),
+    let permissions = words(|one| match workload {
+        Some(_) => caller.may_to(one, &app.catalogue, workload),
+        None => caller.may_somewhere(one),
     });
     Ok(Me {
         actor: caller.actor().to_string(),
@@ -161,7 +181,8 @@ fn me_of(app: &App, caller: &Caller, workload: Option<&str>) -> Result<Me, Failu
         id,
         expires_at: caller.expires_at,
         grants: grant_views(caller.scope.as_ref().unwrap_or(&caller.grants)),
-        permissions: permissions.map(|one| word(one).to_owned()).collect(),
+        permissions,
+        everywhere: words(|one| caller.may_to_all(one)),
         has_password,
     })
 }

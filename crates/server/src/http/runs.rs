@@ -55,7 +55,7 @@ fn run_id(text: String) -> Result<RunId, Failure> {
 }
 
 /// All states of a run.
-const STATUSES: [RunStatus; 8] = [
+pub(super) const STATUSES: [RunStatus; 8] = [
     RunStatus::Pending,
     RunStatus::InProgress,
     RunStatus::Waiting,

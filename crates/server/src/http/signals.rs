@@ -222,7 +222,7 @@ fn severity_number(word: &str) -> Result<u8, Failure> {
 }
 
 /// The word for an OpenTelemetry severity number.
-fn severity_word(number: u8) -> &'static str {
+pub(super) fn severity_word(number: u8) -> &'static str {
     match number {
         1..=4 => "TRACE",
         5..=8 => "DEBUG",

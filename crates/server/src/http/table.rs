@@ -5,13 +5,14 @@ use std::sync::Arc;
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use mainstay_api::v1::{
-    self, Acknowledge, AlarmView, Alive, Applied, CancelRun, ChangeDetail, ChangePassword, ChangeSummary,
-    ChosenCalls, Count, DeadLetter, Decide, DecideRun, DocsLink, ErrorKind, EventView, HostView,
-    IncidentDetail, IncidentSummary, LogView, MadeToken, Me, NewGrant, NewNote, NewReplay, NewRevision,
-    NewSilence, NewToken, NewUser, NoteView, OutputView, PlanView, PrometheusAnswer, PrometheusMetadata,
-    PrometheusNames, PrometheusSeries, Reason, ReplayView, ResumeRun, RevisionDetail, RunDetail, RunSummary,
-    SessionView, SignIn, SignInLink, SignInWays, SilenceView, SpanView, StartRun, Status, SwitchTrigger,
-    TokenView, TraceView, TriggerView, Triggers, UserView, WorkloadDetail,
+    self, Acknowledge, AcknowledgeAlarm, AlarmView, Alive, Applied, CancelRun, ChangeDetail, ChangePassword,
+    ChangeSummary, ChosenCalls, Count, DeadLetter, Decide, DecideRun, DocsLink, ErrorKind, EventView,
+    HostView, IncidentDetail, IncidentSummary, LogView, MadeToken, Me, NewGrant, NewNote, NewReplay,
+    NewRevision, NewSilence, NewToken, NewUser, NoteView, OutputView, PlanView, PrometheusAnswer,
+    PrometheusMetadata, PrometheusNames, PrometheusSeries, Reason, ReplayView, ResolveIncident, ResumeRun,
+    RevisionDetail, RunDetail, RunSummary, SessionView, SignIn, SignInLink, SignInWays, SilenceView,
+    SpanView, StartRun, Status, SwitchTrigger, TokenView, TraceView, TriggerView, Triggers, UserView,
+    WorkloadDetail,
 };
 use mainstay_model::access::Permission;
 use serde_json::{Value, json};
@@ -19,7 +20,8 @@ use serde_json::{Value, json};
 use super::people::LinkFor;
 use super::routes::{Needs, On, Routes, op};
 use super::{
-    changes, docs, incidents, intake, journal, labels, people, runs, signals, status, triggers, workloads,
+    alarms, changes, docs, incidents, intake, journal, labels, people, runs, signals, status, triggers,
+    workloads,
 };
 use crate::app::App;
 
@@ -264,9 +266,22 @@ fn incidents(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
         .get(
             "/v1/alarms",
             op(SEE, "listAlarms", "Every alarm, with an entry for each set of labels that holds")
-                .asks::<incidents::AlarmsQuery>()
+                .asks::<alarms::AlarmsQuery>()
                 .gives_page::<AlarmView>(),
-            incidents::alarms,
+            alarms::list,
+        )
+        .post(
+            "/v1/alarms/{workload}/{alarm}/acknowledge",
+            op(
+                May(Respond, On::Workload("workload")),
+                "acknowledgeAlarm",
+                "Says that one has an alarm in hand, until it clears",
+            )
+            .note("The answer has what fires, is pending or is not known of it.")
+            .takes::<AcknowledgeAlarm>()
+            .fails(&[Conflict, Invalid])
+            .gives_page::<AlarmView>(),
+            alarms::acknowledge,
         )
         .get(
             "/v1/incidents",
@@ -292,6 +307,19 @@ fn incidents(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
             .fails(&[Conflict, Invalid])
             .gives::<IncidentSummary>(),
             incidents::acknowledge,
+        )
+        .post(
+            "/v1/incidents/{id}/resolve",
+            op(
+                May(Respond, On::Incident("id")),
+                "resolveIncident",
+                "Ends an incident that does not end by itself",
+            )
+            .note("While an alarm of it fires or is pending, this takes `force`.")
+            .takes::<ResolveIncident>()
+            .fails(&[Conflict, Invalid])
+            .gives::<IncidentSummary>(),
+            incidents::resolve,
         )
         .post(
             "/v1/incidents/{id}/notes",

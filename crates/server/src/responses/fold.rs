@@ -1,6 +1,5 @@
 //! The tables of what people say: of incidents, and of alarms that they silence.
 
-use mainstay_api::v1::LabelMatcher;
 use mainstay_model::{Event, Timestamp};
 use mainstay_store::{Fold, Rows};
 use serde_json::Value;
@@ -51,6 +50,25 @@ pub struct SaidRow {
     pub notes: Vec<Note>,
 }
 
+/// A condition of a silence on a label.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ConditionRow {
+    /// The label's name.
+    pub name: String,
+    /// Its value, or a pattern of the whole value.
+    pub value: String,
+    /// Whether the value is a pattern.
+    #[serde(default)]
+    pub is_regex: bool,
+    /// Whether it has to match; otherwise it must not.
+    #[serde(default = "yes")]
+    pub is_equal: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
 /// A silence.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct SilenceRow {
@@ -60,7 +78,7 @@ pub struct SilenceRow {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workload: Option<String>,
     /// Which of them.
-    pub matchers: Vec<LabelMatcher>,
+    pub matchers: Vec<ConditionRow>,
     /// From when on.
     pub starts_at: Timestamp,
     /// Until when.

@@ -1,13 +1,14 @@
 //! What people say of incidents and alarms: that they have one in hand, what there is to know, and which alarms are to be
 //! left alone for a while.
 
+mod alarms;
 mod fold;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mainstay_api::v1::{
-    AcknowledgedView, ErrorKind, LabelMatcher, NewNote, NewSilence, NoteView, SilenceView,
+    AcknowledgedView, ErrorKind, LabelMatcher, NewNote, NewSilence, NoteView, ResolveIncident, SilenceView,
 };
 use mainstay_model::{Actor, EventDraft, EventId, Timestamp};
 use mainstay_promql::{MatchOp, Matcher};
@@ -15,6 +16,10 @@ use mainstay_respond::Status;
 use mainstay_store::{Journal, RowQuery, StoreError};
 use serde_json::{Value, json};
 
+pub use alarms::{
+    ACKNOWLEDGED_TABLE, AcknowledgedFold, AcknowledgedRow, Acknowledgements, acknowledge_alarm,
+};
+use fold::ConditionRow;
 pub use fold::{SAID_TABLE, SILENCES_TABLE, SaidFold, SaidRow, SilenceRow, SilencesFold};
 
 use crate::app::App;
@@ -106,6 +111,35 @@ pub async fn acknowledge(app: &App, id: &str, message: Option<String>, by: &Acto
     Ok(())
 }
 
+/// Ends an incident by somebody's word. While an alarm of it fires or is pending that has to be asked for; what else still
+/// keeps it open is put on record. Whoever ended it may say so again.
+pub async fn resolve(app: &App, id: &str, said: &ResolveIncident, by: &Actor) -> Result<(), Failure> {
+    check_text("The reason", &said.reason, MAX_REASON)?;
+    let row = incident(app, id)?;
+    let over = || Failure::new(ErrorKind::Conflict, format!("Incident {id} is resolved"));
+    if row.incident.status == Status::Resolved {
+        let mine = row.incident.by_hand.is_some_and(|known| known.by == by.to_string());
+        return if mine { Ok(()) } else { Err(over()) };
+    }
+    let wrong = row.incident.still_wrong();
+    if !wrong.is_empty() && !said.force {
+        let mut failure =
+            Failure::new(ErrorKind::Conflict, format!("Incident {id} has alarms that still hold"));
+        failure.0.causes = wrong;
+        return Err(failure.hint(
+            "acknowledge it or silence the alarm; or send `force` (`--force`) if it is over all the same",
+        ));
+    }
+    let goals = incidents::goals(&app.catalogue, &row.incident.workload);
+    let cause = row.incident.cause.clone();
+    let now = app.clock.now();
+    let draft =
+        mainstay_respond::resolved_by(&row.incident, &goals, by.clone(), Some(&said.reason), cause, now);
+    let event = append_one(app.journal.as_ref(), draft).await?;
+    // It may have ended by itself meanwhile: the first word counts.
+    if event.actor == *by { Ok(()) } else { Err(over()) }
+}
+
 /// Writes an update on an incident, open or over.
 pub async fn note(app: &App, id: &str, new: NewNote, by: &Actor) -> Result<NoteView, Failure> {
     check_text("The update", &new.text, MAX_NOTE)?;
@@ -132,7 +166,19 @@ pub async fn note(app: &App, id: &str, new: NewNote, by: &Actor) -> Result<NoteV
     })
 }
 
-fn matcher(one: &LabelMatcher) -> Result<Matcher, Failure> {
+/// A condition as it is kept.
+fn condition(one: &LabelMatcher) -> ConditionRow {
+    let LabelMatcher { name, value, is_regex, is_equal } = one.clone();
+    ConditionRow { name, value, is_regex, is_equal }
+}
+
+/// A condition as the wire says it.
+fn label_matcher(row: ConditionRow) -> LabelMatcher {
+    let ConditionRow { name, value, is_regex, is_equal } = row;
+    LabelMatcher { name, value, is_regex, is_equal }
+}
+
+fn matcher(one: &ConditionRow) -> Result<Matcher, Failure> {
     let op = match (one.is_regex, one.is_equal) {
         (false, true) => MatchOp::Equal,
         (false, false) => MatchOp::NotEqual,
@@ -193,7 +239,7 @@ fn view(row: SilenceRow, now: Timestamp) -> SilenceView {
     SilenceView {
         id: row.silence,
         workload: row.workload,
-        matchers: row.matchers,
+        matchers: row.matchers.into_iter().map(label_matcher).collect(),
         state: state.to_owned(),
         starts_at: row.starts_at,
         ends_at: row.ends_at,
@@ -234,7 +280,8 @@ fn check_silence(new: &NewSilence, now: Timestamp) -> Result<Timestamp, Failure>
     if new.matchers.iter().any(is_bad) {
         return Err(Failure::invalid("A condition has the name of a label, and a value of up to 1000 bytes"));
     }
-    let ready = new.matchers.iter().map(matcher).collect::<Result<Vec<Matcher>, Failure>>()?;
+    let ready =
+        new.matchers.iter().map(|one| matcher(&condition(one))).collect::<Result<Vec<Matcher>, Failure>>()?;
     // As in Alertmanager: one that asks for nothing would silence everything.
     if ready.iter().all(|matcher| matcher.matches("")) {
         return Err(Failure::invalid("The conditions hold for every alarm")
@@ -299,9 +346,9 @@ mod tests {
     use super::*;
 
     fn silences(matchers: &[(&str, &str, bool, bool)], workload: Option<&str>) -> Silences {
-        let matchers: Vec<LabelMatcher> = matchers
+        let matchers: Vec<ConditionRow> = matchers
             .iter()
-            .map(|(name, value, is_regex, is_equal)| LabelMatcher {
+            .map(|(name, value, is_regex, is_equal)| ConditionRow {
                 name: (*name).to_owned(),
                 value: (*value).to_owned(),
                 is_regex: *is_regex,

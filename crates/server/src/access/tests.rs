@@ -1,0 +1,166 @@
+//! Sessions and tries to sign in, on a clock of the test's own.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use mainstay_api::v1::{ErrorKind, NewGrant, NewUser, SignIn};
+use mainstay_model::{Actor, Timestamp};
+use mainstay_store::{Journal, MemoryJournal};
+
+use super::{ABSOLUTE, Access, IDLE, LINK_LASTS, SessionsFold, TokensFold, UsersFold};
+use crate::access::Door;
+use crate::clock::Clock;
+
+const HOUR: Duration = Duration::from_secs(3600);
+const PASSWORD: &str = "correct horse battery staple";
+
+/// A clock that stands still until it is told to go on.
+#[derive(Default)]
+struct Hands(Mutex<Timestamp>);
+
+impl Hands {
+    fn go(&self, by: Duration) {
+        let mut now = self.0.lock().expect("not poisoned");
+        *now = now.plus(by);
+    }
+}
+
+impl Clock for Hands {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().expect("not poisoned")
+    }
+
+    fn until(&self, _: Timestamp) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::pending())
+    }
+}
+
+struct House {
+    clock: Arc<Hands>,
+    journal: Arc<dyn Journal>,
+    access: Arc<Access>,
+}
+
+impl House {
+    fn new() -> Self {
+        let folds: Vec<Arc<dyn mainstay_store::Fold>> =
+            vec![Arc::new(UsersFold), Arc::new(SessionsFold), Arc::new(TokensFold)];
+        let journal: Arc<dyn Journal> = Arc::new(MemoryJournal::new(folds).expect("a journal"));
+        let clock = Arc::new(Hands::default());
+        clock.go(HOUR);
+        let access = Access::new(journal.clone(), clock.clone(), "key");
+        Self { clock, journal, access }
+    }
+
+    /// The server is started anew: what is remembered in memory only is gone.
+    fn restart(&mut self) {
+        self.access = Access::new(self.journal.clone(), self.clock.clone(), "key");
+    }
+
+    async fn add(&self, user: &str, password: Option<&str>) {
+        let grant = NewGrant { role: "viewer".to_owned(), on: "*".to_owned() };
+        let new = NewUser {
+            user: user.to_owned(),
+            title: None,
+            password: password.map(str::to_owned),
+            grants: vec![grant],
+        };
+        self.access.add_user(new, &Actor::Person("operator".to_owned())).await.expect("added");
+    }
+
+    async fn is_known(&self, secret: &str) -> bool {
+        self.access.by_session(secret).await.expect("looked up").is_some()
+    }
+}
+
+#[tokio::test]
+async fn a_session_ends_when_it_goes_unused() {
+    let mut house = House::new();
+    house.add("jo", None).await;
+    let opened = house.access.open_session("jo", "link").await.expect("opened");
+    for _ in 0..3 {
+        house.clock.go(IDLE.saturating_sub(HOUR));
+        assert!(house.is_known(&opened.secret).await, "each use begins the time anew");
+    }
+    // That it was used is on record, so a restart ends nobody's session before its time.
+    house.restart();
+    house.clock.go(IDLE.saturating_sub(HOUR));
+    assert!(house.is_known(&opened.secret).await);
+    house.clock.go(IDLE.saturating_sub(Duration::from_millis(1)));
+    assert!(house.is_known(&opened.secret).await, "to the last");
+    house.clock.go(IDLE);
+    assert!(!house.is_known(&opened.secret).await);
+    assert!(house.access.sessions(None).expect("listed").is_empty());
+    house.clock.go(HOUR);
+    assert!(!house.is_known(&opened.secret).await, "asking does not bring it back");
+}
+
+#[tokio::test]
+async fn a_session_ends_at_the_latest() {
+    let house = House::new();
+    house.add("jo", None).await;
+    let opened = house.access.open_session("jo", "link").await.expect("opened");
+    let caller = house.access.by_session(&opened.secret).await.expect("looked up").expect("known");
+    for _ in 0..ABSOLUTE.as_secs() / 3600 - 1 {
+        house.clock.go(HOUR);
+        assert!(house.is_known(&opened.secret).await);
+    }
+    assert!(house.access.still_knows(&caller));
+    house.clock.go(HOUR);
+    assert!(!house.is_known(&opened.secret).await, "however much it is used");
+    assert!(!house.access.still_knows(&caller), "and so does what it follows");
+    // The record of it goes with the next one that begins.
+    house.access.open_session("jo", "link").await.expect("opened");
+    assert_eq!(house.access.sessions(None).expect("listed").len(), 1);
+    let ended = house.journal.read(0, 1000).expect("read");
+    let ended = ended.iter().filter(|event| event.kind == "access.session.ended").count();
+    assert_eq!(ended, 1);
+}
+
+#[tokio::test]
+async fn a_link_opens_for_a_while() {
+    let house = House::new();
+    let door = || Door::SignIn("operator".to_owned());
+    let (code, until) = house.access.make_link(door());
+    assert_eq!(until, house.clock.now().plus(LINK_LASTS));
+    house.clock.go(LINK_LASTS.saturating_sub(Duration::from_millis(1)));
+    assert_eq!(house.access.open_link(&code), Some(door()));
+    assert_eq!(house.access.open_link(&code), None, "once");
+    let (code, _) = house.access.make_link(door());
+    house.clock.go(LINK_LASTS);
+    assert_eq!(house.access.open_link(&code), None, "too late");
+}
+
+#[tokio::test]
+async fn tries_to_sign_in_run_out_and_come_back() {
+    let house = House::new();
+    house.add("jo", Some(PASSWORD)).await;
+    let from = |last: u8| Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, last)));
+    let try_it = async |user: &str, password: &str, last: u8| {
+        let who = SignIn { user: user.to_owned(), password: password.to_owned() };
+        house.access.sign_in(who, from(last)).await.map_err(|failure| failure.0)
+    };
+    // Ten for a name, from wherever they come.
+    for last in 0..10 {
+        let refused = try_it("jo", "wrong", last).await.err().expect("refused");
+        assert_eq!(refused.kind, ErrorKind::Unauthenticated);
+    }
+    let busy = try_it("jo", PASSWORD, 99).await.err().expect("too many");
+    assert_eq!((busy.kind, busy.retry_after_ms), (ErrorKind::Busy, Some(30_000)), "also with the right one");
+    house.clock.go(Duration::from_secs(29));
+    assert_eq!(try_it("jo", PASSWORD, 99).await.err().expect("still").retry_after_ms, Some(1000));
+    house.clock.go(Duration::from_secs(1));
+    assert!(try_it("jo", PASSWORD, 99).await.is_ok());
+    assert!(try_it("jo", PASSWORD, 99).await.is_ok(), "whoever knows it is not held up by those who do not");
+
+    // Thirty from an address, whomever they try: the addresses of others are not held up.
+    let who = |number: u32| format!("user-{number}");
+    let house = House::new();
+    let take = |number: u32, last: u8| house.access.try_once(&who(number), from(last)).is_ok();
+    assert!((0..30).all(|number| take(number, 1)));
+    assert!(!take(30, 1) && take(31, 2));
+    house.clock.go(Duration::from_secs(5));
+    assert!(take(32, 1) && !take(33, 1));
+}

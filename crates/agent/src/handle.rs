@@ -22,8 +22,20 @@ const BEGINNING: Duration = Duration::from_millis(10);
 
 /// Variables a service or command gets from the agent's own environment: what programs need to find their way, and
 /// nothing that could be a secret.
-pub const INHERITED: [&str; 9] =
-    ["HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR", "PATH"];
+pub const INHERITED: [&str; 11] = [
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "TMPDIR",
+    "PATH",
+    // Which certificates are trusted, where those of the system are not enough.
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+];
 
 /// Writes a shim's directory so that it is there whole or not at all, also after a crash. `extra` are more files by
 /// name. An existing directory of that name is an error of kind `AlreadyExists`.
@@ -207,15 +219,18 @@ fn over(dir: &Path) -> Status {
     if status.state == State::Finished {
         return status;
     }
-    let reason = if status.boot_id == procfs::boot_id() {
+    let mut reason = if status.boot_id == procfs::boot_id() {
         end_leftovers(&status);
-        "its supervisor was killed while it ran"
+        "its supervisor was killed while it ran".to_owned()
     } else {
-        "the host was restarted while it ran"
+        "the host was restarted while it ran".to_owned()
     };
+    if let Some(steps) = crate::perform::known(dir) {
+        reason.push_str(&format!(" (as far as was noted: {steps})"));
+    }
     status.state = State::Finished;
     status.finished_ms = Some(clock::now().as_millis());
-    status.end = Some(End::Unknown { reason: reason.to_owned() });
+    status.end = Some(End::Unknown { reason });
     // Recorded, so that the answer stays the same and nobody looks for the process again.
     let _ = status.write(dir);
     status

@@ -42,6 +42,9 @@ const DEFAULT_TIMEOUT_MS: u64 = 3_600_000;
 /// Where the states of commands, and the last lines they write, go while a server is connected.
 pub type Updates = mpsc::UnboundedSender<from_agent::Body>;
 
+/// With less room on its disk the ledger cannot write down how a command ended.
+const ROOM_BYTES: u64 = 64 * 1024;
+
 /// How often the last lines of a running command are looked at, and of how many commands at a time.
 const TAILS: (Duration, usize) = (Duration::from_millis(250), 32);
 
@@ -54,6 +57,8 @@ struct Inner {
     /// How many commands' output is being followed.
     followed: usize,
     forgotten: usize,
+    /// It was said that the disk is full.
+    is_full: bool,
 }
 
 /// The commands of this host.
@@ -282,6 +287,7 @@ impl Ledger {
         let task = async move {
             loop {
                 tokio::time::sleep(TAILS.0).await;
+                ledger.look_for_room();
                 let changed = fs::metadata(&path).and_then(|file| Ok((file.modified()?, file.len()))).ok();
                 if changed.is_none() || changed == seen {
                     continue;
@@ -298,6 +304,19 @@ impl Ledger {
         let mut tasks = JoinSet::new();
         tasks.spawn(task);
         Some(Following { ledger: self.clone(), _tasks: tasks })
+    }
+
+    /// Says so once where the disk has no room for how commands end: until it has, they seem to go on.
+    fn look_for_room(&self) {
+        let Ok(disk) = rustix::fs::statvfs(&self.dir) else { return };
+        let is_full = disk.f_bavail.saturating_mul(disk.f_frsize) < ROOM_BYTES;
+        if std::mem::replace(&mut self.inner().is_full, is_full) || !is_full {
+            return;
+        }
+        tracing::warn!(
+            "the disk is full that holds {}: how a command ends cannot be written down there, and is told when there is room again",
+            self.dir.display()
+        );
     }
 
     fn cannot_launch(&self, entry: &Path, error: &io::Error) -> Status {

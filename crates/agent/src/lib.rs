@@ -16,7 +16,7 @@
 //!
 //! Services and commands start with an environment of their own: what is declared, what Mainstay says (`MAINSTAY_*`,
 //! `OTEL_*`, `PORT`), and of the agent's environment only `HOME`, `USER`, `LOGNAME`, `SHELL`, `LANG`, `LC_ALL`, `TZ`,
-//! `TMPDIR` and `PATH`.
+//! `TMPDIR`, `SSL_CERT_FILE`, `SSL_CERT_DIR` and `PATH`.
 
 mod clock;
 mod connection;

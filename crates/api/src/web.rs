@@ -62,6 +62,7 @@ pub async fn send(outgoing: Outgoing) -> Result<Answer, WebError> {
     };
     asked.await.map_err(|error| {
         let words = chain(&error);
+        let words = certificate(&words).unwrap_or(words);
         if error.is_connect() { WebError::NotSent(words) } else { WebError::MaybeSent(words) }
     })
 }
@@ -71,6 +72,16 @@ fn connector() -> HttpConnector {
     connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
     connector.enforce_http(false);
     connector
+}
+
+/// What is said of a server whose certificate is not accepted; nothing where it failed otherwise.
+fn certificate(words: &str) -> Option<String> {
+    let (_, reason) = words.split_once("invalid peer certificate: ")?;
+    let reason = match reason {
+        "UnknownIssuer" => "it was issued by nobody whom this host trusts",
+        other => other,
+    };
+    Some(format!("the server's certificate is not accepted: {reason}"))
 }
 
 /// An error with its causes.

@@ -312,3 +312,103 @@ fn what_init_writes_checks_clean_and_its_tests_pass() {
     assert_eq!((code, stdout.as_str()), (1, ""));
     assert!(stderr.contains("so nothing was written"), "{stderr}");
 }
+
+/// A procedure with parameters of each kind, and what gives it right and wrong values.
+const CHILD: &str = "schemaVersion: \"0.3\"
+parameters:
+  Count: { type: Integer }
+  Dry: { type: Boolean, default: true }
+  Hosts: { type: StringList, default: [], maxItems: 2 }
+  Name: { type: String, default: web, allowedPattern: \"^[a-z]{1,8}$\" }
+  Stage: { type: String, default: test, allowedValues: [test, production] }
+  Labels: { type: StringMap, default: {} }
+mainSteps: [{ name: s, action: \"aws:sleep\", inputs: { Duration: PT1S } }]
+";
+const CALLER: &str = "schemaVersion: \"0.3\"
+parameters: { Given: { type: String, default: \"UPPER\" } }
+mainSteps:
+  - name: right
+    action: aws:executeAutomation
+    inputs:
+      DocumentName: child
+      RuntimeParameters:
+        Count: [\"3\"]
+        Dry: false
+        Hosts: [a, \"{{ Given }}\", c]
+        Name: \"{{ Given }}\"
+        Stage: [production]
+        Labels: { a: b }
+  - name: wrong
+    action: aws:executeAutomation
+    inputs:
+      DocumentName: child
+      RuntimeParameters:
+        Count: three
+        Dry: perhaps
+        Hosts: [a, b, c]
+        Name: WEB
+        Stage: prod
+        Labels: [a]
+  - name: missing
+    action: aws:executeAutomation
+    inputs: { DocumentName: child, RuntimeParameters: { Cuont: 3 } }
+  - name: command
+    action: aws:runCommand
+    inputs:
+      DocumentName: tidy
+      Targets: [{ Key: \"tag:role\", Values: [app] }]
+      Parameters: { Paths: /tmp, Age: [\"1\", \"2\"] }
+";
+const COMMAND: &str = "schemaVersion: \"2.2\"
+parameters:
+  Paths: { type: StringList }
+  Age: { type: String, default: \"1\", allowedValues: [\"1\", \"7\"] }
+mainSteps: [{ name: s, action: \"aws:runShellScript\", inputs: { runCommand: [\"true\"] } }]
+";
+const TRIGGER: &str = "Name: t
+EventPattern: { source: [ci] }
+Targets:
+  - Id: \"1\"
+    Arn: procedure/child
+    Input: '{\"Count\": 1, \"Stage\": \"staging\"}'
+";
+#[test]
+fn values_that_a_procedure_gives_another_are_held_to_what_that_one_takes() {
+    let folder = folder(&[
+        ("mainstay.yaml", GOOD),
+        ("runbooks/child.yaml", CHILD),
+        ("runbooks/caller.yaml", CALLER),
+        ("runbooks/tidy.yaml", COMMAND),
+        ("triggers/t.yaml", TRIGGER),
+    ]);
+    let (code, stdout, stderr) = mainstay(folder.path(), &["check", "--output", "json"]);
+    assert_eq!(code, 1, "{stdout}{stderr}");
+    let value: Value = serde_json::from_str(&stdout).expect("JSON");
+    let mut found: Vec<String> = value["diagnostics"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|one| {
+            let place = &one["place"];
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            format!("{}:{} {}", text(&place["path"]), place["start"]["line"], text(&one["message"]))
+        })
+        .collect();
+    let expected = [
+        "runbooks/caller.yaml:20 The parameter `Count` of `child` is an Integer, found the text \"three\"",
+        "runbooks/caller.yaml:21 The parameter `Dry` of `child` is a Boolean, found the text \"perhaps\"",
+        "runbooks/caller.yaml:22 The parameter `Hosts` of `child` has at most 2 elements, found 3",
+        "runbooks/caller.yaml:23 The parameter `Name` of `child` must match `^[a-z]{1,8}$`, found the text \"WEB\"",
+        "runbooks/caller.yaml:24 The parameter `Stage` of `child` is one of test, production, found the text \"prod\"",
+        "runbooks/caller.yaml:25 The parameter `Labels` of `child` is a StringMap, found a list",
+        "runbooks/caller.yaml:28 The procedure `child` requires the parameter `Count`, which is not given",
+        "runbooks/caller.yaml:28 The procedure `child` has no parameter `Cuont`",
+        "runbooks/caller.yaml:34 The parameter `Age` of `tidy` is a String, found a list",
+        "runbooks/caller.yaml:34 The parameter `Paths` of `tidy` is a StringList, found the text \"/tmp\"",
+        "triggers/t.yaml:6 The parameter `Stage` of `child` is one of test, production, found the text \"staging\"",
+    ];
+    found.sort();
+    let mut wanted: Vec<String> = expected.map(str::to_owned).to_vec();
+    wanted.sort();
+    assert_eq!(found, wanted, "{stdout}");
+}

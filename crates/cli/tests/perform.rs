@@ -507,3 +507,171 @@ fn packages_are_installed_once_and_nothing_else_goes_with_them() {
     let ran = apt.run(&json!({"action": "Install", "name": "no-such-tool"}));
     assert!(ran.message(0).starts_with("apt knows no way to install `no-such-tool`"), "{}", ran.message(0));
 }
+
+/// Runs a program that has to succeed.
+fn tool(dir: &Path, program: &str, arguments: &[&str]) {
+    let answer = Command::new(program).args(arguments).current_dir(dir).output().expect(program);
+    assert!(answer.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&answer.stderr));
+}
+
+/// A server with a certificate of an authority that nobody knows yet: `ca.pem` in the directory.
+struct Https {
+    port: u16,
+    server: std::process::Child,
+}
+
+impl Https {
+    fn start(dir: &Path) -> Self {
+        const SERVE: &str = "
+import http.server, ssl
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        if self.path == '/down':
+            self.send_response(302)
+            self.send_header('Location', 'http://localhost:1/tool.sh')
+            self.send_header('Content-Length', '0')
+            self.end_headers()
+        else:
+            body = b'echo over tls\\n'
+            self.send_response(200)
+            self.send_header('Content-Length', str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+    def log_message(self, *arguments):
+        pass
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain('server.pem', 'server.key')
+server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+server.socket = context.wrap_socket(server.socket, server_side=True)
+print(server.server_port, flush=True)
+server.serve_forever()
+";
+        let curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+        let mut authority = vec!["req", "-x509", "-days", "2", "-subj", "/CN=Test authority"];
+        authority.extend(curve);
+        authority.extend(["-keyout", "ca.key", "-out", "ca.pem"]);
+        tool(dir, "openssl", &authority);
+        let mut request = vec!["req", "-new", "-subj", "/CN=localhost"];
+        request.extend(curve);
+        request.extend(["-keyout", "server.key", "-out", "server.csr"]);
+        tool(dir, "openssl", &request);
+        std::fs::write(dir.join("names"), "subjectAltName=DNS:localhost\nbasicConstraints=CA:FALSE\n")
+            .expect("written");
+        let sign = ["x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-days", "2"];
+        let more = ["-CAcreateserial", "-extfile", "names", "-out", "server.pem"];
+        tool(dir, "openssl", &[&sign[..], &more].concat());
+        let mut server = Command::new("python3")
+            .args(["-c", SERVE])
+            .current_dir(dir)
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .expect("python3");
+        let mut line = String::new();
+        BufReader::new(server.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+        Self { port: line.trim().parse().expect("a port"), server }
+    }
+}
+
+impl Drop for Https {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+#[test]
+fn what_comes_over_tls_comes_from_whom_the_host_trusts() {
+    if Command::new("openssl").arg("version").output().is_err() {
+        eprintln!("skipped: no openssl here to make certificates");
+        return;
+    }
+    let host = Host::new();
+    let server = Https::start(host.dir.path());
+    let trusted = host.path("ca.pem").display().to_string();
+    let get = |url: &str, environment: &[(&str, &str)]| {
+        let to = host.path("tool.sh").display().to_string();
+        let inputs = json!({"sourceType": "HTTP", "sourceInfo": {"url": url}, "destinationPath": to});
+        let steps = json!([{ "name": "one", "action": "aws:downloadContent", "inputs": inputs }]);
+        let document = json!({"schemaVersion": "2.2", "mainSteps": steps});
+        host.run_with(
+            &json!({"work": {"document": {"name": "main", "parameters": {}}}, "library": {"documents": {"main": document}}}),
+            environment,
+        )
+    };
+    let url = format!("https://localhost:{}/tool.sh", server.port);
+    let ran = get(&url, &[("SSL_CERT_FILE", &trusted)]);
+    assert_eq!(ran.code, 0, "{}", ran.message(0));
+    assert_eq!(std::fs::read_to_string(host.path("tool.sh")).expect("there"), "echo over tls\n");
+    std::fs::remove_file(host.path("tool.sh")).expect("there");
+    let by_number = format!("https://127.0.0.1:{}/tool.sh", server.port);
+    let down = format!("https://localhost:{}/down", server.port);
+    for (url, environment, words) in [
+        (
+            &url,
+            &[][..],
+            "no connection: the server's certificate is not accepted: it was issued by nobody whom this host trusts",
+        ),
+        (
+            &by_number,
+            &[("SSL_CERT_FILE", trusted.as_str())],
+            "no connection: the server's certificate is not accepted: certificate not valid for name \"127.0.0.1\"",
+        ),
+        (&down, &[("SSL_CERT_FILE", trusted.as_str())], "the server sends on to a place without encryption"),
+    ] {
+        let ran = get(url, environment);
+        assert!(ran.message(0).starts_with(words), "{url}: {}", ran.message(0));
+        assert!(!host.path("tool.sh").exists(), "{url}");
+    }
+    // A server without encryption behind an https address.
+    let (plain, _asked) = self::server(|_, _| ok("plain"));
+    let ran = get(&format!("https://localhost:{plain}/tool.sh"), &[("SSL_CERT_FILE", &trusted)]);
+    assert!(ran.message(0).starts_with("no connection: "), "{}", ran.message(0));
+    assert!(!host.path("tool.sh").exists());
+}
+
+#[test]
+fn documents_of_the_workload_and_repositories_of_the_host_are_put_where_they_are_wanted() {
+    let host = Host::new();
+    let to = host.path("kept/").display().to_string();
+    let steps = json!([{ "name": "get", "action": "aws:downloadContent", "inputs": {
+        "sourceType": "SSMDocument", "sourceInfo": {"name": "tidy"}, "destinationPath": to } },
+        { "name": "run", "action": "aws:runDocument", "inputs": {"documentType": "LocalPath", "documentPath": host.path("kept/tidy.json").display().to_string()} },
+    ]);
+    let tidy = json!({"schemaVersion": "2.2", "mainSteps": [shell("say", "echo tidied", &json!({}))]});
+    let ran = host.document(&steps, &json!({ "tidy": tidy }));
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "tidied\n"), "{} {}", ran.message(0), ran.message(1));
+    let kept = std::fs::read_to_string(host.path("kept/tidy.json")).expect("there");
+    assert_eq!(serde_json::from_str::<Value>(&kept).expect("JSON"), tidy);
+    let ran = host.document(&steps, &json!({}));
+    assert_eq!(ran.message(0), "There is no document tidy: the run began without it");
+
+    let source = host.path("source");
+    std::fs::create_dir_all(&source).expect("made");
+    git(&source, &["init", "-q"]);
+    std::fs::write(source.join("tool.sh"), "echo fetched").expect("written");
+    git(&source, &["add", "."]);
+    git(&source, &["commit", "-qm", "one"]);
+    // A bare path is no address of a repository; as a `file:` URL it is.
+    let get = |repository: String| {
+        let to = host.path("fetched").display().to_string();
+        host.plugin(
+            "aws:downloadContent",
+            &json!({"sourceType": "Git", "sourceInfo": {"repository": repository}, "destinationPath": to}),
+        )
+    };
+    let ran = get(source.display().to_string());
+    assert!(ran.message(0).contains("is not the URL of a repository"), "{}", ran.message(0));
+    assert!(!host.path("fetched").exists());
+    let ran = get(format!("file://{}", source.display()));
+    assert_eq!(ran.code, 0, "{}", ran.message(0));
+    assert_eq!(std::fs::read_to_string(host.path("fetched/tool.sh")).expect("there"), "echo fetched");
+    // Neither the settings of that repository nor its hooks are run.
+    let planted = host.path("planted");
+    let hook = source.join(".git/hooks/post-checkout");
+    std::fs::write(&hook, format!("#!/bin/sh\ntouch {}\n", planted.display())).expect("written");
+    std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).expect("set");
+    assert_eq!(get(format!("file://{}", source.display())).code, 0);
+    assert!(!planted.exists());
+    let ran = get(format!("file://{}", host.path("nowhere").display()));
+    assert!(ran.message(0).starts_with("git says:"), "{}", ran.message(0));
+}

@@ -512,3 +512,50 @@ fn documents_come_from_standard_input_too() {
     assert_eq!(code, 0, "{stderr}");
     assert!(stdout.contains(" of stdin: Success"), "{stdout}");
 }
+
+/// A journal as an earlier version left it, in `j`.
+fn earlier(world: &World) {
+    let dir = world.path("j/journal");
+    std::fs::create_dir_all(&dir).expect("made");
+    let text = include_str!("journals/runs-1.sql");
+    let journal = rusqlite::Connection::open(dir.join("journal.sqlite")).expect("made");
+    journal.execute_batch(text).expect("filled");
+}
+
+#[test]
+fn a_journal_of_an_earlier_version_is_brought_up_to_date() {
+    const RUN: &str = "pause-20261129-214646-c7b1";
+    let world = World::new(FOUR);
+    earlier(&world);
+    assert_eq!(world.the_run(), RUN);
+    assert_eq!(world.record(RUN)["status"], "Waiting");
+    world.whole();
+    // Continued at once, with nobody having looked before.
+    let world = World::new(FOUR);
+    earlier(&world);
+    let (code, stdout, stderr) = world.run(&["run", "--resume", "--journal", "j"]);
+    assert_eq!(code, 6, "{stderr}");
+    assert!(stdout.contains("Step wait pauses the run until somebody resumes it"), "{stdout}");
+    let (code, stdout, stderr) =
+        world.run(&["runs", "decide", RUN, "--as", "succeeded", "--journal", "j", "-o", "json"]);
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    assert_eq!(world.record(RUN)["steps"][2]["outputs"]["Payload"], "seen noted");
+    world.whole();
+}
+
+#[test]
+fn a_journal_of_an_earlier_version_that_is_in_use_is_left_alone() {
+    let world = World::new(FOUR);
+    earlier(&world);
+    // Whoever has it holds the lock of the directory, with its process in it.
+    let path = world.path("j/journal/lock");
+    std::fs::write(&path, std::process::id().to_string()).expect("written");
+    let lock = std::fs::File::open(&path).expect("there");
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).expect("free");
+    let before = std::fs::read(world.path("j/journal/journal.sqlite")).expect("there");
+    let (code, stdout, stderr) = world.run(&["runs", "--journal", "j"]);
+    assert_eq!((code, stdout.as_str()), (4, ""), "{stderr}");
+    let words = format!("was written by another version of mainstay, and process {}", std::process::id());
+    assert!(stderr.contains(&words) && stderr.contains("wait for that run's end"), "{stderr}");
+    assert_eq!(std::fs::read(world.path("j/journal/journal.sqlite")).expect("there"), before);
+}

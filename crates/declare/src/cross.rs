@@ -6,11 +6,13 @@ mod calls;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use mainstay_model::Spot;
 use mainstay_model::selector::contradiction;
+use serde_json::{Map, Value};
 
 use crate::diagnostic::Diagnostic;
 use crate::kind::{Kind, stem};
-use crate::languages::{Named, ProcedureFacts};
+use crate::languages::{Languages, Named, ProcedureFacts};
 use crate::read::{Content, File, Read};
 use crate::source::Source;
 use crate::standards::overrides::{advice, prefix};
@@ -24,11 +26,11 @@ pub(crate) struct Known<'a> {
 }
 
 /// Checks all files against each other. `paths` are all files of the directory, read or not.
-pub(crate) fn check(files: &[File], paths: &BTreeSet<&str>) -> Vec<Diagnostic> {
+pub(crate) fn check(files: &[File], paths: &BTreeSet<&str>, languages: &dyn Languages) -> Vec<Diagnostic> {
     let mut out = Vec::new();
     let procedures = procedures(files, &mut out);
-    triggers(files, &procedures, webhooks(files).as_ref(), &mut out);
-    crate::procedures::check(files, &procedures, &mut out);
+    triggers(files, &procedures, webhooks(files).as_ref(), languages, &mut out);
+    crate::procedures::check(files, &procedures, languages, &mut out);
     calls::check(files, &procedures, &mut out);
     alarms(files, &procedures, paths, &mut out);
     measures(files, &mut out);
@@ -126,6 +128,7 @@ fn triggers(
     files: &[File],
     procedures: &BTreeMap<&str, Known<'_>>,
     webhooks: Option<&BTreeSet<&str>>,
+    languages: &dyn Languages,
     out: &mut Vec<Diagnostic>,
 ) {
     let mut seen = BTreeMap::new();
@@ -158,57 +161,88 @@ fn triggers(
             match procedures.get(target.to.name.as_str()) {
                 None => out.push(unknown_procedure(&file.source, node, &target.to, procedures)),
                 Some(procedure) => {
-                    let Some(given) = &target.parameters else { continue };
+                    let Some(parameters) = &target.parameters else { continue };
                     let help =
                         "give it in `Input` or `InputTransformer`, or give it a default in the procedure";
-                    parameters(&file.source, node, &target.to, given, procedure, help, out);
+                    let (source, called, values) = (&file.source, &target.to, &target.values);
+                    let given = Given { source, node, called, parameters, values };
+                    given.names(procedure, help, out);
+                    given.fit(procedure, languages, out);
                 }
             }
         }
     }
 }
 
-/// Whether whoever starts a procedure gives it the parameters it takes. `help` says where a missing one can be given.
-pub(crate) fn parameters(
-    source: &Source,
-    node: &Node,
-    called: &Named,
-    given: &[Named],
-    procedure: &Known<'_>,
-    help: &str,
-    out: &mut Vec<Diagnostic>,
-) {
-    let Some(Read { node: document, facts: Some(facts), .. }) = procedure.read else { return };
-    let name = &called.name;
-    for parameter in given.iter().filter(|parameter| !facts.parameters.contains_key(&parameter.name)) {
-        let span = node.locate(&parameter.path, &parameter.spot, source);
-        let message = format!("The procedure `{name}` has no parameter `{}`", parameter.name);
-        let known: Vec<&str> = facts.parameters.keys().map(String::as_str).collect();
-        let diagnostic =
-            source.error("unknown-parameter", span, message).nearest(&parameter.name, known.iter().copied());
-        out.push(match (&diagnostic.help, known.is_empty()) {
-            (Some(_), _) => diagnostic,
-            (None, true) => diagnostic.help("it has no parameters at all"),
-            (None, false) => diagnostic.help(format!("its parameters are `{}`", known.join("`, `"))),
-        });
+/// What somebody who starts a procedure gives it.
+pub(crate) struct Given<'a> {
+    /// Where that stands.
+    pub source: &'a Source,
+    pub node: &'a Node,
+    /// The procedure.
+    pub called: &'a Named,
+    /// The parameters.
+    pub parameters: &'a [Named],
+    /// The values of those that are written out.
+    pub values: &'a Map<String, Value>,
+}
+
+impl Given<'_> {
+    /// Whether these are parameters that the procedure takes, and all that it needs. `help` says where a missing one can be
+    /// given.
+    pub fn names(&self, procedure: &Known<'_>, help: &str, out: &mut Vec<Diagnostic>) {
+        let Some(Read { node: document, facts: Some(facts), .. }) = procedure.read else { return };
+        let (source, name) = (self.source, &self.called.name);
+        let is_unknown = |parameter: &&Named| !facts.parameters.contains_key(&parameter.name);
+        for parameter in self.parameters.iter().filter(is_unknown) {
+            let span = self.node.locate(&parameter.path, &parameter.spot, source);
+            let message = format!("The procedure `{name}` has no parameter `{}`", parameter.name);
+            let known: Vec<&str> = facts.parameters.keys().map(String::as_str).collect();
+            let diagnostic = source
+                .error("unknown-parameter", span, message)
+                .nearest(&parameter.name, known.iter().copied());
+            out.push(match (&diagnostic.help, known.is_empty()) {
+                (Some(_), _) => diagnostic,
+                (None, true) => diagnostic.help("it has no parameters at all"),
+                (None, false) => diagnostic.help(format!("its parameters are `{}`", known.join("`, `"))),
+            });
+        }
+        let is_given = |name: &str| self.parameters.iter().any(|parameter| parameter.name == name);
+        let missing = facts.parameters.iter().filter(|(name, facts)| facts.required && !is_given(name));
+        for (parameter, _) in missing {
+            let span = self.node.locate(&self.called.path, &self.called.spot, source);
+            let message =
+                format!("The procedure `{name}` requires the parameter `{parameter}`, which is not given");
+            let declared = declaration(document, parameter, &procedure.file.source);
+            out.push(
+                source
+                    .error("missing-parameter", span, message)
+                    .help(help)
+                    .related(procedure.file.source.place(declared, "declared here, without a default")),
+            );
+        }
     }
-    let is_given = |name: &str| given.iter().any(|parameter| parameter.name == name);
-    for (parameter, _) in facts.parameters.iter().filter(|(name, facts)| facts.required && !is_given(name)) {
-        let span = node.locate(&called.path, &called.spot, source);
-        let message =
-            format!("The procedure `{name}` requires the parameter `{parameter}`, which is not given");
-        let declared = document.locate(
-            &["parameters".into(), parameter.as_str().into()],
-            &mainstay_model::Spot::Key,
-            &procedure.file.source,
-        );
-        out.push(
-            source
-                .error("missing-parameter", span, message)
-                .help(help)
-                .related(procedure.file.source.place(declared, "declared here, without a default")),
-        );
+
+    /// Whether the values that are written out are ones that the parameters take.
+    pub fn fit(&self, procedure: &Known<'_>, languages: &dyn Languages, out: &mut Vec<Diagnostic>) {
+        let Some(Read { node: document, value, facts: Some(_) }) = procedure.read else { return };
+        if self.values.is_empty() {
+            return;
+        }
+        for (parameter, reason) in languages.unfit(value, self.values) {
+            let Some(place) = self.parameters.iter().find(|place| place.name == parameter) else { continue };
+            let span = self.node.locate(&place.path, &Spot::Value, self.source);
+            let message = format!("The parameter `{parameter}` of `{}` {reason}", self.called.name);
+            let declared = declaration(document, &parameter, &procedure.file.source);
+            let declared = procedure.file.source.place(declared, "declared here");
+            out.push(self.source.error("bad-value", span, message).related(declared));
+        }
     }
+}
+
+/// Where a document declares a parameter.
+fn declaration(document: &Node, parameter: &str, source: &Source) -> std::ops::Range<usize> {
+    document.locate(&["parameters".into(), parameter.into()], &Spot::Key, source)
 }
 
 fn alarms(

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use mainstay_model::{Problem, Segment, Spot};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// What a language found in one value.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,6 +90,8 @@ pub struct CallFacts {
     pub is_command: bool,
     /// The names of the parameters it is given, or `None` where they are only known in a run.
     pub parameters: Option<Vec<Named>>,
+    /// The values of those of them that are written out.
+    pub values: Map<String, Value>,
     /// The outputs of it that are used by their own names, as `{{ step.inner.Output }}` uses `inner.Output`.
     pub outputs: Vec<Named>,
 }
@@ -152,6 +154,8 @@ pub struct TargetFacts {
     pub is_webhook: bool,
     /// The names of the parameters it gives, or `None` where they are only known from the event.
     pub parameters: Option<Vec<Named>>,
+    /// The values of those of them that are written out.
+    pub values: Map<String, Value>,
 }
 
 /// The languages. Each call is pure: the same value gives the same answer, on whichever thread it is asked.
@@ -166,6 +170,13 @@ pub trait Languages: Sync {
         String::from_utf8(bytes.to_vec()).map_err(|_| format!("The attached file `{name}` is not UTF-8 text"))
     }
 
+    /// What keeps these values from being those of the parameters of the document `value`: each parameter that is given
+    /// what it does not take, and why, as the end of a sentence that begins with its name.
+    fn unfit(&self, value: &Value, values: &Map<String, Value>) -> Vec<(String, String)> {
+        let _ = (value, values);
+        Vec::new()
+    }
+
     /// Reads a Prometheus rule file.
     fn rules(&self, value: &Value) -> Checked<RulesFacts>;
 
@@ -174,4 +185,25 @@ pub trait Languages: Sync {
 
     /// Reads a PromQL expression. Problems have an empty path and lie `Spot::Within` the text (or are about all of it).
     fn query(&self, promql: &str) -> Vec<Problem>;
+}
+
+/// The languages of somebody who reads single documents and nothing else, with a function that reads one.
+pub struct DocumentsOnly<F>(pub F);
+
+impl<F: Fn(&Value) -> Checked<ProcedureFacts> + Sync> Languages for DocumentsOnly<F> {
+    fn document(&self, value: &Value) -> Checked<ProcedureFacts> {
+        (self.0)(value)
+    }
+
+    fn rules(&self, _: &Value) -> Checked<RulesFacts> {
+        Checked::failed(Vec::new())
+    }
+
+    fn trigger(&self, _: &Value) -> Checked<TriggerFacts> {
+        Checked::failed(Vec::new())
+    }
+
+    fn query(&self, _: &str) -> Vec<Problem> {
+        Vec::new()
+    }
 }

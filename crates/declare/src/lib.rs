@@ -31,8 +31,8 @@ pub mod workload;
 pub use diagnostic::{CODES, Diagnostic, LineCol, Related};
 pub use kind::Kind;
 pub use languages::{
-    AlertFacts, CallFacts, Checked, Languages, Named, ParameterFacts, ProcedureFacts, RulesFacts, StepFacts,
-    TargetFacts, TriggerFacts,
+    AlertFacts, CallFacts, Checked, DocumentsOnly, Languages, Named, ParameterFacts, ProcedureFacts,
+    RulesFacts, StepFacts, TargetFacts, TriggerFacts,
 };
 pub use notes::Note;
 pub use source::{MAX_DIRECTORY_BYTES, MAX_FILE_BYTES};
@@ -202,7 +202,7 @@ pub fn declare(files: &[SourceFile], languages: &dyn Languages) -> Outcome {
     }
     diagnostics.extend(standards::policy::check(&read));
     diagnostics.extend(layout(&paths));
-    let mut between = cross::check(&read, &paths);
+    let mut between = cross::check(&read, &paths, languages);
     let attachments = procedures::attachments(&read, &by_path, languages, &mut between);
     let mut notes = notes::read(&by_path, &read, &bound.texts);
     between.append(&mut notes.diagnostics);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::SourceFile;
-use crate::cross::{Known, parameters, unknown_procedure};
+use crate::cross::{Given, Known, unknown_procedure};
 use crate::diagnostic::Diagnostic;
 use crate::languages::{CallFacts, Languages, Named, ProcedureFacts};
 use crate::read::{Content, File, Read};
@@ -16,14 +16,19 @@ fn language(is_command: bool) -> &'static str {
 }
 
 /// Checks what procedures say of each other and of the workload.
-pub(crate) fn check(files: &[File], procedures: &BTreeMap<&str, Known<'_>>, out: &mut Vec<Diagnostic>) {
+pub(crate) fn check(
+    files: &[File],
+    procedures: &BTreeMap<&str, Known<'_>>,
+    languages: &dyn Languages,
+    out: &mut Vec<Diagnostic>,
+) {
     let alarms = alarms(files);
     let integrations = integrations(files);
     for (file, Read { node, facts, .. }) in readable(files) {
         let Some(facts) = facts else { continue };
         let source = &file.source;
         for call in &facts.calls {
-            called(source, node, call, procedures, out);
+            called(source, node, call, procedures, languages, out);
         }
         for document in facts.documents.iter().filter(|one| !procedures.contains_key(one.name.as_str())) {
             out.push(unknown_procedure(source, node, document, procedures));
@@ -62,6 +67,7 @@ fn called(
     node: &Node,
     call: &CallFacts,
     procedures: &BTreeMap<&str, Known<'_>>,
+    languages: &dyn Languages,
     out: &mut Vec<Diagnostic>,
 ) {
     let Some(known) = procedures.get(call.procedure.name.as_str()) else {
@@ -79,16 +85,10 @@ fn called(
         };
         return out.push(source.error("wrong-language", span, message).help(help));
     }
-    if let Some(given) = &call.parameters {
-        parameters(
-            source,
-            node,
-            &call.procedure,
-            given,
-            known,
-            "give it here, or give it a default there",
-            out,
-        );
+    if let Some(parameters) = &call.parameters {
+        let given = Given { source, node, called: &call.procedure, parameters, values: &call.values };
+        given.names(known, "give it here, or give it a default there", out);
+        given.fit(known, languages, out);
     }
 }
 

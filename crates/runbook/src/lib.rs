@@ -42,11 +42,11 @@ mod tests;
 pub use document::{Document, Language, Parameter, ParameterType};
 pub use effect::{
     Action, ApplyRevisionEffect, AttemptId, AwaitedState, ChildEffect, CommandEffect, Dispatch, Effect,
-    EffectKind, GitVersion, HostEnd, HostReport, HostResult, HostStep, HostTask, HostWork, MAX_RUN_ID_BYTES,
-    Nested, NotifyEffect, Outcome, PackageAction, Plugin, PluginEffect, QueryEffect, REBOOT, REPORT_MARK,
-    ResolveIncidentEffect, RollbackEffect, Runtime, ScriptEffect, Secret, Shell, ShellEffect, Source,
-    TagFilter, Targets, TimerId, WaitForAlarmEffect, WebhookEffect, aggregate, payload_from_stdout, reboot,
-    strict_powershell,
+    EffectKind, GitVersion, HostEnd, HostReport, HostResult, HostStep, HostTask, HostWork, MAX_REPORT_BYTES,
+    MAX_RUN_ID_BYTES, Nested, NotifyEffect, Outcome, PackageAction, Plugin, PluginEffect, QueryEffect,
+    REBOOT, REPORT_MARK, ResolveIncidentEffect, RollbackEffect, Runtime, ScriptEffect, Secret, Shell,
+    ShellEffect, Source, TagFilter, Targets, TimerId, WaitForAlarmEffect, WebhookEffect, aggregate,
+    payload_from_stdout, reboot, strict_powershell,
 };
 pub use event::{Body, Continued, Origin, Parent, Queued, ReadError, RunEvent, StepName, TakenOver};
 pub use inputs::{
@@ -55,4 +55,5 @@ pub use inputs::{
 };
 pub use library::Library;
 pub use machine::{Decision, Input, MAX_OUTPUT_BYTES, Start, Transition, start, step, take};
+pub use parameters::unfit;
 pub use run::{ApplyError, Run, RunStatus, StepRecord, StepStatus};

@@ -118,6 +118,8 @@ pub struct Call {
     pub language: Language,
     /// The parameters it is given, by name; `None` where they are not known before a run.
     pub parameters: Option<Vec<Place>>,
+    /// The values of those that are written out: nothing in them waits for a run.
+    pub values: Map<String, Value>,
 }
 
 /// What a document needs beside itself, as far as it names it.
@@ -147,7 +149,11 @@ impl Needs {
         };
         let call = |key: &str, language: Language, parameters: &str| -> Option<Call> {
             let document = place(key)?;
-            Some(Call { document, language, parameters: given(inputs, parameters, &at(parameters)) })
+            let (parameters, values) = match given(inputs, parameters) {
+                Some(given) => (Some(given.places(&at(parameters))), given.written_out()),
+                None => (None, Map::new()),
+            };
+            Some(Call { document, language, parameters, values })
         };
         match action {
             "aws:runCommand" if inputs::named_document(inputs).is_some() => {
@@ -184,21 +190,45 @@ impl Needs {
     }
 }
 
-/// The names of parameters that are given, where they are known.
-fn given(inputs: &Map<String, Value>, key: &str, path: &[Segment]) -> Option<Vec<Place>> {
+/// Parameters that are given.
+struct Given {
+    values: Map<String, Value>,
+    /// A mapping that is written as JSON has no places inside.
+    is_text: bool,
+}
+
+impl Given {
+    fn places(&self, path: &[Segment]) -> Vec<Place> {
+        let inside = |name: &str| if self.is_text { None } else { Some(Segment::from(name)) };
+        let place = |name: &String| Place {
+            name: name.clone(),
+            path: path.iter().cloned().chain(inside(name)).collect(),
+        };
+        self.values.keys().map(place).collect()
+    }
+
+    fn written_out(self) -> Map<String, Value> {
+        self.values.into_iter().filter(|(_, value)| !waits(value)).collect()
+    }
+}
+
+/// Whether something in a value is only known in a run.
+fn waits(value: &Value) -> bool {
+    match value {
+        Value::String(text) => refers(text),
+        Value::Array(list) => list.iter().any(waits),
+        Value::Object(map) => map.values().any(waits),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// The parameters that are given, where they are known.
+fn given(inputs: &Map<String, Value>, key: &str) -> Option<Given> {
     match inputs.get(key) {
-        None => Some(Vec::new()),
-        Some(Value::Object(map)) => {
-            let place = |name: &String| Place {
-                name: name.clone(),
-                path: path.iter().cloned().chain([Segment::from(name.as_str())]).collect(),
-            };
-            Some(map.keys().map(place).collect())
-        }
-        // A mapping that is written as JSON has no places inside.
+        None => Some(Given { values: Map::new(), is_text: false }),
+        Some(Value::Object(map)) => Some(Given { values: map.clone(), is_text: false }),
         Some(Value::String(text)) if !refers(text) => {
-            let map: Map<String, Value> = serde_json::from_str(text).ok()?;
-            Some(map.keys().map(|name| Place { name: name.clone(), path: path.to_vec() }).collect())
+            Some(Given { values: serde_json::from_str(text).ok()?, is_text: true })
         }
         Some(_) => None,
     }

@@ -74,6 +74,17 @@ pub(crate) fn bind(
     if problems.is_empty() { Ok(bound) } else { Err(problems) }
 }
 
+/// What keeps these values from being those of a document's parameters: the parameter, and why, as the end of a sentence
+/// that begins with its name. It is what a run would be refused for. Names that the document does not have are left out.
+pub fn unfit(document: &Document, values: &Map<String, Value>) -> Vec<(String, String)> {
+    let reason = |(name, value): (&String, &Value)| {
+        let parameter = document.parameters.get(name)?;
+        let reason = check(parameter, &from_wire(&parameter.kind, value.clone()))?;
+        Some((name.clone(), reason))
+    };
+    values.iter().filter_map(reason).collect()
+}
+
 /// A document that asks for a role must not run with other rights than it means to.
 fn role(document: &Document, bound: &Map<String, Value>) -> Option<Problem> {
     let wanted = document.assume_role.as_ref()?;

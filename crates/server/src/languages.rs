@@ -46,6 +46,10 @@ impl Languages for Spoken {
         keep_file(name, bytes).ok_or_else(|| format!("The attached file `{name}` is not UTF-8 text"))
     }
 
+    fn unfit(&self, value: &Value, values: &Map<String, Value>) -> Vec<(String, String)> {
+        Document::parse(value).map(|document| mainstay_runbook::unfit(&document, values)).unwrap_or_default()
+    }
+
     fn rules(&self, value: &Value) -> Checked<RulesFacts> {
         match RuleFile::parse(value) {
             Ok(file) => Checked { facts: Some(rules_facts(value, &file)), problems: file.warnings },
@@ -102,6 +106,7 @@ fn procedure_facts(value: &Value, document: &Document) -> ProcedureFacts {
                     .parameters
                     .as_ref()
                     .map(|places| named(places).into_iter().map(|one| one.at(Spot::Key)).collect()),
+                values: call.values.clone(),
                 outputs: call
                     .document
                     .path
@@ -186,6 +191,10 @@ fn trigger_facts(value: &Value, trigger: &Trigger) -> TriggerFacts {
                 to: Named::new(name, path("Arn")).at(spot),
                 is_webhook: target.to.procedure().is_none(),
                 parameters: parameters(index, &value["Targets"][index], &target.input),
+                values: match &target.input {
+                    TargetInput::Constant(Value::Object(values)) => values.clone(),
+                    _ => Map::new(),
+                },
             }
         })
         .collect();

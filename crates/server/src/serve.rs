@@ -38,7 +38,7 @@ use crate::query::Querier;
 use crate::responses::{AcknowledgedFold, SaidFold, SilencesFold};
 use crate::revisions::{self, RevisionsFold, WorkloadsFold};
 use crate::runs::acts::Control;
-use crate::runs::{ActiveFold, Engine, FactsFold, RunError, RunsFold};
+use crate::runs::{Engine, FactsFold, RunError, RunsFold, StatesFold};
 use crate::secrets::Secrets;
 use crate::triggers::{CallsFold, DeadFold, Network, ProgressFold, Triggers, TriggersFold, WindowsFold};
 
@@ -129,7 +129,7 @@ pub fn folds() -> Vec<Arc<dyn Fold>> {
         Arc::new(Authentic(OpenFold)),
         Arc::new(Authentic(HostsFold)),
         Arc::new(Authentic(RunsFold::default())),
-        Arc::new(Authentic(ActiveFold)),
+        Arc::new(Authentic(StatesFold)),
         Arc::new(Authentic(FactsFold)),
         Arc::new(Authentic(AlarmsFold)),
         Arc::new(Authentic(MeasuresFold)),

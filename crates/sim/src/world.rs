@@ -7,7 +7,7 @@ use mainstay_model::{Actor, HostId, RunId, Tags, Timestamp};
 use mainstay_runbook::{Document, Origin, Run, Start};
 use mainstay_server::clock::Clock as _;
 use mainstay_server::runs::{
-    ActiveFold, Engine, FactsFold, Found, Order, Procedures, RunsFold, newest, run, unfinished,
+    Engine, FactsFold, Found, Order, Procedures, RunsFold, StatesFold, newest, run, unfinished,
 };
 use mainstay_store::{Journal, MemoryJournal};
 use serde_json::{Map, Value};
@@ -90,7 +90,7 @@ impl RunWorld {
         let hosts = vec![host("control", "control"), host("app-1", "app"), host("app-2", "app")];
         let journal = MemoryJournal::new(vec![
             Arc::new(RunsFold::default()),
-            Arc::new(ActiveFold),
+            Arc::new(StatesFold),
             Arc::new(FactsFold),
         ])
         .expect("a journal");

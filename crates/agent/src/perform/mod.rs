@@ -9,6 +9,7 @@ mod download;
 mod fetch;
 mod package;
 mod place;
+mod progress;
 mod read;
 mod script;
 
@@ -19,14 +20,16 @@ use std::time::Duration;
 use mainstay_model::{Actor, RunId};
 use mainstay_runbook::library::{MAX_NESTING, command_document};
 use mainstay_runbook::{
-    Action, Document, EffectKind, HostReport, HostStep, HostTask, HostWork, Input, Library, Nested, Outcome,
-    Plugin, REPORT_MARK, Run, RunStatus, Source, Start, StepStatus,
+    Action, Document, EffectKind, HostReport, HostStep, HostTask, HostWork, Input, Library, MAX_REPORT_BYTES,
+    Nested, Outcome, Plugin, REPORT_MARK, Run, RunStatus, Source, Start, StepStatus,
 };
 use serde_json::{Map, Value};
 
 use crate::{clock, files};
+use progress::Progress;
 
 pub use fetch::hardened as git;
+pub(crate) use progress::known;
 
 /// The largest task, and the largest document that is read from this host.
 const MAX_TASK_BYTES: u64 = 8 * 1024 * 1024;
@@ -40,7 +43,7 @@ pub fn main(path: &Path) -> std::process::ExitCode {
         .map_err(|error| error.to_string())
         .and_then(|bytes| serde_json::from_slice::<HostTask>(&bytes).map_err(|error| error.to_string()));
     let report = match task {
-        Ok(task) => Performer { library: task.library }.task(task.work),
+        Ok(task) => Performer { library: task.library, progress: Progress::beside(path) }.task(task.work),
         Err(error) => HostReport {
             status: RunStatus::Failed.as_str().to_owned(),
             steps: vec![HostStep {
@@ -53,9 +56,37 @@ pub fn main(path: &Path) -> std::process::ExitCode {
         },
     };
     let code = if report.status == RunStatus::Success.as_str() { 0 } else { first_code(&report) };
-    let line = serde_json::to_string(&report).unwrap_or_default();
+    let line = fitting(report);
     let _ = std::io::stderr().write_all(format!("\n{REPORT_MARK}{line}\n").as_bytes());
     std::process::ExitCode::from(u8::try_from(code).unwrap_or(1))
+}
+
+/// A report as one line that is kept whole: long messages are cut, and where that is not enough, what went well is left
+/// out before the rest is.
+fn fitting(mut report: HostReport) -> String {
+    let line = |report: &HostReport| {
+        let line = serde_json::to_string(report).unwrap_or_default();
+        (line.len() <= MAX_REPORT_BYTES).then_some(line)
+    };
+    for most in [4000, 400, 40] {
+        for message in report.steps.iter_mut().filter_map(|step| step.message.as_mut()) {
+            if let Some((at, _)) = message.char_indices().nth(most) {
+                message.truncate(at);
+                message.push('…');
+            }
+        }
+        if let Some(line) = line(&report) {
+            return line;
+        }
+    }
+    let went_well = [StepStatus::Success, StepStatus::Skipped, StepStatus::Pending].map(StepStatus::as_str);
+    report.steps.retain(|step| !went_well.contains(&step.status.as_str()));
+    loop {
+        if let Some(line) = line(&report) {
+            return line;
+        }
+        report.steps.truncate(report.steps.len() / 2);
+    }
 }
 
 fn first_code(report: &HostReport) -> i32 {
@@ -91,6 +122,7 @@ impl Ended {
 
 struct Performer {
     library: Library,
+    progress: Progress,
 }
 
 impl Performer {
@@ -154,6 +186,10 @@ impl Performer {
                 Action::Wake { .. } | Action::Stop { .. } => None,
             });
             let Some(effect) = effect else { break };
+            let step = run.open_attempt().map(|open| open.step.clone()).filter(|_| depth == 1);
+            if let Some(step) = &step {
+                self.progress.begun(step);
+            }
             let ended = match effect.kind {
                 EffectKind::Shell(shell) => script::run(&shell),
                 EffectKind::Plugin(plugin) => self.plugin(plugin.plugin, depth),
@@ -164,6 +200,9 @@ impl Performer {
             }
             let input = Input::Settled { attempt: effect.attempt, outcome: ended.outcome() };
             run = mainstay_runbook::step(document, &run, input, clock::now()).run;
+            if let Some(record) = step.and_then(|step| run.step(&step)) {
+                self.progress.ended(&record.name, record.status);
+            }
         }
         report(&run, &codes)
     }
@@ -279,3 +318,35 @@ fn only_document(folder: &Path) -> Result<PathBuf, String> {
 
 /// How long a step of a document may take, where it does not say.
 const STEP: Duration = Duration::from_secs(mainstay_runbook::EXECUTION_TIMEOUT_S);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_fits_and_what_failed_is_left_out_last() {
+        let report = |steps: usize, message: &str| HostReport {
+            status: RunStatus::Failed.as_str().to_owned(),
+            steps: (0..steps)
+                .map(|number| HostStep {
+                    name: format!("step-{number}"),
+                    action: "aws:runShellScript".to_owned(),
+                    status: if number == 7 { "Failed" } else { "Success" }.to_owned(),
+                    code: Some(i32::from(number == 7)),
+                    message: Some(message.to_owned()),
+                })
+                .collect(),
+        };
+        let read = |steps: usize, message: &str| -> HostReport {
+            let line = fitting(report(steps, message));
+            assert!(line.len() <= MAX_REPORT_BYTES);
+            serde_json::from_str(&line).expect("a report")
+        };
+        assert_eq!(read(20, "ended with code 1"), report(20, "ended with code 1"));
+        let cut = read(100, &"é".repeat(3000));
+        assert_eq!(cut.steps.len(), 100);
+        assert_eq!(cut.steps[7].message.as_deref().map(|text| text.chars().count()), Some(401));
+        let few = read(5000, "x");
+        assert_eq!((few.steps.len(), few.steps[0].name.as_str()), (1, "step-7"));
+    }
+}

@@ -2,41 +2,17 @@
 
 use std::path::Path;
 
-use mainstay_declare::{
-    Checked, FileContent, Kind, Languages, ProcedureFacts, RulesFacts, SourceFile, TriggerFacts, check_file,
-};
-use mainstay_model::Problem;
+use mainstay_declare::{Checked, DocumentsOnly, FileContent, Kind, ProcedureFacts, SourceFile, check_file};
 use mainstay_runbook::Document;
-use serde_json::Value;
-
-/// Procedures only: nothing else is read here.
-struct Procedures;
-
-impl Languages for Procedures {
-    fn document(&self, value: &Value) -> Checked<ProcedureFacts> {
-        match Document::parse(value) {
-            Ok(_) => Checked::ok(ProcedureFacts::default()),
-            Err(problems) => Checked::failed(problems),
-        }
-    }
-
-    fn rules(&self, _: &Value) -> Checked<RulesFacts> {
-        Checked::failed(Vec::new())
-    }
-
-    fn trigger(&self, _: &Value) -> Checked<TriggerFacts> {
-        Checked::failed(Vec::new())
-    }
-
-    fn query(&self, _: &str) -> Vec<Problem> {
-        Vec::new()
-    }
-}
 
 /// Reads a document, or says at which lines it is wrong.
 pub(super) fn document(path: &Path, bytes: Vec<u8>) -> Result<Document, String> {
     let shown = path.display().to_string();
-    let outcome = check_file(&SourceFile { path: shown.clone(), bytes }, Some(Kind::Procedure), &Procedures);
+    let parse = DocumentsOnly(|value: &_| match Document::parse(value) {
+        Ok(_) => Checked::ok(ProcedureFacts::default()),
+        Err(problems) => Checked::failed(problems),
+    });
+    let outcome = check_file(&SourceFile { path: shown.clone(), bytes }, Some(Kind::Procedure), &parse);
     let errors: Vec<String> = outcome
         .diagnostics
         .iter()

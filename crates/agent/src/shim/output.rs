@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Seek as _, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -136,10 +136,13 @@ impl HeadTail {
         let head = bytes.len().min(usize::try_from(self.head_left).unwrap_or(usize::MAX));
         let (head, rest) = bytes.split_at(head);
         if !head.is_empty() {
-            self.head_left -= head.len() as u64;
-            match self.file.as_mut().map(|file| file.write_all(head)) {
-                Some(Ok(())) => self.kept.head_bytes += head.len() as u64,
-                _ => self.kept.left_out_bytes += head.len() as u64,
+            if put(&mut self.file, self.kept.head_bytes, head).is_ok() {
+                self.head_left -= head.len() as u64;
+                self.kept.head_bytes += head.len() as u64;
+            } else {
+                // The disk is full: from here on the end is all that is kept, in memory until there is room again.
+                self.head_left = 0;
+                self.kept.left_out_bytes += self.ring.push(head);
             }
         }
         self.kept.left_out_bytes += self.ring.push(rest);
@@ -151,13 +154,20 @@ impl HeadTail {
         if self.file.is_none() {
             self.file = Some(open(&self.path, false)?);
         }
+        put(&mut self.file, self.kept.head_bytes, &tail)?;
         if let Some(file) = &mut self.file {
-            file.write_all(&tail)?;
             file.sync_all()?;
         }
-        self.ring.bytes.clear();
         Ok(self.kept)
     }
+}
+
+/// Writes bytes at this place of a file. A disk that fills up may take a part of them: it is written over the next time.
+fn put(file: &mut Option<File>, at: u64, bytes: &[u8]) -> io::Result<()> {
+    let file = file.as_mut().ok_or(io::ErrorKind::NotFound)?;
+    file.seek(SeekFrom::Start(at))?;
+    file.write_all(bytes)?;
+    file.set_len(at + bytes.len() as u64)
 }
 
 /// Where the output of one process goes.
@@ -280,6 +290,27 @@ mod tests {
             b"abcde\n[6 bytes left out]\nlmnop".to_vec()
         );
         assert_eq!(read_back(&dir.path().join("stderr"), stderr, 10), b"ok\xff".to_vec());
+    }
+
+    #[test]
+    fn what_a_full_disk_took_in_part_is_not_shown_as_output() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("stdout");
+        let mut stream = HeadTail::new(path.clone(), 10);
+        stream.write(b"ab");
+        // The disk takes a part of what comes, and then nothing more.
+        fs::write(&path, "abXXXXXXXX").expect("written");
+        let full = OpenOptions::new().write(true).open("/dev/full").expect("a full disk");
+        let file = stream.file.replace(full);
+        stream.write(b"cd");
+        assert!(stream.finish().is_err());
+        stream.file = file;
+        stream.write(b"efghij");
+        let kept = stream.finish().expect("written");
+        assert_eq!(kept, Kept { head_bytes: 2, left_out_bytes: 3 });
+        assert_eq!(read_back(&path, kept, 10), b"ab\n[3 bytes left out]\nfghij".to_vec());
+        // Finishing again, because what comes after it failed, adds nothing.
+        assert_eq!(stream.finish().expect("written"), kept);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 #![allow(clippy::panic, reason = "a test that cannot go on says why and ends")]
 
 mod access;
+mod alone;
 mod bad_input;
 mod beginning;
 mod burst;
@@ -16,10 +17,12 @@ mod performers;
 mod processes;
 mod recovery;
 mod responses;
+mod revisions;
 mod roles;
 mod services;
 mod signals;
 mod space;
 mod storm;
 mod together;
+mod vanishing;
 mod world;

@@ -11,11 +11,11 @@ use crate::processes::{alive, end_all_of, run};
 use crate::world::{World, exchange, header, request};
 
 /// A small disk in memory, mounted for the time of a test.
-struct Disk(PathBuf);
+pub struct Disk(PathBuf);
 
 impl Disk {
     /// None where mounting is not allowed.
-    fn mount(at: &Path, size: &str) -> Option<Self> {
+    pub fn mount(at: &Path, size: &str) -> Option<Self> {
         std::fs::create_dir_all(at).expect("made");
         let mut command = Command::new("mount");
         command.args(["-t", "tmpfs", "-o", &format!("size={size},mode=700"), "mainstay-e2e"]).arg(at);
@@ -33,7 +33,7 @@ impl Disk {
         }
     }
 
-    fn free(&self) {
+    pub fn free(&self) {
         std::fs::remove_file(self.0.join("filler")).expect("it was filled");
     }
 }
@@ -121,5 +121,56 @@ fn a_step_that_ends_while_the_disk_is_full_is_told_when_it_is_not() {
     let detail = world.json(&["runs", "show", &run_id]);
     // The agent's ledger is on the full disk too: either it could note how the step ended, or it cannot be known.
     assert!(counted == "first\nsecond\n" && detail["status"] == "Success", "{counted:?} {detail:#}");
+    world.proves();
+}
+
+#[test]
+fn a_ledger_that_is_full_takes_no_command_and_loses_none() {
+    let mut world = World::new();
+    let Some(disk) = Disk::mount(&world.data().join("agent"), "4m") else {
+        println!("skipped: a disk of its own cannot be mounted here");
+        return;
+    };
+    world.start_server();
+    world.start_agent();
+    world.event("host.connected", |_| true);
+    world.write_tiny();
+    world.write("mainstay.yaml", "workload: tiny\n");
+    let work = std::fs::read_to_string(world.work().join("runbooks/work.yaml")).expect("there");
+    // What it says after the gate comes when the disk is full.
+    world.write("runbooks/work.yaml", &work.replace("/gate\n", "/gate\n          - seq 1 500\n"));
+    world.write(
+        "runbooks/other.yaml",
+        "schemaVersion: \"0.3\"\nmainSteps: [{ name: one, action: \"aws:executeScript\", inputs: { Runtime: bash, Script: \"echo other\" } }]\n",
+    );
+    world.apply();
+    let under_way = world.start_run();
+    world.step_runs();
+    disk.fill();
+    // What cannot be written down is not begun, and says so.
+    let refused = world.json(&["run", "other", "--detach"])["id"].as_str().expect("an id").to_owned();
+    let subject = format!("run/{refused}");
+    world.event("run.finished", |event| event["subject"] == subject);
+    let detail = world.json(&["runs", "show", &refused]);
+    let message = detail["steps"][0]["message"].as_str().unwrap_or_default();
+    assert!(
+        message.starts_with("The script could not be started: it cannot be recorded in `")
+            && message.contains("what is not recorded is not run")
+            && message.contains("No space left on device"),
+        "{message}"
+    );
+    // What runs ends; its end is written down, and told, when there is room.
+    world.open_gate();
+    world.forget();
+    disk.free();
+    world.ran_once(&under_way);
+    let detail = world.json(&["runs", "show", &under_way]);
+    let output = detail["steps"][0]["outputs"]["Output"].as_str().unwrap_or_default();
+    let numbers: Vec<String> = (1..=500).map(|number| number.to_string()).collect();
+    assert_eq!(output.trim_end(), format!("go\n{}", numbers.join("\n")));
+    let again = world.json(&["run", "other", "--detach"])["id"].as_str().expect("an id").to_owned();
+    let subject = format!("run/{again}");
+    let ended = world.event("run.finished", |event| event["subject"] == subject);
+    assert_eq!(ended["data"]["status"], "Success");
     world.proves();
 }

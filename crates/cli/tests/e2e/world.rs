@@ -327,6 +327,16 @@ mainSteps:
         }
     }
 
+    /// Waits until something holds that no event tells of. Each look asks the server something first, which takes its time.
+    #[track_caller]
+    pub fn until(&self, what: &str, mut holds: impl FnMut(&Self) -> bool) {
+        let deadline = now() + PATIENCE;
+        while !holds(self) {
+            assert!(now() < deadline, "it never came to pass: {what}");
+            self.mainstay(&["status"]);
+        }
+    }
+
     pub fn token(&self) -> String {
         std::fs::read_to_string(self.data().join("token")).expect("a token").trim().to_owned()
     }

@@ -7,7 +7,7 @@ use mainstay_declare::{
     TargetFacts, TriggerFacts,
 };
 use mainstay_model::{Problem, Segment, Spot};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 pub struct Few;
 
@@ -89,6 +89,7 @@ impl Languages for Few {
                         procedure,
                         is_command: action == "aws:runCommand",
                         parameters: Some(given.map(parameter).collect()),
+                        values: inputs["RuntimeParameters"].as_object().cloned().unwrap_or_default(),
                         outputs: named("Uses").into_iter().collect(),
                     }));
                 }
@@ -100,6 +101,14 @@ impl Languages for Few {
             facts.files.push(Named::new(name, path(&["files".into(), name.as_str().into()])));
         }
         Checked { facts: Some(facts), problems }
+    }
+
+    fn unfit(&self, value: &Value, values: &Map<String, Value>) -> Vec<(String, String)> {
+        let unfit = |(name, given): (&String, &Value)| {
+            let allowed = value["parameters"][name]["allowedValues"].as_array()?;
+            (!allowed.contains(given)).then(|| (name.clone(), format!("is not {given}")))
+        };
+        values.iter().filter_map(unfit).collect()
     }
 
     fn rules(&self, value: &Value) -> Checked<RulesFacts> {
@@ -157,7 +166,8 @@ impl Languages for Few {
             let parameters = target["Input"].as_object().map(|input| {
                 input.keys().map(|key| Named::new(key, at(&["Input", key])).at(Spot::Key)).collect()
             });
-            Some(TargetFacts { to: procedure, is_webhook: arn.starts_with("webhook/"), parameters })
+            let values = target["Input"].as_object().cloned().unwrap_or_default();
+            Some(TargetFacts { to: procedure, is_webhook: arn.starts_with("webhook/"), parameters, values })
         });
         let targets = targets.collect();
         if problems.is_empty() {

@@ -355,6 +355,9 @@ pub struct HostStep {
 /// What stands before a host's report, which is the last line of its standard error. What scripts write comes before it.
 pub const REPORT_MARK: &str = "\u{1e}mainstay-report ";
 
+/// The most bytes of a report: what is kept of the end of an output always holds it.
+pub const MAX_REPORT_BYTES: usize = 96 * 1024;
+
 /// What a host says of a task, as JSON after [`REPORT_MARK`].
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct HostReport {

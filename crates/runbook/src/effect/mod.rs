@@ -12,9 +12,10 @@ use serde_json::{Map, Value};
 pub use host::{HostEnd, HostResult, MAX_OUTPUT_CHARS, REBOOT, aggregate, reboot};
 pub use kind::{
     ApplyRevisionEffect, AwaitedState, ChildEffect, CommandEffect, EffectKind, GitVersion, HostReport,
-    HostStep, HostTask, HostWork, Nested, NotifyEffect, PackageAction, Plugin, PluginEffect, QueryEffect,
-    REPORT_MARK, ResolveIncidentEffect, RollbackEffect, Runtime, ScriptEffect, Secret, Shell, ShellEffect,
-    Source, TagFilter, Targets, WaitForAlarmEffect, WebhookEffect, strict_powershell,
+    HostStep, HostTask, HostWork, MAX_REPORT_BYTES, Nested, NotifyEffect, PackageAction, Plugin,
+    PluginEffect, QueryEffect, REPORT_MARK, ResolveIncidentEffect, RollbackEffect, Runtime, ScriptEffect,
+    Secret, Shell, ShellEffect, Source, TagFilter, Targets, WaitForAlarmEffect, WebhookEffect,
+    strict_powershell,
 };
 
 /// The longest run id a machine accepts, in bytes, so that every id derived from it stays an id.

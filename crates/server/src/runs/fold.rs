@@ -1,19 +1,20 @@
 //! The tables of runs: the runs as the machine folds them from their events, and what they are found by.
 
-use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use mainstay_model::{Event, RunId, Timestamp};
 use mainstay_runbook::{Body, Run, RunEvent, RunStatus};
 use mainstay_store::{Fold, Journal, RowQuery, Rows, StoreError};
+use serde_json::Value;
 
 use super::rows::{self, Memo};
 
 /// The table of runs; [`super::rows`] says how one lies there.
 pub const RUNS_TABLE: &str = "runs";
 
-/// The ids of runs that are not over, so that a restart need not read all runs.
-pub const ACTIVE_TABLE: &str = "runs_active";
+/// Runs by where they stand: under [`ACTIVE`] those that are not over, so that a restart need not read all runs; under each
+/// status those that ended so, the one that started last first.
+pub const STATES_TABLE: &str = "runs_by_status";
 
 /// Keeps [`RUNS_TABLE`].
 #[derive(Default)]
@@ -37,23 +38,65 @@ impl Fold for RunsFold {
     }
 }
 
-/// Keeps [`ACTIVE_TABLE`].
-pub struct ActiveFold;
+/// What the runs that are not over stand under in [`STATES_TABLE`].
+pub(super) const ACTIVE: &str = "active";
 
-impl Fold for ActiveFold {
+/// What is kept of a run in [`FACTS_TABLE`] and in [`STATES_TABLE`]: what runs are chosen by.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub(super) struct Facts {
+    pub procedure: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<String>,
+    pub started_at: Timestamp,
+    /// The place of the event that began it.
+    pub place: u64,
+    /// How it ended; the status of a run that goes on is in its own row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<RunStatus>,
+}
+
+impl Facts {
+    /// A run that begins with this event.
+    fn begun(event: &RunEvent, place: u64) -> Self {
+        let (procedure, workload) = (event.procedure.clone(), event.workload.clone());
+        Self { procedure, workload, started_at: event.at, place, status: None }
+    }
+}
+
+/// The row of a run that is not over.
+fn active_id(run: &str) -> String {
+    format!("{ACTIVE}/{run}")
+}
+
+/// The row of a run that ended with this status: by the ids, what started last stands first.
+pub(super) fn ended_id(status: RunStatus, place: u64, run: &str) -> String {
+    format!("{}/{:020}/{run}", status.as_str(), u64::MAX - place)
+}
+
+/// A run's first and last event; the others are none of these folds' and need not be read to see that.
+fn first_or_last(event: &Event) -> Option<RunEvent> {
+    let is_one = matches!(event.kind.as_str(), "run.started" | "run.finished");
+    if is_one { RunEvent::from_event(event) } else { None }
+}
+
+/// Keeps [`STATES_TABLE`].
+pub struct StatesFold;
+
+impl Fold for StatesFold {
     fn table(&self) -> &'static str {
-        ACTIVE_TABLE
+        STATES_TABLE
     }
 
     fn apply(&self, event: &Event, rows: &mut dyn Rows) {
-        // Most events of a run are none of the two, and need not be read to see that.
-        if !matches!(event.kind.as_str(), "run.started" | "run.finished") {
-            return;
-        }
-        let Some(event) = RunEvent::from_event(event) else { return };
-        match event.kind() {
-            "run.started" => rows.put(event.run.as_str(), &serde_json::json!({ "since": event.at })),
-            "run.finished" => rows.remove(event.run.as_str()),
+        let Some(read) = first_or_last(event) else { return };
+        let (run, active) = (read.run.as_str(), active_id(read.run.as_str()));
+        match (&read.body, rows.read::<Facts>(&active)) {
+            (Body::Started { .. }, None) => rows.write(&active, &Facts::begun(&read, event.seq)),
+            (Body::Finished { status, .. }, Some(before)) => {
+                rows.remove(&active);
+                let id = ended_id(*status, before.place, run);
+                rows.write(&id, &Facts { status: Some(*status), ..before });
+            }
             _ => {}
         }
     }
@@ -62,19 +105,7 @@ impl Fold for ActiveFold {
 /// What runs are chosen by, in rows so small that very many of them are looked through in no time.
 pub const FACTS_TABLE: &str = "runs_facts";
 
-/// One row of [`FACTS_TABLE`]. It is written when a run begins and when it is over.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-struct Facts {
-    procedure: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    workload: Option<String>,
-    started_at: Timestamp,
-    /// How it ended; the status of a run that goes on is in its own row.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    status: Option<RunStatus>,
-}
-
-/// Keeps [`FACTS_TABLE`].
+/// Keeps [`FACTS_TABLE`]: a row is written when a run begins and when it is over.
 pub struct FactsFold;
 
 impl Fold for FactsFold {
@@ -82,25 +113,20 @@ impl Fold for FactsFold {
         FACTS_TABLE
     }
 
+    fn version(&self) -> u32 {
+        2
+    }
+
     fn apply(&self, event: &Event, rows: &mut dyn Rows) {
-        // Most events of a run are none of the two, and need not be read to see that.
-        if !matches!(event.kind.as_str(), "run.started" | "run.finished") {
-            return;
+        let Some(read) = first_or_last(event) else { return };
+        let run = read.run.as_str();
+        match (&read.body, rows.read::<Facts>(run)) {
+            (Body::Started { .. }, None) => rows.write(run, &Facts::begun(&read, event.seq)),
+            (Body::Finished { status, .. }, Some(before)) => {
+                rows.write(run, &Facts { status: Some(*status), ..before });
+            }
+            _ => {}
         }
-        let Some(event) = RunEvent::from_event(event) else { return };
-        let id = event.run.as_str();
-        let before = rows.read::<Facts>(id);
-        let after = match (event.body, before) {
-            (Body::Started { .. }, None) => Facts {
-                procedure: event.procedure,
-                workload: event.workload,
-                started_at: event.at,
-                status: None,
-            },
-            (Body::Finished { status, .. }, Some(before)) => Facts { status: Some(status), ..before },
-            _ => return,
-        };
-        rows.write(id, &after);
     }
 }
 
@@ -110,95 +136,6 @@ pub fn workload_of(journal: &dyn Journal, id: &str) -> Result<Option<Option<Stri
     Ok(facts.map(|facts| facts.workload))
 }
 
-/// Which runs are wanted; all of them by default.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Wanted {
-    /// Those in one of these states, as they are written, in any case of letters.
-    pub status: Vec<String>,
-    /// Those that are not over.
-    pub active: bool,
-    /// Those of this procedure.
-    pub procedure: Option<String>,
-    /// Those of this workload.
-    pub workload: Option<String>,
-    /// Those of one of these workloads; what who asks may see.
-    pub seen: Option<BTreeSet<String>>,
-    /// Those that started then or later.
-    pub since: Option<Timestamp>,
-}
-
-impl Wanted {
-    fn sees(&self, workload: Option<&String>) -> bool {
-        self.workload.as_ref().is_none_or(|name| workload == Some(name))
-            && self.seen.as_ref().is_none_or(|seen| workload.is_some_and(|name| seen.contains(name)))
-    }
-
-    /// Whether the status is one that is wanted.
-    fn in_state(&self, status: RunStatus) -> bool {
-        self.status.is_empty()
-            || self.status.iter().any(|wanted| wanted.eq_ignore_ascii_case(status.as_str()))
-    }
-
-    fn may_be(&self, facts: &Facts) -> bool {
-        self.procedure.as_ref().is_none_or(|name| *name == facts.procedure)
-            && self.sees(facts.workload.as_ref())
-            && facts.status.is_none_or(|status| !self.active && self.in_state(status))
-    }
-
-    /// Whether a run is one of those that are wanted.
-    pub fn takes(&self, run: &Run) -> bool {
-        self.procedure.as_ref().is_none_or(|name| *name == run.procedure)
-            && self.sees(run.workload.as_ref())
-            && !(self.active && run.status.is_over())
-            && self.in_state(run.status)
-            && self.since.is_none_or(|since| run.started_at >= since)
-    }
-}
-
-/// Runs that are wanted, the one that started last first, from behind `after` on. Looks at small rows only, and at those
-/// of the runs that it answers with.
-pub fn list(
-    journal: &dyn Journal,
-    wanted: &Wanted,
-    after: Option<String>,
-    limit: usize,
-) -> Result<Vec<Run>, StoreError> {
-    const PAGE: usize = 1000;
-    let mut found = Vec::new();
-    let mut after = after;
-    loop {
-        let query = RowQuery::newest(PAGE.min(limit.max(1))).from(after.clone());
-        let page = journal.rows(FACTS_TABLE, &query)?;
-        let full = page.len() == query.limit;
-        after = page.last().map(|(id, _)| id.clone()).or(after);
-        for (id, row) in page {
-            let Ok(facts) = serde_json::from_value::<Facts>(row) else { continue };
-            if wanted.since.is_some_and(|since| facts.started_at < since) {
-                // Runs are in the order in which they began.
-                return Ok(found);
-            }
-            if !wanted.may_be(&facts) {
-                continue;
-            }
-            let Some(run) = named(journal, &id)? else { continue };
-            if wanted.takes(&run) {
-                found.push(run);
-            }
-            if found.len() == limit {
-                return Ok(found);
-            }
-        }
-        if !full {
-            return Ok(found);
-        }
-    }
-}
-
-/// The run that a row of another table names.
-fn named(journal: &dyn Journal, id: &str) -> Result<Option<Run>, StoreError> {
-    RunId::new(id).ok().map_or(Ok(None), |id| rows::read(journal, &id))
-}
-
 /// One run.
 pub fn run(journal: &dyn Journal, id: &RunId) -> Result<Option<Run>, StoreError> {
     rows::read(journal, id)
@@ -206,26 +143,37 @@ pub fn run(journal: &dyn Journal, id: &RunId) -> Result<Option<Run>, StoreError>
 
 /// Every run that is not over, by id.
 pub fn unfinished(journal: &dyn Journal) -> Result<Vec<Run>, StoreError> {
-    const PAGE: usize = 256;
-    let mut query = RowQuery::by_id(PAGE);
     let mut runs = Vec::new();
-    loop {
-        let page = journal.rows(ACTIVE_TABLE, &query)?;
-        let last = page.last().map(|(id, _)| id.clone());
-        let full = page.len() == PAGE;
-        for (id, _) in page {
-            runs.extend(named(journal, &id)?);
-        }
-        match last {
-            Some(id) if full => query = RowQuery::by_id(PAGE).after(id),
-            _ => return Ok(runs),
-        }
+    for (id, _) in active(journal)? {
+        runs.extend(named(journal, &id)?);
     }
+    Ok(runs)
 }
 
-/// Runs, the one that started last first.
-pub fn newest(journal: &dyn Journal, after: Option<String>, limit: usize) -> Result<Vec<Run>, StoreError> {
-    list(journal, &Wanted::default(), after, limit)
+/// Id and facts of every run that is not over, by id.
+pub(super) fn active(journal: &dyn Journal) -> Result<Vec<(String, Facts)>, StoreError> {
+    under(journal, ACTIVE, None, usize::MAX)
+}
+
+/// Rows of [`STATES_TABLE`] under a status, from behind a row's id on: the ids of the runs, and their facts.
+pub(super) fn under(
+    journal: &dyn Journal,
+    status: &str,
+    after: Option<String>,
+    limit: usize,
+) -> Result<Vec<(String, Facts)>, StoreError> {
+    let query = RowQuery { limit, ..RowQuery::under(status).from(after) };
+    let rows = journal.rows(STATES_TABLE, &query)?.into_iter();
+    let read = |(id, row): (String, Value)| {
+        let run = id.rsplit_once('/').map(|(_, run)| run.to_owned())?;
+        Some((run, serde_json::from_value(row).ok()?))
+    };
+    Ok(rows.filter_map(read).collect())
+}
+
+/// The run that a row of another table names.
+pub(super) fn named(journal: &dyn Journal, id: &str) -> Result<Option<Run>, StoreError> {
+    RunId::new(id).ok().map_or(Ok(None), |id| rows::read(journal, &id))
 }
 
 #[cfg(test)]
@@ -238,6 +186,7 @@ mod tests {
     use mainstay_store::MemoryJournal;
     use serde_json::json;
 
+    use super::super::list::{Wanted, list};
     use super::*;
 
     async fn append(journal: &MemoryJournal, step: &Transition) {
@@ -249,7 +198,7 @@ mod tests {
     /// was cancelled.
     async fn journal() -> MemoryJournal {
         let folds: Vec<Arc<dyn Fold>> =
-            vec![Arc::new(RunsFold::default()), Arc::new(ActiveFold), Arc::new(FactsFold)];
+            vec![Arc::new(RunsFold::default()), Arc::new(StatesFold), Arc::new(FactsFold)];
         let journal = MemoryJournal::new(folds).expect("folds");
         let value = json!({ "schemaVersion": "0.3", "mainSteps": [
             { "name": "p", "action": "aws:pause", "inputs": {} },
@@ -364,5 +313,21 @@ mod tests {
         assert_eq!(ids(&recent, None, 9), ["r9", "r8"]);
         let active = Wanted { active: true, ..Wanted::default() };
         assert_eq!(ids(&active, None, 9), ["r9", "r8", "r7", "r6"]);
+        assert_eq!(ids(&active, Some("r8"), 1), ["r7"]);
+        assert_eq!(ids(&active, Some("r4"), 9), Vec::<String>::new());
+        // What goes on and what is over stand in one order, wherever they are looked up.
+        let several = Wanted {
+            status: vec!["waiting".to_owned(), "CANCELLED".to_owned(), "Failed".to_owned()],
+            ..Wanted::default()
+        };
+        assert_eq!(ids(&several, None, 9), ["r9", "r8", "r7", "r6", "r3", "r0"]);
+        assert_eq!(ids(&several, Some("r7"), 2), ["r6", "r3"]);
+        assert_eq!(ids(&Wanted { since: Some(Timestamp::from_millis(3000)), ..several }, None, 9).len(), 5);
+        assert!(ids(&state("no such"), None, 9).is_empty());
+        let gone = list(&journal, &state("Failed"), Some("none".to_owned()), 9);
+        assert!(matches!(gone, Err(StoreError::NoSuchRow { .. })), "{gone:?}");
+        let on: Vec<String> =
+            unfinished(&journal).expect("read").iter().map(|run| run.id.to_string()).collect();
+        assert_eq!(on, ["r6", "r7", "r8", "r9"]);
     }
 }

@@ -6,6 +6,7 @@ mod drive;
 mod engine;
 mod fold;
 mod lines;
+mod list;
 mod on_hub;
 mod orders;
 mod performer;
@@ -16,9 +17,9 @@ mod script;
 
 pub use engine::{Engine, RunError, derived_run_id};
 pub use fold::{
-    ACTIVE_TABLE, ActiveFold, FACTS_TABLE, FactsFold, RUNS_TABLE, RunsFold, Wanted, list, newest, run,
-    unfinished, workload_of,
+    FACTS_TABLE, FactsFold, RUNS_TABLE, RunsFold, STATES_TABLE, StatesFold, run, unfinished, workload_of,
 };
+pub use list::{Wanted, list, newest};
 pub use performer::{Act, Order, Performer};
 pub use procedures::{Found, NoProcedures, Procedures};
 pub use record::{output, record};

@@ -7,7 +7,8 @@ use std::time::Duration;
 use mainstay_model::{CommandId, HostId, Timestamp};
 use mainstay_runbook::{
     Dispatch, Document, Effect, EffectKind, HostEnd, HostReport, HostResult, HostTask, HostWork, Library,
-    Outcome, POWERSHELL_DOCUMENT, REPORT_MARK, Run, SHELL_DOCUMENT, ScriptEffect, Shell, Targets, aggregate,
+    MAX_REPORT_BYTES, Outcome, POWERSHELL_DOCUMENT, REPORT_MARK, Run, SHELL_DOCUMENT, ScriptEffect, Shell,
+    Targets, aggregate,
 };
 use serde_json::{Map, Value};
 
@@ -16,6 +17,10 @@ use super::script;
 
 /// How much of each output stream of a shell command is kept.
 const SHELL_OUTPUT_LIMIT: u64 = 64 * 1024;
+
+/// The same of what a host does by itself. The second half holds the report, however long it is.
+const TASK_OUTPUT_LIMIT: u64 = 256 * 1024;
+const _: () = assert!(MAX_REPORT_BYTES as u64 + 4096 < TASK_OUTPUT_LIMIT / 2);
 
 /// Where an effect is performed.
 pub enum Where {
@@ -103,7 +108,9 @@ fn tasks(effect: &Effect, results: &[HostResult]) -> Outcome {
 fn reported(mut result: HostResult) -> (Option<HostReport>, HostResult) {
     let HostEnd::Exited(code) = result.ended else { return (None, result) };
     let line = result.stderr.trim_end().rsplit_once(REPORT_MARK);
-    let Some((before, report)) = line.and_then(|(before, line)| {
+    // What a script left running may write behind it.
+    let Some((before, report)) = line.and_then(|(before, after)| {
+        let line = after.lines().next()?;
         Some((before.trim_end().to_owned(), serde_json::from_str::<HostReport>(line).ok()?))
     }) else {
         return (None, result);
@@ -131,7 +138,7 @@ pub fn order(run: &Run, document: &Document, effect: &Effect, command: Dispatch)
         EffectKind::Script(script) => {
             let attached = script.attachment.as_deref();
             let attachment = attached.map(|name| script::attachment(name, document)).transpose()?;
-            script::order(host, id, run.id.as_str(), script, attachment.as_ref(), script_seconds(run, effect))
+            script::order(host, id, run.id.as_str(), script, attachment.as_ref(), seconds_left(run, effect))
         }
         EffectKind::Command(command) => {
             let order = match command.document.as_str() {
@@ -163,6 +170,8 @@ pub fn order(run: &Run, document: &Document, effect: &Effect, command: Dispatch)
         },
         other => return Err(format!("No host performs this: {other:?}")),
     };
+    // The host itself ends what runs into the step's limit, so that what it wrote until then is not lost.
+    order.timeout_s = order.timeout_s.min(seconds_left(run, effect));
     order.environment.insert("MAINSTAY_RUN".to_owned(), run.id.to_string());
     order.environment.insert("MAINSTAY_ATTEMPT".to_owned(), effect.attempt.to_string());
     if let Some(workload) = &run.workload {
@@ -171,13 +180,13 @@ pub fn order(run: &Run, document: &Document, effect: &Effect, command: Dispatch)
     Ok(order)
 }
 
-/// A script may run for as long as its attempt may: from the attempt's start to its deadline.
-fn script_seconds(run: &Run, effect: &Effect) -> u64 {
+/// What an attempt does may take as long as the attempt may: from its start to its deadline.
+fn seconds_left(run: &Run, effect: &Effect) -> u64 {
     let record =
         run.steps.iter().flat_map(|step| &step.attempts).find(|record| record.attempt == effect.attempt);
     match (record, effect.deadline) {
         (Some(record), Some(deadline)) => deadline.since(record.started_at).as_secs().max(1),
-        _ => script::MAX_SCRIPT_S,
+        _ => u64::MAX,
     }
 }
 
@@ -189,6 +198,7 @@ fn task_order(host: HostId, id: CommandId, work: HostWork, document: &Document) 
     Order {
         interpreter: vec!["mainstay".to_owned(), "perform".to_owned()],
         script: serde_json::to_string(&task).unwrap_or_default(),
+        output_limit: TASK_OUTPUT_LIMIT,
         ..bare_order(host, id)
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::open::open_existing;
-use super::readers::Readers;
+use super::readers::{Readers, Reading};
 use super::schema::{self, Tables};
 use super::{classify, file_in};
 use crate::record::Tip;
@@ -18,9 +18,7 @@ use crate::{Fold, Head, Journal, RowQuery, StoreError, fold};
 /// A journal on disk, opened for reading. It sees what is durable at each read; its head is that of the moment it was
 /// opened, and writing to it is refused with [`StoreError::Closed`].
 pub struct LookJournal {
-    folds: Arc<[Arc<dyn Fold>]>,
-    tables: Tables,
-    readers: Readers,
+    reading: Reading,
     tip: Tip,
     head: watch::Sender<u64>,
 }
@@ -45,9 +43,7 @@ impl LookJournal {
         let tip = schema::read_head(&conn).map_err(failed)?.unwrap_or(Tip { seq: 0, hash: [0; 32] });
         let folds: Arc<[_]> = folds.into();
         Ok(Self {
-            tables: Tables::of(&folds),
-            folds,
-            readers: Readers::new(dir, file_in(dir)),
+            reading: Reading::new(folds.clone(), Tables::of(&folds), Readers::new(dir, file_in(dir))),
             head: watch::channel(tip.seq).0,
             tip,
         })
@@ -60,15 +56,15 @@ impl Journal for LookJournal {
     }
 
     fn read(&self, after: u64, limit: usize) -> Result<Vec<Arc<Event>>, StoreError> {
-        self.readers.with(|reader| reader.after(after, limit))
+        self.reading.after(after, limit)
     }
 
     fn read_before(&self, before: u64, limit: usize) -> Result<Vec<Arc<Event>>, StoreError> {
-        self.readers.with(|reader| reader.before(before, limit))
+        self.reading.before(before, limit)
     }
 
     fn read_by_id(&self, source: &str, id: &EventId) -> Result<Option<Arc<Event>>, StoreError> {
-        self.readers.with(|reader| reader.by_id(source, id.as_str()))
+        self.reading.by_id(source, id)
     }
 
     fn head(&self) -> Head {
@@ -80,7 +76,7 @@ impl Journal for LookJournal {
     }
 
     fn cursor(&self, name: &str) -> Result<u64, StoreError> {
-        self.readers.with(|reader| reader.cursor(name))
+        self.reading.cursor(name)
     }
 
     fn advance(&self, _: &str, _: u64) -> BoxFuture<'_, Result<(), StoreError>> {
@@ -88,12 +84,10 @@ impl Journal for LookJournal {
     }
 
     fn row(&self, table: &str, id: &str) -> Result<Option<Value>, StoreError> {
-        let index = fold::index_of(&self.folds, table)?;
-        self.readers.with(|reader| reader.row(&self.tables, index, table, id))
+        self.reading.row(table, id)
     }
 
     fn rows(&self, table: &str, query: &RowQuery) -> Result<Vec<(String, Value)>, StoreError> {
-        let index = fold::index_of(&self.folds, table)?;
-        self.readers.with(|reader| reader.rows(&self.tables, index, table, query))
+        self.reading.rows(table, query)
     }
 }

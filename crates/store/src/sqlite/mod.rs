@@ -20,11 +20,10 @@ use mainstay_model::{Event, EventDraft, EventId};
 use serde_json::Value;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
-use crate::fold;
 use crate::lock::DirLock;
 use crate::record::{MAX_BATCH_BYTES, Tip, seal_batch};
 use crate::{Fold, Head, Journal, RowQuery, StoreError};
-use readers::Readers;
+use readers::Reading;
 use recent::Recent;
 use writer::{Request, Work};
 
@@ -68,14 +67,12 @@ impl Default for Options {
 
 /// A journal on disk, opened for writing. There is one per data directory. Dropping it finishes what was asked for.
 pub struct SqliteJournal {
-    folds: Arc<[Arc<dyn Fold>]>,
-    tables: Tables,
     /// None once the journal is being dropped.
     requests: Option<mpsc::UnboundedSender<Request>>,
     room: Arc<Semaphore>,
     tip: Arc<Mutex<Tip>>,
     head: watch::Receiver<u64>,
-    readers: Readers,
+    reading: Reading,
     recent: Arc<Recent>,
     writer: Option<JoinHandle<()>>,
     /// Let go after the writer has ended.
@@ -92,7 +89,7 @@ impl SqliteJournal {
 
     /// The journal's file.
     pub fn path(&self) -> &Path {
-        self.readers.path()
+        self.reading.readers.path()
     }
 
     async fn ask<T>(
@@ -112,7 +109,7 @@ impl SqliteJournal {
 
 impl Drop for SqliteJournal {
     fn drop(&mut self) {
-        self.readers.close();
+        self.reading.readers.close();
         self.requests = None;
         if let Some(writer) = self.writer.take()
             && writer.join().is_err()
@@ -136,16 +133,16 @@ impl Journal for SqliteJournal {
     fn read(&self, after: u64, limit: usize) -> Result<Vec<Arc<Event>>, StoreError> {
         match self.recent.after(after, limit) {
             Some(events) => Ok(events),
-            None => self.readers.with(|reader| reader.after(after, limit)),
+            None => self.reading.after(after, limit),
         }
     }
 
     fn read_before(&self, before: u64, limit: usize) -> Result<Vec<Arc<Event>>, StoreError> {
-        self.readers.with(|reader| reader.before(before, limit))
+        self.reading.before(before, limit)
     }
 
     fn read_by_id(&self, source: &str, id: &EventId) -> Result<Option<Arc<Event>>, StoreError> {
-        self.readers.with(|reader| reader.by_id(source, id.as_str()))
+        self.reading.by_id(source, id)
     }
 
     fn head(&self) -> Head {
@@ -157,7 +154,7 @@ impl Journal for SqliteJournal {
     }
 
     fn cursor(&self, name: &str) -> Result<u64, StoreError> {
-        self.readers.with(|reader| reader.cursor(name))
+        self.reading.cursor(name)
     }
 
     fn advance(&self, name: &str, seq: u64) -> BoxFuture<'_, Result<(), StoreError>> {
@@ -166,13 +163,11 @@ impl Journal for SqliteJournal {
     }
 
     fn row(&self, table: &str, id: &str) -> Result<Option<Value>, StoreError> {
-        let index = fold::index_of(&self.folds, table)?;
-        self.readers.with(|reader| reader.row(&self.tables, index, table, id))
+        self.reading.row(table, id)
     }
 
     fn rows(&self, table: &str, query: &RowQuery) -> Result<Vec<(String, Value)>, StoreError> {
-        let index = fold::index_of(&self.folds, table)?;
-        self.readers.with(|reader| reader.rows(&self.tables, index, table, query))
+        self.reading.rows(table, query)
     }
 }
 

@@ -11,7 +11,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::checkpoint::{BACKSTOP, Checkpointer};
-use super::readers::Readers;
+use super::readers::{Readers, Reading};
 use super::recent::Recent;
 use super::schema::{self, Tables};
 use super::writer::Writer;
@@ -93,13 +93,11 @@ pub(super) fn open(dir: &Path, options: Options) -> Result<SqliteJournal, StoreE
         .spawn(move || writer.run(queue))
         .map_err(unusable)?;
     Ok(SqliteJournal {
-        folds,
-        tables,
         requests: Some(requests),
         room: Arc::new(Semaphore::new(ROOM_KIB)),
         tip: shared,
         head,
-        readers: Readers::new(dir, path),
+        reading: Reading::new(folds, tables, Readers::new(dir, path)),
         recent,
         writer: Some(thread),
         _lock: lock,

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use mainstay_model::Event;
+use mainstay_model::{Event, EventId};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Params, Row, ToSql, params};
 use serde_json::Value;
 
 use super::open::{classify, connect};
 use super::schema::{self, Tables, place};
-use crate::{RowQuery, StoreError, fold, record};
+use crate::{Fold, RowQuery, StoreError, fold, record};
 
 /// Connections kept open. More are opened when more threads read at once, and closed afterwards.
 const KEPT: usize = 4;
@@ -51,6 +51,45 @@ impl Readers {
             idle.push(conn);
         }
         result
+    }
+}
+
+/// What a journal on disk answers by reading, whether it is also written to or not.
+pub(super) struct Reading {
+    folds: Arc<[Arc<dyn Fold>]>,
+    tables: Tables,
+    pub readers: Readers,
+}
+
+impl Reading {
+    pub fn new(folds: Arc<[Arc<dyn Fold>]>, tables: Tables, readers: Readers) -> Self {
+        Self { folds, tables, readers }
+    }
+
+    pub fn after(&self, seq: u64, limit: usize) -> Result<Vec<Arc<Event>>, StoreError> {
+        self.readers.with(|reader| reader.after(seq, limit))
+    }
+
+    pub fn before(&self, seq: u64, limit: usize) -> Result<Vec<Arc<Event>>, StoreError> {
+        self.readers.with(|reader| reader.before(seq, limit))
+    }
+
+    pub fn by_id(&self, source: &str, id: &EventId) -> Result<Option<Arc<Event>>, StoreError> {
+        self.readers.with(|reader| reader.by_id(source, id.as_str()))
+    }
+
+    pub fn cursor(&self, name: &str) -> Result<u64, StoreError> {
+        self.readers.with(|reader| reader.cursor(name))
+    }
+
+    pub fn row(&self, table: &str, id: &str) -> Result<Option<Value>, StoreError> {
+        let index = fold::index_of(&self.folds, table)?;
+        self.readers.with(|reader| reader.row(&self.tables, index, table, id))
+    }
+
+    pub fn rows(&self, table: &str, query: &RowQuery) -> Result<Vec<(String, Value)>, StoreError> {
+        let index = fold::index_of(&self.folds, table)?;
+        self.readers.with(|reader| reader.rows(&self.tables, index, table, query))
     }
 }
 

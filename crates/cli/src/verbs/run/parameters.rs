@@ -4,8 +4,7 @@ use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use mainstay_declare::{Checked, Kind, Languages, ProcedureFacts, RulesFacts, SourceFile, TriggerFacts};
-use mainstay_model::Problem;
+use mainstay_declare::{Checked, DocumentsOnly, Kind, SourceFile};
 use mainstay_runbook::{Document, ParameterType};
 use serde_json::{Map, Value};
 
@@ -69,38 +68,20 @@ fn read(path: &Path) -> Result<Map<String, Value>, Failure> {
     if bytes.len() as u64 > MAX_BYTES {
         return Err(refused("it has more than 1 MiB".to_owned()));
     }
-    let reads = Reads::default();
+    // Read as the files of a workload are.
+    let said = Mutex::new(None);
+    let keep = DocumentsOnly(|value: &Value| {
+        *said.lock().unwrap_or_else(PoisonError::into_inner) = Some(value.clone());
+        Checked::failed(Vec::new())
+    });
     let file = SourceFile { path: shown.to_string(), bytes };
-    let outcome = mainstay_declare::check_file(&file, Some(Kind::Procedure), &reads);
+    let outcome = mainstay_declare::check_file(&file, Some(Kind::Procedure), &keep);
     if let Some(problem) = outcome.diagnostics.first().filter(|problem| !problem.message.is_empty()) {
         return Err(refused(format!("line {}: {}", problem.start.line, problem.message)));
     }
-    match reads.0.into_inner().unwrap_or_else(PoisonError::into_inner) {
+    match said.into_inner().unwrap_or_else(PoisonError::into_inner) {
         Some(Value::Object(map)) => Ok(map),
         _ => Err(refused("it is not a mapping".to_owned())),
-    }
-}
-
-/// Keeps what a file says, read as the files of a workload are.
-#[derive(Default)]
-struct Reads(Mutex<Option<Value>>);
-
-impl Languages for Reads {
-    fn document(&self, value: &Value) -> Checked<ProcedureFacts> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(value.clone());
-        Checked::failed(Vec::new())
-    }
-
-    fn rules(&self, _: &Value) -> Checked<RulesFacts> {
-        Checked::failed(Vec::new())
-    }
-
-    fn trigger(&self, _: &Value) -> Checked<TriggerFacts> {
-        Checked::failed(Vec::new())
-    }
-
-    fn query(&self, _: &str) -> Vec<Problem> {
-        Vec::new()
     }
 }
 

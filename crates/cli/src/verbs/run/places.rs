@@ -10,7 +10,7 @@ use std::sync::Arc;
 use mainstay_model::RunId;
 use mainstay_runbook::Run;
 use mainstay_server::runs::{self, FactsFold, RunsFold};
-use mainstay_store::{Journal as _, LookJournal, StoreError};
+use mainstay_store::{Fold, Journal as _, LookJournal, Options, SqliteJournal, StoreError};
 
 use crate::exit::{Exit, Failure};
 
@@ -107,7 +107,9 @@ impl Places {
                 (Ok(runs), _) => found.extend(runs.into_iter().map(|run| Kept { dir: dir.clone(), run })),
                 (Err(error), Self::One(_)) => return Err(unreadable(&dir, &error)),
                 (Err(error), Self::Own(_)) => {
-                    crate::screen::say(&format!("{} cannot be read: {error}", dir.display()));
+                    let failure = unreadable(&dir, &error);
+                    let words: Vec<String> = std::iter::once(failure.message).chain(failure.causes).collect();
+                    crate::screen::say(&words.join(": "));
                 }
             }
         }
@@ -162,9 +164,24 @@ fn names(found: &[Kept]) -> String {
 }
 
 /// The journal of a directory, to be looked at also while a run goes on in it.
+///
+/// Where another version wrote it, its tables are computed anew first, from its events: that takes the directory for
+/// itself, as a run does.
 pub fn look(dir: &Path) -> Result<LookJournal, StoreError> {
+    let journal = dir.join("journal");
     // Only the tables that are read, so that a journal of another version can be looked at as far as it has these.
-    LookJournal::open(dir.join("journal"), vec![Arc::new(RunsFold::default()), Arc::new(FactsFold)])
+    let open = || {
+        let folds: Vec<Arc<dyn Fold>> = vec![Arc::new(RunsFold::default()), Arc::new(FactsFold)];
+        LookJournal::open(&journal, folds)
+    };
+    match open() {
+        Err(StoreError::NoSuchTable { .. }) => {
+            let options = Options { folds: mainstay_server::folds(), ..Options::default() };
+            drop(SqliteJournal::open(&journal, options)?);
+            open()
+        }
+        opened => opened,
+    }
 }
 
 /// Why a journal cannot be looked at.
@@ -174,6 +191,22 @@ pub fn unreadable(dir: &Path, error: &StoreError) -> Failure {
             Failure::new(Exit::Local, format!("There is no journal of runs in {}", dir.display()))
                 .hint("`mainstay run DOC --journal DIR` makes one")
         }
+        // To look at a journal takes no lock, unless it has to be brought up to date.
+        StoreError::Locked { pid, .. } => {
+            let by = pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"));
+            Failure::new(
+                Exit::Refused,
+                format!("The journal in {} was written by another version of mainstay, and {by} has a run going on in it", dir.display()),
+            )
+            .hint("wait for that run's end, or look at it with the version that runs it")
+        }
+        StoreError::NoSpace { .. } => Failure::local(
+            format!(
+                "The journal in {} was written by another version of mainstay, and its tables cannot be computed anew",
+                dir.display()
+            ),
+            error,
+        ),
         _ => Failure::local(format!("The journal in {} cannot be read", dir.display()), error),
     }
 }

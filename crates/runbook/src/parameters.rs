@@ -112,13 +112,14 @@ fn from_wire(kind: &ParameterType, value: Value) -> Value {
     let Value::Array(list) = &value else { return value };
     match (kind, list.as_slice()) {
         (ParameterType::String | ParameterType::Aws(_), [only @ Value::String(_)]) => only.clone(),
-        (ParameterType::Integer, [Value::String(text)]) => {
-            text.parse::<i64>().map_or(value.clone(), |number| Value::Number(Number::from(number)))
+        // What does not read as the type is judged, and shown, as the text it is.
+        (ParameterType::Integer, [only @ Value::String(text)]) => {
+            text.parse::<i64>().map_or(only.clone(), |number| Value::Number(Number::from(number)))
         }
-        (ParameterType::Boolean, [Value::String(text)]) => match text.as_str() {
+        (ParameterType::Boolean, [only @ Value::String(text)]) => match text.as_str() {
             "true" | "True" => Value::Bool(true),
             "false" | "False" => Value::Bool(false),
-            _ => value,
+            _ => only.clone(),
         },
         (ParameterType::Integer | ParameterType::Boolean | ParameterType::StringMap, [only])
             if !only.is_string() =>
@@ -127,7 +128,7 @@ fn from_wire(kind: &ParameterType, value: Value) -> Value {
         }
         (ParameterType::StringMap, [Value::String(text)]) => match serde_json::from_str::<Value>(text) {
             Ok(map @ Value::Object(_)) => map,
-            _ => value,
+            _ => Value::String(text.clone()),
         },
         (ParameterType::MapList, list) if !list.is_empty() && list.iter().all(Value::is_string) => {
             let maps: Option<Vec<Value>> = list

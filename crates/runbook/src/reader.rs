@@ -175,6 +175,10 @@ impl Reader<'_> {
             Value::String(text) if text.eq_ignore_ascii_case("false") => Some(false),
             other => {
                 self.wrong(self.at(key), key, "true or false", other);
+                if let Some(help) = word_of_yaml_1_1(other) {
+                    let told = self.problems.pop().map(|problem| problem.help(help));
+                    self.problems.extend(told);
+                }
                 None
             }
         }
@@ -210,6 +214,15 @@ impl Reader<'_> {
                 None
             }
         }
+    }
+}
+
+/// What to say of a word that YAML 1.1 read as a truth value, and YAML 1.2 reads as a text.
+pub(crate) fn word_of_yaml_1_1(value: &Value) -> Option<&'static str> {
+    match value.as_str()?.to_ascii_lowercase().as_str() {
+        "yes" | "on" | "y" => Some("In YAML 1.2 this is a text: write `true`"),
+        "no" | "off" | "n" => Some("In YAML 1.2 this is a text: write `false`"),
+        _ => None,
     }
 }
 

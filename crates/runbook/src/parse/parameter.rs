@@ -8,7 +8,7 @@ use super::Parameters;
 use crate::document::{AllowedPattern, Parameter, ParameterType, describe};
 use crate::inputs::variable_problem;
 use crate::parameters::check;
-use crate::reader::Reader;
+use crate::reader::{Reader, word_of_yaml_1_1};
 use crate::reference::{Braced, Reference, scan};
 
 const KEYS: [&str; 11] = [
@@ -231,8 +231,9 @@ fn default(parameter: &Parameter, reader: &mut Reader<'_>) {
                 Braced::Reference(_) => Problem::error(
                     "bad-reference",
                     path,
-                    "A default is a constant: it cannot refer to anything but the parameter store",
-                ),
+                    "A default cannot refer to other parameters or to steps",
+                )
+                .help("Refer to both where the value is used; a default may hold `global:DATE` and `global:DATE_TIME`"),
                 _ => continue,
             };
             reader.push(problem.within(found.span));
@@ -245,13 +246,22 @@ fn default(parameter: &Parameter, reader: &mut Reader<'_>) {
         return;
     }
     if let Some(message) = check(parameter, default) {
-        reader.push(
-            Problem::error(
-                "bad-default",
-                path,
-                format!("The default does not fit its parameter, which {message}"),
-            )
-            .label(format!("found {}", describe(default))),
-        );
+        let problem = Problem::error(
+            "bad-default",
+            path,
+            format!("The default does not fit its parameter, which {message}"),
+        )
+        .label(format!("found {}", describe(default)));
+        let scalar = default.is_number() || default.is_boolean();
+        let help = match &parameter.kind {
+            ParameterType::String if scalar => Some("Put it in quotes to make it a text"),
+            ParameterType::Boolean => word_of_yaml_1_1(default),
+            ParameterType::StringList if default.is_string() => Some("A list of one is written `[…]` too"),
+            _ => None,
+        };
+        reader.push(match help {
+            Some(help) => problem.help(help),
+            None => problem,
+        });
     }
 }

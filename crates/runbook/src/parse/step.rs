@@ -131,6 +131,17 @@ fn read(
             .on_key(),
         );
     }
+    if let (true, Some(OnFailure::Step(_))) = (is_end, &on_failure) {
+        reader.push(
+            Problem::warning(
+                "unused-key",
+                reader.at("onFailure"),
+                "`isEnd` ends the run here also when the step fails, so `onFailure` leads nowhere",
+            )
+            .on_key()
+            .help("End the way that succeeds with a step of its own that has `isEnd`"),
+        );
+    }
     let given = inputs_of(map, action, reader);
     let outputs = outputs(map, action, reader);
     let work = given
@@ -328,6 +339,7 @@ fn outputs(
             continue;
         };
         if let Some(declaration) = declaration(output, &mut within) {
+            nowhere(action, &declaration, &mut within);
             if declarations.iter().any(|known| known.name == declaration.name) {
                 within.push(Problem::error(
                     "duplicate-name",
@@ -339,6 +351,26 @@ fn outputs(
         }
     }
     declarations
+}
+
+/// A selector that names no output of an action whose outputs are known finds nothing, ever.
+fn nowhere(action: Option<&ActionFacts>, declaration: &OutputDeclaration, reader: &mut Reader<'_>) {
+    let Some(action) = action else { return };
+    // What other actions answer with is not known here: an API's answer, or the outputs of another procedure.
+    if !["aws:executeScript", "aws:runCommand", "aws:invokeWebhook", "mainstay:query"].contains(&action.name)
+    {
+        return;
+    }
+    let Some(key) = declaration.selector.first_key() else { return };
+    if key == "Log" || action.outputs.contains(&key) {
+        return;
+    }
+    let message = format!("{} leaves nothing at `{}`", action.name, declaration.selector.as_str());
+    let problem = Problem::warning("bad-selector", reader.at("Selector"), message);
+    reader.push(match action.name {
+        "aws:executeScript" => problem.help("What the script returns is below `$.Payload`"),
+        _ => problem.help(format!("Below `$` there are {}", action.outputs.join(", "))),
+    });
 }
 
 fn declaration(map: &Map<String, Value>, reader: &mut Reader<'_>) -> Option<OutputDeclaration> {

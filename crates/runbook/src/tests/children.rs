@@ -118,7 +118,7 @@ fn what_a_child_cannot_be_started_for_is_the_steps_failure() {
     assert_eq!(failure(&Disturbance::default()), "There is no procedure inner");
     let other = INNER.replace("Times: {type: Integer}", "Times: {type: Boolean}");
     let other = Disturbance { procedures: procedures(&[("inner", &other)]), ..Disturbance::default() };
-    assert_eq!(failure(&other), "Times: Parameter `Times` is a Boolean, found a list");
+    assert_eq!(failure(&other), "Times: Parameter `Times` is a Boolean, found the text \"3\"");
 }
 
 const CALLS: &str = r"

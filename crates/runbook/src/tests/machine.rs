@@ -428,6 +428,22 @@ mainSteps: [{name: s, action: 'aws:sleep', inputs: {Duration: PT1S}}]
         (&wire["N"], &wire["B"], &wire["L"], &wire["M"], &wire["P"]),
         (&json!(5), &json!(true), &json!(["a", "b"]), &json!({"k": 1}), &json!("ab"))
     );
+    let texts = bound(json!({"N": ["-5"], "B": ["False"], "P": ["abc"], "V": ["y"], "L": ["a"]}));
+    assert_eq!(
+        (&texts["N"], &texts["B"], &texts["P"], &texts["V"], &texts["L"]),
+        (&json!(-5), &json!(false), &json!("abc"), &json!("y"), &json!(["a"]))
+    );
+    // What cannot be read as the type is judged as the text it is.
+    let unread = with(json!({"N": ["5.0"], "B": ["on"], "M": ["k=1"]})).expect_err("nothing can be read");
+    let unread: Vec<&str> = unread.iter().map(|problem| problem.message.as_str()).collect();
+    assert_eq!(
+        unread,
+        [
+            "Parameter `B` is a Boolean, found the text \"on\"",
+            "Parameter `M` is a StringMap, found the text \"k=1\"",
+            "Parameter `N` is an Integer, found the text \"5.0\"",
+        ]
+    );
     let problems =
         with(json!({"n": 1, "B": "true", "L": ["a", "b", "c"], "P": "xaby", "V": "z", "I": "i-1"}))
             .expect_err("nothing fits");

@@ -187,6 +187,7 @@ fn the_graph() {
 - {{name: third, {script}, nextStep: second}}"
         )),
         [
+            "unused-key mainSteps[1].onFailure key: `isEnd` ends the run here also when the step fails, so `onFailure` leads nowhere (End the way that succeeds with a step of its own that has `isEnd`)",
             "cycle mainSteps[1]: The steps go in circles: first -> third -> second -> first (Repeat steps with aws:loop, or try a step again with maxAttempts)"
         ]
     );
@@ -238,6 +239,7 @@ bad-selector mainSteps[1].outputs[1].Selector "Payload": A selector starts with 
 unknown-key mainSteps[1].outputs[2].Typ key: `Typ` is not a key of an output (Did you mean `Type`?)
 missing-key mainSteps[1].outputs[2]: An output needs `Name`
 bad-value mainSteps[1].outputs[3].Type: `Float` is not a type of outputs (Types are String, StringList, Boolean, Integer, StringMap and MapList)
+bad-selector mainSteps[1].outputs[3].Selector: aws:executeScript leaves nothing at `$.P` (What the script returns is below `$.Payload`)
 wrong-type mainSteps[1].inputs.InputPayload: `InputPayload` is a mapping, found a list
 bad-value outputs[4]: `bad` does not name an output
 bad-reference mainSteps[0].inputs.InputPayload.v "{{ some text }}": This is not a reference and stays as it is (References are `{{ Parameter }}`, `{{ step.Output }}`, `{{ variable:name }}` and `{{ global:NAME }}`)
@@ -287,7 +289,7 @@ mainSteps: [{name: s, action: 'aws:sleep', inputs: {Duration: PT1S}}]
             "not-built parameters.C.default \"{{ ssm:/x }}\": Defaults from the parameter store (`ssm:`) are not built yet",
             "bad-value parameters.D.displayType: `displayType` is textfield or textarea, found `box`",
             "bad-value parameters.D.maxChars: `maxChars` is 3, less than `minChars`, which is 5",
-            "bad-reference parameters.D.default \"{{ A }}\": A default is a constant: it cannot refer to anything but the parameter store",
+            "bad-reference parameters.D.default \"{{ A }}\": A default cannot refer to other parameters or to steps (Refer to both where the value is used; a default may hold `global:DATE` and `global:DATE_TIME`)",
             "missing-key parameters.E: A parameter needs `type`",
             "bad-value parameters.F.allowedPattern: This is not a regular expression: unclosed character class",
             "bad-default parameters.F.default: The default does not fit its parameter, which is one of a, b, found a list",
@@ -336,7 +338,7 @@ mainSteps:
 ",
     );
     let expected = r#"
-bad-default variables.t.default: The default does not fit its parameter, which is a StringList, found the text "x"
+bad-default variables.t.default: The default does not fit its parameter, which is a StringList, found the text "x" (A list of one is written `[…]` too)
 unknown-reference mainSteps[0].inputs.Name "m": There is no variable `m` (Did you mean `n`?)
 bad-value mainSteps[1].onCancel key: aws:updateVariable cannot have `onCancel`
 bad-value mainSteps[1].inputs.Name: `n` does not name a variable

@@ -24,8 +24,9 @@ pub fn given(pairs: &[(String, String)], file: Option<&Path>) -> Result<Map<Stri
     Ok(map)
 }
 
-/// `KEY=VALUE` pairs as a document's parameters: JSON where the value reads as JSON that is not a plain number or
-/// word, else text. The document says which type it wants, and refuses others.
+/// `KEY=VALUE` pairs as a document's parameters: JSON where the value begins as a list, a mapping or a quoted text does.
+/// Anything else is text, in the form that leaves its type to the document (a list of that one text, as
+/// `StartAutomationExecution` has it): only the document knows whether `true` and `5` are words.
 fn parse(pairs: &[(String, String)]) -> Result<Map<String, Value>, Failure> {
     let mut map = Map::new();
     for (key, text) in pairs {
@@ -44,11 +45,7 @@ fn parse(pairs: &[(String, String)]) -> Result<Map<String, Value>, Failure> {
 fn value(text: &str) -> Result<Value, serde_json::Error> {
     Ok(match text.as_bytes().first() {
         Some(b'[' | b'{' | b'"') => serde_json::from_str(text)?,
-        _ => match text {
-            "true" => Value::Bool(true),
-            "false" => Value::Bool(false),
-            _ => Value::String(text.to_owned()),
-        },
+        _ => Value::Array(vec![text.into()]),
     })
 }
 
@@ -133,7 +130,7 @@ mod tests {
         let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
         let map = parse(&[pair("a", "1"), pair("b", "[\"x\"]"), pair("c", "true"), pair("d", "a=b")])
             .expect("good");
-        assert_eq!(Value::Object(map), json!({"a": "1", "b": ["x"], "c": true, "d": "a=b"}));
+        assert_eq!(Value::Object(map), json!({"a": ["1"], "b": ["x"], "c": ["true"], "d": ["a=b"]}));
         assert_eq!(parse(&[pair("a", "[1")]).expect_err("bad").exit, Exit::Usage);
         assert_eq!(parse(&[pair("a", "1"), pair("a", "2")]).expect_err("twice").exit, Exit::Usage);
     }
@@ -145,7 +142,7 @@ mod tests {
         std::fs::write(&path, "a: 1\nb: [x, y]\n").expect("written");
         let pairs = [("a".to_owned(), "2".to_owned())];
         let map = given(&pairs, Some(&path)).expect("read");
-        assert_eq!(Value::Object(map), json!({"a": "2", "b": ["x", "y"]}));
+        assert_eq!(Value::Object(map), json!({"a": ["2"], "b": ["x", "y"]}));
         std::fs::write(&path, "- a\n").expect("written");
         assert!(given(&[], Some(&path)).expect_err("a list").message.contains("not a mapping"));
         assert_eq!(given(&[], Some(Path::new("/nonexistent"))).expect_err("none").exit, Exit::Local);

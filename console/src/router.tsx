@@ -72,7 +72,7 @@ export const incidentRoute = createRoute({
 export const alarmsRoute = createRoute({
   getParentRoute: () => root,
   path: "/alarms",
-  validateSearch: (raw: Raw) => clean({ state: text(raw, "state"), alarm: text(raw, "alarm"), q: text(raw, "q") }),
+  validateSearch: (raw: Raw) => clean({ state: text(raw, "state"), alarm: text(raw, "alarm"), q: text(raw, "q"), show: oneOf(raw, "show", ["silences"] as const) }),
   component: page(() => import("./pages/Alarms"), "Alarms"),
 });
 

@@ -2,10 +2,11 @@
 
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
-import { useMemo } from "react";
+import { useMemo, useState } from "react";
+import { useRefusal } from "../api/may";
 import * as ask from "../api/queries";
 import type { Alarm } from "../api/types";
-import { quantity } from "../lib/format";
+import { actor, quantity } from "../lib/format";
 import { urgency, word } from "../lib/state";
 import { compared } from "../lib/target";
 import { Button, Empty, Loaded, Panel, State, Tags, Time, useTitle } from "../ui/basic";
@@ -14,6 +15,7 @@ import { FeedLine } from "../ui/events";
 import { Markdown } from "../ui/markdown";
 import { useMoments } from "../ui/range";
 import { Table, type Column } from "../ui/table";
+import { EndSilence, SilenceDialog, Silences } from "./Silences";
 
 const route = getRouteApi("/alarms");
 
@@ -21,7 +23,7 @@ const keyOf = (alarm: Alarm): string => `${alarm.workload}/${alarm.alarm}`;
 const rowKey = (alarm: Alarm): string => `${keyOf(alarm)}${JSON.stringify(alarm.labels)}`;
 
 const COLUMNS: Column<Alarm>[] = [
-  { key: "state", head: "State", width: "120px", cell: (alarm) => <State state={alarm.state} /> },
+  { key: "state", head: "State", width: "120px", cell: (alarm) => <AlarmState alarm={alarm} /> },
   { key: "alarm", head: "Alarm", width: "minmax(0, 1fr)", cell: (alarm) => <span title={alarm.alarm}>{alarm.alarm}</span> },
   { key: "summary", head: "About", width: "minmax(0, 1.4fr)", wide: true, cell: (alarm) => <span className="muted" title={alarm.error ?? alarm.annotations["description"]}>{alarm.error ?? alarm.annotations["summary"] ?? ""}</span> },
   { key: "labels", head: "Labels", width: "minmax(0, 1.2fr)", wide: true, cell: (alarm) => <Tags tags={alarm.labels} most={3} /> },
@@ -29,6 +31,11 @@ const COLUMNS: Column<Alarm>[] = [
   { key: "workload", head: "Workload", width: "minmax(0, .5fr)", wide: true, cell: (alarm) => alarm.workload },
   { key: "since", head: "Since", width: "90px", right: true, cell: (alarm) => <Time at={alarm.since} /> },
 ];
+
+/** One that is silenced calls nobody: it is shown as what it is, but not as urgent. */
+function AlarmState({ alarm }: { alarm: Alarm }) {
+  return alarm.silenced_by === undefined ? <State state={alarm.state} /> : <State state="silenced" text={`${word(alarm.state)}, silenced`} />;
+}
 
 export function Alarms() {
   useTitle("Alarms");
@@ -49,14 +56,18 @@ export function Alarms() {
     <>
       <div className="page-head"><h1>Alarms</h1></div>
       <div className="filters">
-        <div className="segments" role="group" aria-label="State">
+        <div className="segments" role="group" aria-label="What is listed">
+          <button type="button" aria-pressed={search.show === undefined} onClick={() => set({ show: undefined })}>Alarms</button>
+          <button type="button" aria-pressed={search.show === "silences"} onClick={() => set({ show: "silences", alarm: undefined })}>Silences</button>
+        </div>
+        {search.show === undefined && <><div className="segments" role="group" aria-label="State">
           <button type="button" aria-pressed={search.state === undefined} onClick={() => set({ state: undefined })}>All {all.length}</button>
           {counts.map(([state, n]) => <button key={state} type="button" aria-pressed={search.state === state} onClick={() => set({ state })}>{word(state)} {n}</button>)}
         </div>
-        <input className="input" data-search type="search" placeholder="Search" aria-label="Search alarms" value={search.q ?? ""} onChange={(event) => set({ q: event.target.value || undefined })} />
+        <input className="input" data-search type="search" placeholder="Search" aria-label="Search alarms" value={search.q ?? ""} onChange={(event) => set({ q: event.target.value || undefined })} /></>}
         {Object.keys(search).length > 0 && <Button look="quiet" small onClick={() => void navigate({ search: {} })}>Clear</Button>}
       </div>
-      <div className={search.alarm ? "split journal" : ""}>
+      {search.show === "silences" ? <Silences /> : <div className={search.alarm ? "split journal" : ""}>
         <div className="panel">
           <Loaded of={asked} what="alarms">
             {() => (
@@ -66,7 +77,7 @@ export function Alarms() {
           </Loaded>
         </div>
         {search.alarm && <OneAlarm id={search.alarm} alarms={all.filter((alarm) => keyOf(alarm) === search.alarm)} onClose={() => set({ alarm: undefined })} />}
-      </div>
+      </div>}
     </>
   );
 }
@@ -81,9 +92,10 @@ function OneAlarm({ id, alarms, onClose }: { id: string; alarms: Alarm[]; onClos
   const summary = alarms.find((alarm) => alarm.annotations["summary"])?.annotations["summary"] ?? about?.summary;
   return (
     <div className="stack side-panel">
-      <Panel title={name} aside={<><State state={alarms[0]?.state ?? "not evaluated"} /><Button look="quiet" small icon="close" label="Close" onClick={onClose} /></>}>
+      <Panel title={name} aside={<>{alarms[0] ? <AlarmState alarm={alarms[0]} /> : <State state="not evaluated" />}<Button look="quiet" small icon="close" label="Close" onClick={onClose} /></>}>
         <div className="body stack">
           {summary && <strong className="wrap">{summary}</strong>}
+          {alarms.map((alarm) => <Instance key={rowKey(alarm)} alarm={alarm} />)}
           {alarms.filter((alarm) => alarm.error || alarm.annotations["description"] || Object.keys(alarm.labels).length > 0).map((alarm) => (
             <div key={rowKey(alarm)} className="stack said">
               {alarm.error && <div className="notice unknown"><span className="wrap">It cannot be evaluated: {alarm.error}</span></div>}
@@ -114,6 +126,27 @@ function OneAlarm({ id, alarms, onClose }: { id: string; alarms: Alarm[]; onClos
         </Loaded>
       </Panel>
     </div>
+  );
+}
+
+/** What is done about one of its label sets. */
+function Instance({ alarm }: { alarm: Alarm }) {
+  const all = useQuery(ask.alarms);
+  const silences = useQuery(ask.silences(true));
+  const refusal = useRefusal("respond", alarm.workload);
+  const [isSilencing, setSilencing] = useState(false);
+  const silence = silences.data?.items.find((one) => one.id === alarm.silenced_by);
+  return (
+    <>
+      {alarm.silenced_by !== undefined && (
+        <div className="notice waiting wrapping"><span className="wrap grow">Silenced{silence ? <> by {actor(silence.by)}, until <Time at={silence.ends_at} as="clock" /> (<Time at={silence.ends_at} />): {silence.reason}</> : "."}</span>{silence && <EndSilence silence={silence} />}</div>
+      )}
+      <div className="row wrapping">
+        {alarm.incident && <Link className="button" to="/incidents/$id" params={{ id: alarm.incident }}>Open its incident</Link>}
+        {alarm.silenced_by === undefined && <Button why={refusal} onClick={() => setSilencing(true)}>Silence …</Button>}
+      </div>
+      {isSilencing && <SilenceDialog alarm={alarm} all={all.data?.items ?? []} onClose={() => setSilencing(false)} />}
+    </>
   );
 }
 

@@ -198,7 +198,7 @@ export function Now() {
   const alarms = useQuery(ask.alarms);
   const triggers = useQuery(ask.triggers);
   const details = useMemo(() => new Map((workloads.data?.items ?? []).map((one) => [one.workload, one])), [workloads.data]);
-  const firing = (alarms.data?.items ?? []).filter((one) => one.state === "firing");
+  const firing = (alarms.data?.items ?? []).filter((one) => one.state === "firing" && one.silenced_by === undefined);
   return (
     <>
       <div className="page-head">

@@ -41,7 +41,7 @@ function Nav({ onPick }: { onPick: () => void }) {
   const alarms = useQuery(ask.alarms);
   const status = useQuery(ask.status);
   const open = incidents.length;
-  const firing = (alarms.data?.items ?? []).filter((one) => one.state === "firing").length;
+  const firing = (alarms.data?.items ?? []).filter((one) => one.state === "firing" && one.silenced_by === undefined).length;
   const lost = (status.data?.hosts ?? []).filter((host) => !host.connected).length;
   const numbers: Record<string, [number, string]> = { "/incidents": [open, "open"], "/alarms": [firing, "firing"], "/fleet": [lost, "gone"] };
   return (

@@ -171,7 +171,7 @@ export class World {
       that looks at `complaints`. */
   async open(path: string, options: Opening = {}): Promise<Opened> {
     if (!this.browser) throw new Error("no browser");
-    const { width = 1440, height = 900, theme = "light", as, at = this.base } = options;
+    const { width = 1440, height = 900, theme = "light", as, at = this.base, until = "load" } = options;
     const context = await this.browser.newContext({ viewport: { width, height }, colorScheme: theme, reducedMotion: "reduce" });
     if (as !== null) {
       const link = await this.api<{ path: string }>("/v1/sign-in/link", as === undefined ? {} : { user: as });
@@ -181,7 +181,7 @@ export class World {
     const page = await context.newPage();
     const complaints: string[] = [];
     listen(page, complaints);
-    await page.goto(at + path);
+    await page.goto(at + path, { waitUntil: until });
     return { page, context, complaints, close: () => context.close() };
   }
 }
@@ -194,8 +194,8 @@ export function listen(page: Page, complaints: string[]): void {
   });
 }
 
-/** `as` names a user, or is null for nobody; `at` is another address of the server. */
-interface Opening { width?: number; height?: number; theme?: "light" | "dark"; as?: string | null; at?: string }
+/** `as` names a user, or is null for nobody; `at` is another address of the server; `until` is what the opening waits for. */
+interface Opening { width?: number; height?: number; theme?: "light" | "dark"; as?: string | null | undefined; at?: string; until?: "load" | "commit" }
 export interface Opened { page: Page; context: BrowserContext; complaints: string[]; close: () => Promise<void> }
 
 export async function picture(page: Page, name: string): Promise<void> {

@@ -8,28 +8,35 @@ const TONES: Record<string, Tone> = {
   "on target": "good", "off target": "bad", inactive: "good", pending: "warn", firing: "bad", resolved: "good",
   "no data": "unknown", error: "unknown", "not evaluated": "unknown",
   // services, hosts
-  ready: "good", starting: "active", unhealthy: "bad", restarting: "warn", stopped: "idle", failed: "bad",
+  ready: "good", waiting: "waiting", starting: "active", unhealthy: "bad", restarting: "warn", stopping: "active", stopped: "idle",
+  ended: "idle", failed: "bad",
   unknown: "unknown", connected: "good", gone: "bad",
   // runs, steps, attempts
   Pending: "idle", InProgress: "active", Waiting: "waiting", Success: "good", Failed: "bad", TimedOut: "bad",
-  Cancelling: "warn", Cancelled: "idle", OutcomeUnknown: "unknown", succeeded: "good", "timed out": "bad",
+  Exited: "good", Skipped: "idle", Cancelling: "warn", Cancelled: "idle", OutcomeUnknown: "unknown", succeeded: "good", "timed out": "bad",
   cancelled: "idle", "not reached": "idle",
   // incidents
   open: "bad", acknowledged: "warn",
   // changes and their steps
   held: "waiting", running: "active", "rolling back": "warn", applied: "good", "rolled back": "warn",
-  "kept part": "warn", refused: "idle", started: "active", skipped: "idle",
+  "kept in part": "warn", "rollback failed": "bad", refused: "idle", started: "active", skipped: "idle",
   // triggers
-  on: "good", off: "idle", disabled: "warn", silenced: "idle", delivered: "good",
+  on: "good", off: "idle", disabled: "warn", silenced: "idle", behind: "warn",
+  // the line to the server, and what pages say of themselves
+  live: "good", "catching up": "active", connecting: "active", cut: "bad", paused: "idle", "signed out": "waiting",
+  trouble: "bad", linked: "good", broken: "bad", nobody: "warn", never: "unknown",
 };
 
 const WORDS: Record<string, string> = {
   InProgress: "running", Success: "succeeded", Failed: "failed", TimedOut: "timed out", Cancelling: "cancelling",
-  Cancelled: "cancelled", Waiting: "waiting", Pending: "not started", OutcomeUnknown: "outcome unknown",
+  Cancelled: "cancelled", Exited: "exited", Skipped: "skipped", Waiting: "waiting", Pending: "not started", OutcomeUnknown: "outcome unknown",
 };
 
+/** Whether it is a word that has a look; the words of the API all have one. */
+export const hasLook = (state: string): boolean => Object.hasOwn(TONES, state);
+
 export function tone(state: string): Tone {
-  return TONES[state] ?? "unknown";
+  return hasLook(state) ? (TONES[state] ?? "unknown") : "unknown";
 }
 
 export function word(state: string): string {

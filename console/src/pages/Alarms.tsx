@@ -1,8 +1,9 @@
 // Alarms: their states now, what each one is about, its course, and what happened to it.
 
-import { useQuery } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
+import { post } from "../api/client";
 import { useRefusal } from "../api/may";
 import * as ask from "../api/queries";
 import type { Alarm } from "../api/types";
@@ -11,10 +12,12 @@ import { urgency, word } from "../lib/state";
 import { compared } from "../lib/target";
 import { Button, Empty, Loaded, Panel, State, Tags, Time, useTitle } from "../ui/basic";
 import { Course } from "../ui/course";
+import { ReasonDialog } from "../ui/dialog";
 import { FeedLine } from "../ui/events";
 import { Markdown } from "../ui/markdown";
 import { useMoments } from "../ui/range";
 import { Table, type Column } from "../ui/table";
+import { toast } from "../ui/toast";
 import { EndSilence, SilenceDialog, Silences } from "./Silences";
 
 const route = getRouteApi("/alarms");
@@ -28,6 +31,7 @@ const COLUMNS: Column<Alarm>[] = [
   { key: "summary", head: "About", width: "minmax(0, 1.4fr)", wide: true, cell: (alarm) => <span className="muted" title={alarm.error ?? alarm.annotations["description"]}>{alarm.error ?? alarm.annotations["summary"] ?? ""}</span> },
   { key: "labels", head: "Labels", width: "minmax(0, 1.2fr)", wide: true, cell: (alarm) => <Tags tags={alarm.labels} most={3} /> },
   { key: "value", head: "Value", width: "80px", right: true, wide: true, cell: (alarm) => (alarm.value === undefined ? "" : quantity(alarm.value)) },
+  { key: "held", head: "In hand", width: "80px", wide: true, cell: (alarm) => alarm.acknowledged && <span title={alarm.acknowledged.message}>{actor(alarm.acknowledged.by)}</span> },
   { key: "workload", head: "Workload", width: "minmax(0, .5fr)", wide: true, cell: (alarm) => alarm.workload },
   { key: "since", head: "Since", width: "90px", right: true, cell: (alarm) => <Time at={alarm.since} /> },
 ];
@@ -135,16 +139,29 @@ function Instance({ alarm }: { alarm: Alarm }) {
   const silences = useQuery(ask.silences(true));
   const refusal = useRefusal("respond", alarm.workload);
   const [isSilencing, setSilencing] = useState(false);
+  const me = useQuery(ask.me());
+  const client = useQueryClient();
+  const [isAcknowledging, setAcknowledging] = useState(false);
+  const mayBeTaken = !["inactive", "not evaluated"].includes(alarm.state) && alarm.acknowledged?.by !== me.data?.actor;
+  const acknowledge = async (message: string): Promise<void> => {
+    const labels = ["firing", "pending"].includes(alarm.state) ? { labels: alarm.labels } : {};
+    await post("/v1/alarms/{workload}/{alarm}/acknowledge", { path: { workload: alarm.workload, alarm: alarm.alarm }, body: { ...labels, ...(message === "" ? {} : { message }) } });
+    toast("good", "You have the alarm in hand");
+    void client.invalidateQueries({ queryKey: ["alarms"] });
+  };
   const silence = silences.data?.items.find((one) => one.id === alarm.silenced_by);
   return (
     <>
       {alarm.silenced_by !== undefined && (
         <div className="notice waiting wrapping"><span className="wrap grow">Silenced{silence ? <> by {actor(silence.by)}, until <Time at={silence.ends_at} as="clock" /> (<Time at={silence.ends_at} />): {silence.reason}</> : "."}</span>{silence && <EndSilence silence={silence} />}</div>
       )}
+      {alarm.acknowledged && <div className="notice"><span className="wrap"><strong>{actor(alarm.acknowledged.by)}</strong> has it in hand, since <Time at={alarm.acknowledged.at} />{alarm.acknowledged.message ? `: ${alarm.acknowledged.message}` : "."}</span></div>}
       <div className="row wrapping">
         {alarm.incident && <Link className="button" to="/incidents/$id" params={{ id: alarm.incident }}>Open its incident</Link>}
+        {mayBeTaken && <Button look={alarm.acknowledged ? "plain" : "primary"} why={refusal} onClick={() => setAcknowledging(true)}>{alarm.acknowledged ? "Take over …" : "Acknowledge …"}</Button>}
         {alarm.silenced_by === undefined && <Button why={refusal} onClick={() => setSilencing(true)}>Silence …</Button>}
       </div>
+      {isAcknowledging && <ReasonDialog title={`Acknowledge ${alarm.alarm}`} verb="Acknowledge" label="What you do about it" help="Others see that you have it in hand, until it clears. It changes nothing about the alarm." onClose={() => setAcknowledging(false)} act={acknowledge} />}
       {isSilencing && <SilenceDialog alarm={alarm} all={all.data?.items ?? []} onClose={() => setSilencing(false)} />}
     </>
   );

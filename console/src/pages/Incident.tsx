@@ -8,14 +8,15 @@ import type { Documentation } from "../api/documentation";
 import { useRefusal } from "../api/may";
 import * as ask from "../api/queries";
 import type { IncidentDetail, TimelineEntry } from "../api/types";
-import { sentenceTone } from "../lib/events";
+import { eventTone, subjectLink } from "../lib/events";
 import { actor, length } from "../lib/format";
 import { compared, parseTarget, type Target } from "../lib/target";
 import { Badge, Button, Empty, Failure, Loaded, NEVER, Panel, State, Time, Took, useNow, useTitle } from "../ui/basic";
 import type { Mark } from "../ui/chart";
 import { Course } from "../ui/course";
 import { Menu, ReasonDialog } from "../ui/dialog";
-import { Icon, ToneIcon } from "../ui/icons";
+import { EventMark } from "../ui/events";
+import { Icon } from "../ui/icons";
 import { Markdown } from "../ui/markdown";
 import { toast } from "../ui/toast";
 
@@ -45,11 +46,12 @@ function Shown({ incident }: { incident: IncidentDetail }) {
       </div>
       <div className="row wrapping muted facts-line">
         <span>Opened <Time at={incident.opened_at} /></span>
-        {incident.resolved_at && <span>resolved <Time at={incident.resolved_at} /></span>}
+        {incident.resolved_at && <span>resolved <Time at={incident.resolved_at} />{incident.resolved_by && <> by {actor(incident.resolved_by.by)}</>}</span>}
         <span>in <Link to="/workloads/$name" params={{ name: incident.workload }} className="link">{incident.workload}</Link></span>
         <span className="mono">{incident.id}</span>
       </div>
       <Held incident={incident} />
+      {incident.resolved_by && <div className="notice"><span className="wrap">It did not end by itself: {actor(incident.resolved_by.by)} ended it{incident.resolved_by.reason ? `: ${incident.resolved_by.reason}` : "."}{(incident.resolved_by.waited_for ?? []).length > 0 && <span className="muted"> It still waited for: {incident.resolved_by.waited_for?.join("; ")}</span>}</span></div>}
       {isOpen && incident.waiting_for && incident.waiting_for.length > 0 && <div className="notice bad"><span className="wrap">It stays open until: {incident.waiting_for.join("; ")}</span></div>}
       <Times incident={incident} />
       <div className="tabs" role="tablist" aria-label="Parts of the incident">
@@ -97,6 +99,8 @@ function Verbs({ incident, docs }: { incident: IncidentDetail; docs: Documentati
   const me = useQuery(ask.me());
   const refusal = useRefusal("respond", incident.workload);
   const [isAcknowledging, setAcknowledging] = useState(false);
+  const [isResolving, setResolving] = useState(false);
+  const [isForced, setForced] = useState(false);
   const { acknowledged: held, status } = incident;
   const isMine = held !== undefined && held.by === me.data?.actor;
   const acknowledge = async (message: string): Promise<void> => {
@@ -104,10 +108,24 @@ function Verbs({ incident, docs }: { incident: IncidentDetail; docs: Documentati
     toast("good", "You have the incident in hand");
     void client.invalidateQueries({ queryKey: ["incident", incident.id] });
   };
+  const still = Object.entries(incident.alarms).filter(([, state]) => state === "firing" || state === "pending").map(([key, state]) => `${key} (${state})`);
+  const resolve = async (reason: string): Promise<void> => {
+    await post("/v1/incidents/{id}/resolve", { path: { id: incident.id }, body: { reason, ...(isForced ? { force: true } : {}) } });
+    toast("good", "The incident is resolved");
+    void client.invalidateQueries({ queryKey: ["incident", incident.id] });
+    void client.invalidateQueries({ queryKey: ["incidents"] });
+  };
   return (
     <>
       {status === "open" && !isMine && <Button look={held ? "plain" : "primary"} why={refusal} onClick={() => setAcknowledging(true)}>{held ? "Take over …" : "Acknowledge …"}</Button>}
       <RunMenu incident={incident} docs={docs} />
+      {status === "open" && <Button why={refusal} onClick={() => setResolving(true)}>Resolve …</Button>}
+      {isResolving && (
+        <ReasonDialog title="Resolve the incident by hand" verb="Resolve" needed label="Why it is over" help="It is part of the record, the timeline and the draft." onClose={() => setResolving(false)} act={resolve}>
+          <p>It ends by itself when nothing keeps it open. {incident.waiting_for && incident.waiting_for.length > 0 ? <>It still waits for: {incident.waiting_for.join("; ")}.</> : null} Ended by hand, nobody can say later when it recovered.</p>
+          {still.length > 0 && <label className="check"><input type="checkbox" checked={isForced} onChange={(event) => setForced(event.target.checked)} /> <span className="wrap">Although there still is: {still.join(", ")}</span></label>}
+        </ReasonDialog>
+      )}
       {isAcknowledging && (
         <ReasonDialog title={held ? `Take the incident over from ${actor(held.by)}` : "Acknowledge the incident"} verb={held ? "Take over" : "Acknowledge"} label="What you do about it" help="Others see that you have it in hand. It is part of the timeline." onClose={() => setAcknowledging(false)} act={acknowledge} />
       )}
@@ -197,7 +215,7 @@ function Story({ incident, docs }: { incident: IncidentDetail; docs: Documentati
       <Updates incident={incident} />
       <Panel title="Timeline" aside={before > 0 ? <Button small look="quiet" onClick={() => void navigate({ search: (was) => ({ ...was, all: search.all ? undefined : true }), replace: true })}>{search.all ? "Only the disturbance" : `${before} before it`}</Button> : undefined}>
         <div className="body">
-          {entries.length === 0 ? <Empty title="Nothing has been written down yet" /> : <ol className="timeline">{entries.map((entry) => <Line key={entry.seq} entry={entry} onOver={setOver} />)}</ol>}
+          {entries.length === 0 ? <Empty title="Nothing has been written down yet" /> : <ol className="timeline">{entries.map((entry) => <Line key={entry.seq} entry={entry} workload={incident.workload} onOver={setOver} />)}</ol>}
         </div>
       </Panel>
       </div>
@@ -231,20 +249,20 @@ function Strip({ entries, from, to, over, onOver }: { entries: TimelineEntry[]; 
       {entries.map((entry) => {
         const at = Date.parse(entry.at);
         if (at < from || at > to) return null;
-        return <span key={entry.seq} className={`strip-dot tone-${sentenceTone(entry.text)} ${over === at ? "over" : ""}`} style={{ left: `${(100 * (at - from)) / (to - from)}%` }} title={entry.text} onPointerEnter={() => onOver(at)} onPointerLeave={() => onOver(undefined)} />;
+        return <span key={entry.seq} className={`strip-dot tone-${eventTone(entry)} ${over === at ? "over" : ""}`} style={{ left: `${(100 * (at - from)) / (to - from)}%` }} title={entry.text} onPointerEnter={() => onOver(at)} onPointerLeave={() => onOver(undefined)} />;
       })}
     </div>
   );
 }
 
-function Line({ entry, onOver }: { entry: TimelineEntry; onOver: (at: number | undefined) => void }) {
-  const look = sentenceTone(entry.text);
+function Line({ entry, workload, onOver }: { entry: TimelineEntry; workload: string; onOver: (at: number | undefined) => void }) {
   const at = Date.parse(entry.at);
+  const to = entry.subject?.startsWith("incident/") ? undefined : subjectLink(entry.subject, workload);
   return (
     <li onPointerEnter={() => onOver(at)} onPointerLeave={() => onOver(undefined)}>
       <span className="at num"><time dateTime={entry.at} title={entry.at}>{entry.offset_ms === 0 ? "start" : `${entry.offset_ms < 0 ? "−" : "+"}${length(Math.abs(entry.offset_ms))}`}</time></span>
-      <span className="dot"><span className={`tone-${look}`}><ToneIcon tone={look === "active" ? "idle" : look} /></span></span>
-      <span className="wrap">{entry.text} <Link to="/journal" search={{ seq: String(entry.seq) }} className="who" title={`by ${entry.actor}; event ${entry.seq} of the journal`}>{entry.actor.startsWith("run:") ? "run" : actor(entry.actor)}</Link></span>
+      <span className="dot"><EventMark event={entry} /></span>
+      <span className="wrap">{to ? <Link to={to}>{entry.text}</Link> : entry.text} <Link to="/journal" search={{ seq: String(entry.seq) }} className="who" title={`by ${entry.actor}; event ${entry.seq} of the journal`}>{entry.actor.startsWith("run:") ? "run" : actor(entry.actor)}</Link></span>
     </li>
   );
 }

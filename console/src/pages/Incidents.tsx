@@ -13,7 +13,7 @@ const route = getRouteApi("/incidents");
 const COLUMNS: Column<IncidentSummary>[] = [
   { key: "state", head: "State", width: "110px", cell: (one) => <State state={one.status} /> },
   { key: "title", head: "Incident", width: "minmax(0, 1.4fr)", cell: (one) => <Link to="/incidents/$id" params={{ id: one.id }} tabIndex={-1} title={one.id}>{one.title}</Link> },
-  { key: "held", head: "In hand", width: "minmax(0, .5fr)", wide: true, cell: (one) => (one.acknowledged ? <span title={one.acknowledged.message}>{actor(one.acknowledged.by)}</span> : one.status === "open" ? <State state="nobody" as="warn" text="nobody" /> : "") },
+  { key: "held", head: "In hand", width: "minmax(0, .5fr)", wide: true, cell: (one) => (one.acknowledged ? <span title={one.acknowledged.message}>{actor(one.acknowledged.by)}</span> : one.status === "open" ? <State state="nobody" text="nobody" /> : "") },
   { key: "waits", head: "Waits for", width: "minmax(0, 1fr)", wide: true, cell: (one) => <span className="muted" title={one.waiting_for?.join("\n")}>{one.waiting_for?.join(", ") ?? ""}</span> },
   { key: "alarms", head: "Alarms", width: "minmax(0, .8fr)", wide: true, cell: (one) => <span className="muted">{[...new Set(Object.keys(one.alarms).map((key) => key.split("{")[0]))].join(", ")}</span> },
   { key: "workload", head: "Workload", width: "minmax(0, .6fr)", wide: true, cell: (one) => one.workload },

@@ -110,7 +110,7 @@ export function Journal() {
         {status.data && <span className="muted num">{count(status.data.journal_seq, "event")}</span>}
         {!isFiltered && chain.links > 0 && (
           <span title="Each event names the hash of the one before it. Here it is seen that the links fit; the hashes themselves are proved on the stored bytes by `mainstay journal verify`.">
-            {chain.broken === undefined ? <State state="linked" as="good" text={`links of the ${count(chain.links + 1, "event")} shown fit`} /> : <State state="broken" as="bad" text={`the chain breaks at event ${chain.broken}`} />}
+            {chain.broken === undefined ? <State state="linked" text={`links of the ${count(chain.links + 1, "event")} shown fit`} /> : <State state="broken" text={`the chain breaks at event ${chain.broken}`} />}
           </span>
         )}
         <span className="grow" />

@@ -233,7 +233,7 @@ function Headline({ status, open, firing }: { status: Status; open: number; firi
   const unknown = measures.filter((one) => tone(one.state) === "unknown").length;
   if (open + off + firing > 0) {
     const parts = [open > 0 && count(open, "open incident"), off > 0 && count(off, "goal off target", "goals off target"), firing > 0 && count(firing, "alarm fires", "alarms fire")].filter(Boolean);
-    return <State state="trouble" as="bad" text={parts.join(", ")} />;
+    return <State state="trouble" text={parts.join(", ")} />;
   }
   if (unknown > 0) return <State state="no data" text={`${count(unknown, "goal")} of ${measures.length} not known`} />;
   if (measures.length === 0) return null;

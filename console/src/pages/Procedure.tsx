@@ -110,7 +110,7 @@ function About({ workload, name, about, step, onStep, isStarting, setStarting }:
     <>
       <div className="page-head">
         <div className="crumbs"><Link to="/workloads/$name" params={{ name: workload }} search={{ tab: "procedures" }}>{workload}</Link><span>/</span><h1>{name}</h1></div>
-        {good ? <State state="Success" text={<>worked <Time at={good.ended_at ?? good.started_at} /></>} /> : runs.data && <State state="never" as="unknown" text={all.length === 0 ? "never run" : "never worked, as far as is shown"} />}
+        {good ? <State state="Success" text={<>worked <Time at={good.ended_at ?? good.started_at} /></>} /> : runs.data && <State state="never" text={all.length === 0 ? "never run" : "never worked, as far as is shown"} />}
         <span className="grow" />
         <Button look="primary" icon="runs" why={refusal} onClick={() => setStarting(true)}>Run …</Button>
       </div>

@@ -18,7 +18,7 @@ const route = getRouteApi("/triggers");
 const keyOf = (one: Trigger): string => `${one.workload}/${one.trigger}`;
 
 const COLUMNS: Column<Trigger>[] = [
-  { key: "state", head: "State", width: "100px", cell: (one) => <State state={one.dead > 0 && one.state === "on" ? "given up" : one.state} as={one.dead > 0 && one.state === "on" ? "warn" : one.state === "on" ? "good" : one.state === "off" ? "idle" : "warn"} text={one.state === "on" && one.dead > 0 ? `on, ${one.dead} lost` : one.state} /> },
+  { key: "state", head: "State", width: "100px", cell: (one) => (one.dead > 0 && one.state === "on" ? <State state="behind" text={`on, ${one.dead} given up`} /> : <State state={one.state} />) },
   { key: "trigger", head: "Trigger", width: "minmax(0, 1fr)", cell: (one) => <span title={one.description}>{one.trigger}</span> },
   { key: "calls", head: "Starts", width: "minmax(0, 1fr)", wide: true, cell: (one) => <span className="muted">{one.targets.map((target) => target.calls.replace(/^procedure\//, "")).join(", ")}</span> },
   { key: "when", head: "When", width: "minmax(0, 1fr)", wide: true, cell: (one) => (one.schedule ? <span className="mono muted" title={one.schedule}>{one.schedule}</span> : <span className="muted">an event matches</span>) },
@@ -47,7 +47,7 @@ export function Triggers() {
   const one = asked.data?.items.find((trigger) => keyOf(trigger) === search.trigger);
   return (
     <>
-      <div className="page-head"><h1>Triggers</h1>{asked.data && asked.data.behind > 0 && <State state="behind" as="warn" text={`${count(asked.data.behind, "event")} to match yet`} />}</div>
+      <div className="page-head"><h1>Triggers</h1>{asked.data && asked.data.behind > 0 && <State state="behind" text={`${count(asked.data.behind, "event")} to match yet`} />}</div>
       <div className="filters">
         <div className="segments" role="group" aria-label="What is listed">
           <button type="button" aria-pressed={search.show === undefined} onClick={() => set({ show: undefined })}>Triggers</button>

@@ -207,7 +207,7 @@ function Priorities({ docs, measures }: { docs: Documentation; measures: Measure
 interface Fresh { name: string; good: string | undefined; last: { status: string; at: string; id: string; took: [string, string | undefined] } | undefined; description: string; triggers: string[]; steps: number }
 
 const FRESH: Column<Fresh>[] = [
-  { key: "fresh", head: "Last good", width: "140px", cell: (one) => (one.good ? <State state="Success" text={<Time at={one.good} />} /> : <State state="never" as="unknown" text={one.last ? "never, as known" : "never run"} />) },
+  { key: "fresh", head: "Last good", width: "140px", cell: (one) => (one.good ? <State state="Success" text={<Time at={one.good} />} /> : <State state="never" text={one.last ? "never, as known" : "never run"} />) },
   { key: "name", head: "Procedure", width: "minmax(0, 1fr)", cell: (one) => one.name },
   { key: "what", head: "What it does", width: "minmax(0, 1.6fr)", wide: true, cell: (one) => <span className="muted" title={one.description}>{one.description}</span> },
   { key: "by", head: "Started by", width: "minmax(0, .8fr)", wide: true, cell: (one) => (one.triggers.length > 0 ? one.triggers.join(", ") : <span className="faint">people</span>) },

@@ -12,18 +12,18 @@ export function ConnectionState() {
   const { phase, behind, since } = useConnection();
   const isNeeded = useSignInNeeded();
   const now = useNow();
-  if (isNeeded) return <State state="signed out" as="waiting" text="signed out" />;
+  if (isNeeded) return <State state="signed out" text="signed out" />;
   switch (phase) {
     case "live":
-      return <State state="live" as="good" text="live" />;
+      return <State state="live" text="live" />;
     case "catching up":
-      return <State state="catching up" as="active" text={behind ? `catching up, ${count(behind, "event")}` : "catching up"} />;
+      return <State state="catching up" text={behind ? `catching up, ${count(behind, "event")}` : "catching up"} />;
     case "cut":
-      return <State state="cut" as="bad" text={`cut since ${clock(since, now)}`} />;
+      return <State state="cut" text={`cut since ${clock(since, now)}`} />;
     case "paused":
-      return <State state="paused" as="idle" text="paused" />;
+      return <State state="paused" text="paused" />;
     default:
-      return <State state="connecting" as="active" text="connecting" />;
+      return <State state="connecting" text="connecting" />;
   }
 }
 

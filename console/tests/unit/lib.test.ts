@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { touched, touchedBy } from "../../src/api/invalidate";
 import { backoff, SseParser } from "../../src/api/sse";
@@ -8,7 +10,7 @@ import type { ParameterDoc, StepDoc } from "../../src/api/documentation";
 import type { Event, Step } from "../../src/api/types";
 import { checkChain } from "../../src/lib/chain";
 import { diffLines, hunks } from "../../src/lib/diff";
-import { eventLink } from "../../src/lib/events";
+import { eventLink, eventTone, subjectLink } from "../../src/lib/events";
 import { bytes, length, quantity, relative } from "../../src/lib/format";
 import { score } from "../../src/lib/fuzzy";
 import { graphOf, ways } from "../../src/lib/graph";
@@ -17,7 +19,8 @@ import { check, initial, valueOf } from "../../src/lib/parameters";
 import { resolve } from "../../src/lib/range";
 import { clean, flag, list, text, whole } from "../../src/lib/search";
 import { matches } from "../../src/lib/selector";
-import { tone, worst } from "../../src/lib/state";
+import { isFor, matcherText } from "../../src/lib/silence";
+import { hasLook, tone, worst } from "../../src/lib/state";
 import { compared, parseTarget } from "../../src/lib/target";
 
 const event = (type: string, data: unknown = {}, more: Partial<Event> = {}): Event => ({ specversion: "1.0", id: "e", source: "mainstay", type, time: "2026-11-25T00:00:00Z", actor: "system:test", seq: 1, prev_hash: "", hash: "", data, ...more });
@@ -93,6 +96,22 @@ describe("states", () => {
   test("a pending alarm warns, a pending step only waits its turn", () => {
     expect(tone("pending")).toBe("warn");
     expect(tone("Pending")).toBe("idle");
+  });
+  test("every word that the API has for a state has a look of its own", () => {
+    const document = JSON.parse(readFileSync(join(import.meta.dirname, "../../../crates/api/openapi.json"), "utf8")) as { components: { schemas: Record<string, { enum?: string[] }> } };
+    const states = ["AlarmState", "MeasureState", "ServiceStateWord", "RunStatusWord", "StepStatusWord", "AttemptResult", "ChangeState", "ActionOutcome", "IncidentStatus", "IncidentAlarmState", "TriggerState"];
+    for (const name of states) {
+      const words = document.components.schemas[name]?.enum ?? [];
+      expect(words.length, name).toBeGreaterThan(1);
+      expect(words.filter((word) => !hasLook(word)), name).toEqual([]);
+    }
+    expect(hasLook("toString")).toBe(false);
+  });
+  test("a line of a timeline looks as its event does, and leads to what it is about", () => {
+    expect([{ type: "run.finished", outcome: "Success" }, { type: "run.finished", outcome: "Failed" }, { type: "change.finished", outcome: "rolled back" }, { type: "change.finished", data: { end: "kept_part" } }, { type: "run.attempt.settled", data: { outcome: { result: "unknown" } } }, { type: "somebody.elses" }].map(eventTone)).toEqual(["good", "bad", "warn", "warn", "unknown", "idle"]);
+    expect(subjectLink("alarm/A b", "sh/op")).toBe("/alarms?alarm=sh%2Fop%2FA%20b");
+    expect(subjectLink("run/../x", "shop")).toBe("/runs/..%2Fx");
+    expect(subjectLink("somebody/else", "shop")).toBeUndefined();
   });
   test("the worst comes first", () => expect(worst(["ready", "no data", "off target"])).toBe("off target"));
 });
@@ -203,6 +222,16 @@ describe("finding", () => {
   test("selectors of hosts", () => {
     const tags = { role: "app", env: "prod" };
     for (const [selector, yes] of [["role=app", true], ["tag:role=db", false], ["env in (prod, test)", true], ["env not in (prod)", false], ["role!=db,web", true], ["*", true], ["nothing", false]] as const) expect(matches(selector, "web-1", tags), selector).toBe(yes);
+  });
+  test("alarms that a silence is for, by the rules of the server", () => {
+    const alarm = { alarm: "Down", workload: "shop", labels: { zone: "a" } };
+    const one = (name: string, value: string, is_equal = true, is_regex = false) => ({ name, value, is_equal, is_regex });
+    for (const [matchers, fits] of [
+      [[one("alertname", "Down")], true], [[one("alertname", "Dow", true, true)], false], [[one("alertname", "Do.*", true, true), one("zone", "b", false)], true],
+      [[one("zone", "a", false)], false], [[one("rack", "")], true], [[one("rack", ".+", true, true)], false], [[one("zone", "(?i)A", true, true)], undefined],
+    ] as const) expect(isFor([...matchers], undefined, alarm), JSON.stringify(matchers)).toBe(fits);
+    expect(isFor([one("alertname", "Down")], "other", alarm)).toBe(false);
+    expect(matcherText(one("a", 'x"y', false, true))).toBe('a!~"x\\"y"');
   });
   test("a break in the chain is found, a gap is none", () => {
     const chain = [{ seq: 3, hash: "c", prev_hash: "b" }, { seq: 1, hash: "a", prev_hash: "" }, { seq: 2, hash: "b", prev_hash: "a" }, { seq: 9, hash: "z", prev_hash: "?" }];

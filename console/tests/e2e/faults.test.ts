@@ -93,9 +93,10 @@ test("the line freezes without a word: silence is taken for a cut, and the page 
 
 test("the line is slow: the page says what it waits for, and is whole in the end", async () => {
   const line = await Line.to(Number(new URL(world.base).port));
-  line.slow(150, 60_000);
+  line.slow(600, 80_000);
   const { page, complaints, close } = await world.open("/incidents", { at: line.base, until: "commit" });
-  await page.getByText(/Reading (the page|incidents) …/).first().waitFor();
+  await page.getByText("Reading the console …").waitFor();
+  await page.getByText("Reading incidents …").waitFor();
   // What can be used before the answer can be used.
   await page.keyboard.press("?");
   await page.getByRole("dialog", { name: "Keys" }).waitFor();

@@ -230,7 +230,7 @@ pub(crate) fn condition(
         }
         return joined(join, &map[join.as_str()], &at(join), problems);
     }
-    let mut operator = None;
+    let (mut operator, mut unknown) = (None, false);
     for key in &keys {
         if *key == "Variable" {
             continue;
@@ -259,9 +259,12 @@ pub(crate) fn condition(
                     }
                 };
                 problems.push(problem);
-                return None;
+                unknown = true;
             }
         }
+    }
+    if unknown {
+        return None;
     }
     let Some(variable) = map.get("Variable") else {
         problems.push(Problem::error("missing-key", path.to_vec(), "A comparison needs a `Variable`"));

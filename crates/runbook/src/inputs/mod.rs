@@ -3,13 +3,13 @@
 //! Both go through the same readers. When a document is read (`draft`), a value that a reference decides is left open;
 //! when a step begins all references have been replaced and everything must fit.
 
-mod aws;
 mod command;
 mod control;
 mod plugin;
 mod script;
 mod sleep;
 mod targets;
+mod unbuilt;
 
 use mainstay_model::{Problem, Severity};
 use serde_json::{Map, Value};
@@ -18,7 +18,6 @@ use crate::child;
 use crate::document::{ParameterType, Step, describe};
 use crate::reader::Reader;
 
-pub(crate) use aws::read_aws;
 pub(crate) use command::{command, named_document, read_command};
 pub(crate) use control::{control, limit as control_limit, read as read_control};
 pub use plugin::is_loopback;
@@ -26,6 +25,7 @@ pub(crate) use plugin::{plugin, read_plugin, read_shell_script, shell_script};
 pub use script::NEEDS_PROGRAM;
 pub(crate) use script::{needs_pwsh, read_script, script};
 pub(crate) use sleep::{read_sleep, sleep_until};
+pub(crate) use unbuilt::read_unbuilt;
 
 /// How long a script may run where the document does not say, in seconds: the cap of `aws:executeScript`.
 pub const SCRIPT_TIMEOUT_S: u64 = 600;

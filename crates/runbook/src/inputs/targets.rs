@@ -60,7 +60,8 @@ pub(super) fn read_targets(inputs: &Map<String, Value>, reader: &mut Reader<'_>)
             }
             let texts = reader.texts(inputs, "InstanceIds")?;
             let hosts = host_ids(texts, &reader.at("InstanceIds"), reader);
-            if hosts.is_empty() && !reader.draft {
+            // In a draft what is open may still name some.
+            if hosts.is_empty() && (!reader.draft || says_nothing(value)) {
                 reader.push(Problem::error(
                     "bad-value",
                     reader.at("InstanceIds"),

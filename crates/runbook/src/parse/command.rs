@@ -118,7 +118,7 @@ fn needs(map: &Map<String, Value>) -> Needs {
 }
 
 /// `runtimeConfig`: plugins by name, each with its properties, once or several times. The order of plugins says
-/// nothing in version 1.2; it is the order in which they are written here.
+/// nothing in version 1.2; here they go by their names.
 fn old_steps(
     map: &Map<String, Value>,
     parameters: &Parameters,
@@ -487,9 +487,11 @@ fn work(
             reader.texts(inputs, "runCommand");
             reader.text(inputs, "workingDirectory");
             reader.whole(inputs, "timeoutSeconds", 1, inputs::MAX_EXECUTION_TIMEOUT_S);
+            inputs::read_unbuilt(facts.name, inputs, reader);
         }
         name => {
             inputs::read_plugin(name, inputs, reader);
+            inputs::read_unbuilt(name, inputs, reader);
         }
     }
     let fine = !reader.problems[before..].iter().any(|problem| problem.severity == Severity::Error);

@@ -134,14 +134,20 @@ impl Check<'_> {
         let step = rest.starts_with('.') && self.place(name).is_some();
         let parameter = rest.starts_with(['[', '.']) && self.parameters.contains_key(name);
         if !name.is_empty() && (step || parameter) {
-            let problem = Problem::error(
-                "bad-reference",
-                Vec::new(),
-                "A reference names a parameter or an output as a whole, not a part of it",
-            );
-            return Some(problem.help(
-                "Declare the part as an output of the step, with its `Selector`; a loop goes through a list",
-            ));
+            let refused = |message: &str, help: &str| {
+                Some(Problem::error("bad-reference", Vec::new(), message).help(help))
+            };
+            return if inner.contains(|c: char| "=<>!|+*/?&() ".contains(c)) {
+                refused(
+                    "A reference is a name, not an expression",
+                    "Compare in aws:branch, and compute in aws:executeScript",
+                )
+            } else {
+                refused(
+                    "A reference names a parameter or an output as a whole, not a part of it",
+                    "Declare the part as an output of the step, with its `Selector`; a loop goes through a list",
+                )
+            };
         }
         (!script && inner.starts_with(|c: char| c.is_ascii_alphabetic())).then(|| {
             Problem::warning("bad-reference", Vec::new(), "This is not a reference and stays as it is").help(
@@ -246,6 +252,10 @@ impl Check<'_> {
                     problem.help(format!("{} has those that the step declares under `outputs`", facts.name))
                 }
                 None if names.is_empty() => problem.help(format!("{} has no outputs", facts.name)),
+                None if facts.name == "aws:executeAutomation" => problem.help(format!(
+                    "Its outputs are {}, and those of what it starts, `{{{{ {of}.step.Output }}}}`",
+                    names.join(", ")
+                )),
                 None => problem.help(format!("Its outputs are {}", names.join(", "))),
             });
         }

@@ -453,7 +453,7 @@ fn work(
             for key in action.required.iter().filter(|key| !given.contains_key(**key)) {
                 reader.missing(key, action.name);
             }
-            inputs::read_aws(action.name, given, reader);
+            inputs::read_unbuilt(action.name, given, reader);
             None
         }
     }

@@ -1,5 +1,5 @@
-//! The inputs of the actions on AWS resources, which nothing performs yet: their types, allowed words and limits, so that
-//! a document that is wrong is told so whether or not it could run.
+//! The inputs of the actions and plugins that nothing performs yet: their types, allowed words and limits, so that a
+//! document that is wrong is told so whether or not it could run.
 
 use mainstay_model::Problem;
 use mainstay_model::problem::nearest;
@@ -16,10 +16,12 @@ enum Kind {
     Short(usize),
     /// A list of texts, from so many to so many; one text stands for a list of one.
     Texts(usize, usize),
-    /// A list of mappings, at most so many.
-    Maps(usize),
+    /// A list of mappings, at most so many, each with these keys.
+    Maps(usize, &'static [&'static str]),
     /// A list of anything.
     List,
+    /// A list of texts, numbers and truth values, at least one.
+    Scalars,
     Map,
     Flag,
     Whole(u64, u64),
@@ -28,9 +30,73 @@ enum Kind {
     Selector,
 }
 
-use Kind::{Flag, List, Maps, Selector, Short, Text, Texts, Whole, Words};
+use Kind::{Flag, List, Maps, Scalars, Selector, Short, Text, Texts, Whole, Words};
 
 const MOST: usize = usize::MAX;
+
+const PAIR: &[&str] = &["Key", "Value"];
+
+/// The same of plugins.
+const PLUGIN_KINDS: &[(&str, &[(&str, Kind)])] = &[
+    (
+        "aws:softwareInventory",
+        &[
+            ("applications", Text),
+            ("awsComponents", Text),
+            ("networkConfig", Text),
+            ("windowsUpdates", Text),
+            ("instanceDetailedInformation", Text),
+            ("services", Text),
+            ("windowsRoles", Text),
+            ("customInventory", Text),
+        ],
+    ),
+    ("aws:refreshAssociation", &[("associationIds", Texts(0, MOST))]),
+    (
+        "aws:updateSsmAgent",
+        &[
+            ("agentName", Words(&["amazon-ssm-agent"])),
+            ("allowDowngrade", Flag),
+            ("source", Text),
+            ("targetVersion", Text),
+        ],
+    ),
+    (
+        "aws:updateAgent",
+        &[
+            ("agentName", Words(&["Ec2Config"])),
+            ("allowDowngrade", Flag),
+            ("source", Text),
+            ("targetVersion", Text),
+        ],
+    ),
+    ("aws:applications", &[("source", Text), ("parameters", Text), ("sourceHash", Text)]),
+    ("aws:psModule", &[("source", Text), ("sourceHash", Text)]),
+    (
+        "aws:domainJoin",
+        &[
+            ("directoryId", Text),
+            ("directoryName", Text),
+            ("dnsIpAddresses", Texts(0, MOST)),
+            ("directoryOU", Text),
+        ],
+    ),
+    (
+        "aws:runDockerAction",
+        &[
+            ("action", Text),
+            ("container", Text),
+            ("image", Text),
+            ("cmd", Text),
+            ("memory", Text),
+            ("cpuShares", Text),
+            ("volume", Texts(0, MOST)),
+            ("env", Text),
+            ("user", Text),
+            ("publish", Text),
+        ],
+    ),
+];
 
 const KINDS: &[(&str, &[(&str, Kind)])] = &[
     (
@@ -82,9 +148,9 @@ const KINDS: &[(&str, &[(&str, Kind)])] = &[
             ("StackName", Text),
             ("TemplateBody", Text),
             ("TemplateURL", Text),
-            ("Parameters", Maps(MOST)),
+            ("Parameters", Maps(MOST, &["ParameterKey"])),
             ("Capabilities", Texts(0, MOST)),
-            ("Tags", Maps(10)),
+            ("Tags", Maps(10, PAIR)),
             ("RoleARN", Text),
             ("OnFailure", Words(&["DO_NOTHING", "ROLLBACK", "DELETE"])),
             ("DisableRollback", Flag),
@@ -100,7 +166,7 @@ const KINDS: &[(&str, &[(&str, Kind)])] = &[
         "aws:createTags",
         &[
             ("ResourceIds", Texts(1, MOST)),
-            ("Tags", Maps(MOST)),
+            ("Tags", Maps(MOST, PAIR)),
             ("ResourceType", Words(&["EC2", "ManagedInstance", "MaintenanceWindow", "Parameter"])),
         ],
     ),
@@ -140,11 +206,12 @@ const KINDS: &[(&str, &[(&str, Kind)])] = &[
 ];
 
 const PROPERTY: &[(&str, Kind)] =
-    &[("Service", Text), ("Api", Text), ("PropertySelector", Selector), ("DesiredValues", List)];
+    &[("Service", Text), ("Api", Text), ("PropertySelector", Selector), ("DesiredValues", Scalars)];
 
-/// Checks the inputs of an action that nothing performs yet.
-pub(crate) fn read_aws(action: &str, inputs: &Map<String, Value>, reader: &mut Reader<'_>) {
-    let kinds = KINDS.iter().find(|(name, _)| *name == action).map_or(&[][..], |(_, kinds)| *kinds);
+/// Checks the inputs of an action or plugin that nothing performs yet.
+pub(crate) fn read_unbuilt(action: &str, inputs: &Map<String, Value>, reader: &mut Reader<'_>) {
+    let mut known = KINDS.iter().chain(PLUGIN_KINDS);
+    let kinds = known.find(|(name, _)| *name == action).map_or(&[][..], |(_, kinds)| *kinds);
     for (key, kind) in kinds {
         if let Some(value) = inputs.get(*key) {
             check(key, *kind, value, inputs, reader);
@@ -172,17 +239,22 @@ fn check(key: &str, kind: Kind, value: &Value, inputs: &Map<String, Value>, read
                 bounds(key, texts.len(), least, most, reader);
             }
         }
-        (Maps(most), Value::Array(list)) => {
-            for (index, item) in list.iter().enumerate() {
-                if !item.is_object() && !reader.open(item) {
-                    let mut path = reader.at(key);
-                    path.push(index.into());
-                    reader.wrong(path, key, "a list of mappings", item);
-                }
-            }
+        (Maps(most, needed), Value::Array(list)) => {
+            maps(key, list, needed, reader);
             bounds(key, list.len(), 0, most, reader);
         }
-        (Maps(_), _) => reader.wrong(reader.at(key), key, "a list of mappings", value),
+        (Maps(..), _) => reader.wrong(reader.at(key), key, "a list of mappings", value),
+        (Scalars, Value::Array(list)) => {
+            for (index, item) in list.iter().enumerate() {
+                if item.is_array() || item.is_object() || item.is_null() {
+                    let mut path = reader.at(key);
+                    path.push(index.into());
+                    reader.wrong(path, key, "a list of texts, numbers and Booleans", item);
+                }
+            }
+            bounds(key, list.len(), 1, MOST, reader);
+        }
+        (Scalars, _) => reader.wrong(reader.at(key), key, "a list", value),
         (List, _) => reader.wrong(reader.at(key), key, "a list", value),
         (Kind::Map, _) => drop(reader.mapping(inputs, key)),
         (Flag, _) => drop(reader.flag(inputs, key)),
@@ -211,6 +283,24 @@ fn check(key: &str, kind: Kind, value: &Value, inputs: &Map<String, Value>, read
             }
         }
         (Selector | Text | Short(_), _) => reader.wrong(reader.at(key), key, "a text", value),
+    }
+}
+
+/// A list of mappings that each have these keys.
+fn maps(key: &str, list: &[Value], needed: &[&str], reader: &mut Reader<'_>) {
+    for (index, item) in list.iter().enumerate() {
+        let mut path = reader.at(key);
+        path.push(index.into());
+        match item {
+            Value::Object(map) => {
+                let mut within = Reader { path, problems: reader.problems, draft: reader.draft };
+                for missing in needed.iter().filter(|needed| !map.contains_key(**needed)) {
+                    within.missing(missing, &format!("An entry of `{key}`"));
+                }
+            }
+            item if reader.open(item) => {}
+            other => reader.wrong(path, key, "a list of mappings", other),
+        }
     }
 }
 

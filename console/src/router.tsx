@@ -20,14 +20,14 @@ function NoSuchPage() {
 
 const page = (load: () => Promise<Record<string, unknown>>, name: string) => lazyRouteComponent(load as () => Promise<Record<string, React.ComponentType>>, name);
 
-export const nowRoute = createRoute({
+const nowRoute = createRoute({
   getParentRoute: () => root,
   path: "/",
   validateSearch: (raw: Raw) => clean({ wall: flag(raw, "wall") }),
   component: page(() => import("./pages/Now"), "Now"),
 });
 
-export const runsRoute = createRoute({
+const runsRoute = createRoute({
   getParentRoute: () => root,
   path: "/runs",
   validateSearch: (raw: Raw) =>
@@ -39,44 +39,44 @@ export const runsRoute = createRoute({
   component: page(() => import("./pages/Runs"), "Runs"),
 });
 
-export const RUN_TABS = ["steps", "hosts", "record"] as const;
-export const runRoute = createRoute({
+const RUN_TABS = ["steps", "hosts", "record"] as const;
+const runRoute = createRoute({
   getParentRoute: () => root,
   path: "/runs/$id",
   validateSearch: (raw: Raw) => clean({ step: text(raw, "step"), tab: oneOf(raw, "tab", RUN_TABS), host: text(raw, "host"), show: oneOf(raw, "show", ["failed"] as const) }),
   component: page(() => import("./pages/Run"), "Run"),
 });
 
-export const procedureRoute = createRoute({
+const procedureRoute = createRoute({
   getParentRoute: () => root,
   path: "/procedures/$workload/$name",
   validateSearch: (raw: Raw) => clean({ start: flag(raw, "start"), step: text(raw, "step") }),
   component: page(() => import("./pages/Procedure"), "Procedure"),
 });
 
-export const incidentsRoute = createRoute({
+const incidentsRoute = createRoute({
   getParentRoute: () => root,
   path: "/incidents",
   validateSearch: (raw: Raw) => clean({ show: oneOf(raw, "show", ["open", "resolved"] as const) }),
   component: page(() => import("./pages/Incidents"), "Incidents"),
 });
 
-export const INCIDENT_TABS = ["timeline", "draft"] as const;
-export const incidentRoute = createRoute({
+const INCIDENT_TABS = ["timeline", "draft"] as const;
+const incidentRoute = createRoute({
   getParentRoute: () => root,
   path: "/incidents/$id",
   validateSearch: (raw: Raw) => clean({ tab: oneOf(raw, "tab", INCIDENT_TABS), all: flag(raw, "all") }),
   component: page(() => import("./pages/Incident"), "Incident"),
 });
 
-export const alarmsRoute = createRoute({
+const alarmsRoute = createRoute({
   getParentRoute: () => root,
   path: "/alarms",
   validateSearch: (raw: Raw) => clean({ state: text(raw, "state"), alarm: text(raw, "alarm"), q: text(raw, "q"), show: oneOf(raw, "show", ["silences"] as const) }),
   component: page(() => import("./pages/Alarms"), "Alarms"),
 });
 
-export const metricsRoute = createRoute({
+const metricsRoute = createRoute({
   getParentRoute: () => root,
   path: "/metrics",
   validateSearch: (raw: Raw) =>
@@ -84,14 +84,14 @@ export const metricsRoute = createRoute({
   component: page(() => import("./pages/Metrics"), "Metrics"),
 });
 
-export const workloadsRoute = createRoute({
+const workloadsRoute = createRoute({
   getParentRoute: () => root,
   path: "/workloads",
   component: page(() => import("./pages/Workloads"), "Workloads"),
 });
 
-export const WORKLOAD_TABS = ["overview", "priorities", "procedures", "history"] as const;
-export const workloadRoute = createRoute({
+const WORKLOAD_TABS = ["overview", "priorities", "procedures", "history"] as const;
+const workloadRoute = createRoute({
   getParentRoute: () => root,
   path: "/workloads/$name",
   validateSearch: (raw: Raw) =>
@@ -99,21 +99,21 @@ export const workloadRoute = createRoute({
   component: page(() => import("./pages/Workload"), "Workload"),
 });
 
-export const fleetRoute = createRoute({
+const fleetRoute = createRoute({
   getParentRoute: () => root,
   path: "/fleet",
-  validateSearch: (raw: Raw) => clean({ q: text(raw, "q"), by: text(raw, "by"), host: text(raw, "host"), show: oneOf(raw, "show", ["services"] as const) }),
+  validateSearch: (raw: Raw) => clean({ q: text(raw, "q"), by: text(raw, "by"), host: text(raw, "host"), show: oneOf(raw, "show", ["services"] as const), sort: text(raw, "sort") }),
   component: page(() => import("./pages/Fleet"), "Fleet"),
 });
 
-export const triggersRoute = createRoute({
+const triggersRoute = createRoute({
   getParentRoute: () => root,
   path: "/triggers",
   validateSearch: (raw: Raw) => clean({ trigger: text(raw, "trigger"), show: oneOf(raw, "show", ["dead"] as const) }),
   component: page(() => import("./pages/Triggers"), "Triggers"),
 });
 
-export const journalRoute = createRoute({
+const journalRoute = createRoute({
   getParentRoute: () => root,
   path: "/journal",
   validateSearch: (raw: Raw) => clean({ match: text(raw, "match"), workload: text(raw, "workload"), q: text(raw, "q"), seq: text(raw, "seq"), still: flag(raw, "still") }),
@@ -126,7 +126,7 @@ const tree = root.addChildren([
 ]);
 
 /** Addresses are for people: `?q=up&q=down&from=now-1h`, nothing in quotes. Several values of a name are a list. */
-export function parseSearch(text: string): Record<string, string | string[]> {
+function parseSearch(text: string): Record<string, string | string[]> {
   const found: Record<string, string | string[]> = {};
   for (const [name, value] of new URLSearchParams(text)) {
     const before = found[name];
@@ -135,7 +135,7 @@ export function parseSearch(text: string): Record<string, string | string[]> {
   return found;
 }
 
-export function stringifySearch(search: Record<string, unknown>): string {
+function stringifySearch(search: Record<string, unknown>): string {
   const pairs = new URLSearchParams();
   for (const [name, value] of Object.entries(search)) {
     for (const one of Array.isArray(value) ? value : [value]) if (one !== undefined && one !== null && one !== "") pairs.append(name, String(one));

@@ -67,6 +67,14 @@ pub fn test(root: &Path, target: &Path) -> Outcome {
     run(npm_command(&console, &["run", "--silent", "e2e"]).env("MAINSTAY_E2E_BINARY", binary))
 }
 
+/// The pictures of the console that `docs/` and the README show: its tests in a browser take them.
+pub fn pictures(root: &Path, target: &Path, kept: &Path) -> Outcome {
+    let console = root.join("console");
+    say("Pictures: console");
+    let mut tests = npm_command(&console, &["run", "--silent", "pictures"]);
+    run(tests.env("MAINSTAY_E2E_BINARY", target.join("debug/mainstay")).env("MAINSTAY_PICTURES", kept))
+}
+
 /// Writes the types of the wire anew from the API's document, where what does so is installed.
 pub fn wire(root: &Path) -> Outcome {
     let console = root.join("console");

@@ -22,7 +22,8 @@ Commands:
   openapi       write the API's document, crates/api/openapi.json, anew from the code, and the console's types from it
   console       build the web console into console/dist, from where the server embeds it (needs Node.js 20.19 or later)
   schemathesis  hold a running server to the API's document
-  pictures      the example's documentation as Chromium shows it, into target/pictures [SITE] [--keep: and into docs/images]";
+  pictures      the example's documentation as Chromium shows it, into target/pictures [SITE]
+                [--keep: and into docs/images, with those of the console]";
 
 /// The example's programs, as its workload file names them.
 const SHOP_PROGRAMS: [&str; 4] = ["shop-storefront", "shop-checkout", "shop-payments", "shop-customers"];
@@ -174,7 +175,14 @@ fn pictures(arguments: &[String]) -> Outcome {
             out.join("site")
         }
     };
-    pictures::take(&site, &out, kept.as_deref())
+    pictures::take(&site, &out, kept.as_deref())?;
+    match kept {
+        Some(kept) if console::build_if_possible(&root())? => {
+            build(&["mainstay", "shop"], false)?;
+            console::pictures(&root(), &target_dir()?, &kept)
+        }
+        _ => Ok(()),
+    }
 }
 
 fn is_installed(program: &str) -> bool {

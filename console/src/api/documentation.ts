@@ -9,9 +9,6 @@ export interface Documentation {
   triggers: Record<string, { description?: string; enabled: boolean; words: string; schedule?: { expression: string; zone: string } }>;
   procedures: Record<string, ProcedureDoc>;
   recordings: Record<string, { file: string; expr: string }>;
-  history?: {
-    runs: { id: string; procedure: string; status: string; started_at: string; ended_at?: string; started_by: string }[];
-  };
 }
 
 export interface ComponentDoc {
@@ -19,7 +16,7 @@ export interface ComponentDoc {
   priorities: string[]; service?: { run: string; port?: number; health?: string; restart: string; stop: string; memory_limit_bytes?: number };
 }
 
-export interface AlarmDoc {
+interface AlarmDoc {
   summary?: string; words: string; runbook?: string;
   rules: { file: string; group: string; expr: string; for: string; keep_firing_for: string; labels: Record<string, string>; annotations: Record<string, string> }[];
   leads_to: { procedure: string; trigger?: string; always: boolean }[];

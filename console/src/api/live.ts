@@ -5,7 +5,7 @@ import { address, get } from "./client";
 import { backoff, follow, type Message } from "./sse";
 import type { Event } from "./types";
 
-export type Phase = "connecting" | "catching up" | "live" | "paused" | "cut";
+type Phase = "connecting" | "catching up" | "live" | "paused" | "cut";
 
 export interface Connection {
   phase: Phase;

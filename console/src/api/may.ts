@@ -12,7 +12,7 @@ const PERMISSIONS = {
   approve: ["approve or refuse changes", "approver"],
 } as const;
 
-export type Permission = keyof typeof PERMISSIONS;
+type Permission = keyof typeof PERMISSIONS;
 
 /** Why they may not do this to a workload (to any at all, where none is named); nothing where they may, or while it is not
     known: the server has the last word. */

@@ -16,7 +16,7 @@ interface Answer {
   infos?: string[];
 }
 
-export interface Result { series: Series[]; warnings: string[] }
+interface Result { series: Series[]; warnings: string[] }
 
 /** `NaN`, `+Inf` and `-Inf` are written as words. */
 export function number(text: string): number {

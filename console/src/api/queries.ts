@@ -52,7 +52,7 @@ export const docs = (name: string) =>
     staleTime: 30_000,
   });
 
-export interface RunFilter { status?: string; active?: boolean; procedure?: string; workload?: string; since?: string }
+interface RunFilter { status?: string; active?: boolean; procedure?: string; workload?: string; since?: string }
 
 export const runs = (filter: RunFilter = {}, limit = 200) =>
   listOptions(["runs", filter, limit], (cursor, signal) => get("/v1/runs", { query: { ...filter, cursor, limit }, signal }));
@@ -138,7 +138,7 @@ export const lately = (match: string) =>
     queryFn: ({ signal }) => get("/v1/events", { query: { match, limit: 60 }, signal }),
   });
 
-export interface LogFilter { service?: string; severity?: string; contains?: string; limit?: number }
+interface LogFilter { service?: string; severity?: string; contains?: string; limit?: number }
 
 export const logs = (filter: LogFilter) =>
   queryOptions({

@@ -1,6 +1,6 @@
 // Whether each event names the hash of the one before it, as far as both are there.
 
-export interface Chain { links: number; broken?: number }
+interface Chain { links: number; broken?: number }
 
 export function checkChain(events: { seq: number; hash: string; prev_hash: string }[]): Chain {
   let links = 0;

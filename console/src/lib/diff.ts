@@ -1,9 +1,9 @@
 // What differs between two texts, line by line (Myers' algorithm on lines, after equal ends are set aside).
 
-export interface DiffLine { kind: "same" | "added" | "removed"; text: string; before?: number; after?: number }
+interface DiffLine { kind: "same" | "added" | "removed"; text: string; before?: number; after?: number }
 
 /** Beyond this many differing lines a diff costs more than it tells; both sides are shown whole. */
-const MAX_EDITS = 2000;
+const MAX_EDITS = 1500;
 
 export function diffLines(before: string, after: string): DiffLine[] {
   const a = split(before);
@@ -33,39 +33,46 @@ function split(text: string): string[] {
   return lines;
 }
 
+/** What has to be done in turn to make one of the other. `trace` keeps how far each diagonal had come before each edit, which
+    costs the square of the edits. */
 function shortest(a: string[], b: string[]): DiffLine["kind"][] {
   const all: DiffLine["kind"][] = [...a.map(() => "removed" as const), ...b.map(() => "added" as const)];
   if (a.length === 0 || b.length === 0) return all;
   const max = Math.min(a.length + b.length, MAX_EDITS);
-  const trace: Map<number, number>[] = [];
-  const furthest = new Map<number, number>([[1, 0]]);
+  const middle = max + 1;
+  const trace: Int32Array[] = [];
+  const furthest = new Int32Array(2 * middle + 1);
   for (let d = 0; d <= max; d += 1) {
-    trace.push(new Map(furthest));
+    trace.push(furthest.slice(middle - d - 1, middle + d + 2));
     for (let k = -d; k <= d; k += 2) {
-      const down = k === -d || (k !== d && (furthest.get(k - 1) ?? -1) < (furthest.get(k + 1) ?? -1));
-      let x = down ? (furthest.get(k + 1) ?? 0) : (furthest.get(k - 1) ?? 0) + 1;
+      let x = isDown(furthest, middle, k, d) ? (furthest[middle + k + 1] ?? 0) : (furthest[middle + k - 1] ?? 0) + 1;
       let y = x - k;
       while (x < a.length && y < b.length && a[x] === b[y]) {
         x += 1;
         y += 1;
       }
-      furthest.set(k, x);
+      furthest[middle + k] = x;
       if (x >= a.length && y >= b.length) return walk(trace, a, b, d);
     }
   }
   return all;
 }
 
-function walk(trace: Map<number, number>[], a: string[], b: string[], last: number): DiffLine["kind"][] {
+/** Whether a diagonal is reached by a line that was added, and not by one that was removed. */
+function isDown(furthest: Int32Array, middle: number, k: number, d: number): boolean {
+  return k === -d || (k !== d && (furthest[middle + k - 1] ?? 0) < (furthest[middle + k + 1] ?? 0));
+}
+
+function walk(trace: Int32Array[], a: string[], b: string[], last: number): DiffLine["kind"][] {
   const back: DiffLine["kind"][] = [];
   let [x, y] = [a.length, b.length];
   for (let d = last; d >= 0; d -= 1) {
-    const furthest = trace[d] ?? new Map<number, number>();
+    const furthest = trace[d] ?? new Int32Array(3);
+    const middle = d + 1;
     const k = x - y;
-    const down = k === -d || (k !== d && (furthest.get(k - 1) ?? -1) < (furthest.get(k + 1) ?? -1));
-    const from = down ? k + 1 : k - 1;
-    const px = furthest.get(from) ?? 0;
-    const py = px - from;
+    const down = isDown(furthest, middle, k, d);
+    const px = furthest[middle + (down ? k + 1 : k - 1)] ?? 0;
+    const py = px - (down ? k + 1 : k - 1);
     while (x > px && y > py && x > 0 && y > 0) {
       back.push("same");
       x -= 1;

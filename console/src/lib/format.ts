@@ -96,6 +96,11 @@ export function short(id: string, length = 12): string {
   return id.length > length + 1 ? `${id.slice(0, length)}…` : id;
 }
 
+/** `alarm Down{alertname="Down",zone="a"} is firing` in short: without the label sets, which stand where there is room. */
+export function withoutLabels(text: string): string {
+  return text.replace(/\{[^{}]*\}/g, "");
+}
+
 /** Who did something: a person by their name, a part of Mainstay by its. */
 export function actor(id: string): string {
   return id.replace(/^(person|system):/, "");

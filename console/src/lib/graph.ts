@@ -3,8 +3,8 @@
 import type { ProcedureDoc, StepDoc } from "../api/documentation";
 import type { Step } from "../api/types";
 
-export interface GraphNode { id: string; label: string; detail: string; state?: string; kind: "step" | "end" }
-export interface GraphEdge { id: string; from: string; to: string; label?: string; kind: "next" | "choice" | "failure"; taken?: boolean }
+interface GraphNode { id: string; label: string; detail: string; state?: string; kind: "step" | "end" }
+interface GraphEdge { id: string; from: string; to: string; label?: string; kind: "next" | "choice" | "failure"; taken?: boolean }
 export interface Graph { nodes: GraphNode[]; edges: GraphEdge[] }
 
 const END = "end of the run";

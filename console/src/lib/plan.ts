@@ -1,7 +1,7 @@
 // A plan in its own format (`mainstay.plan/v1`), as far as pages show it.
 
-export interface PlanAction { verb: string; address: string; fields: string[]; reversal: string }
-export interface Plan { actions: PlanAction[]; interrupted: number; irreversible: number }
+interface PlanAction { verb: string; address: string; fields: string[]; reversal: string }
+interface Plan { actions: PlanAction[]; interrupted: number; irreversible: number }
 
 type Raw = Record<string, unknown>;
 const isRecord = (value: unknown): value is Raw => typeof value === "object" && value !== null && !Array.isArray(value);

@@ -9,7 +9,7 @@ export const RANGES: [words: string, from: string][] = [
 const UNITS: Record<string, number> = { s: 1e3, m: 60e3, h: 3600e3, d: 86_400e3 };
 
 /** Milliseconds, or nothing where it is not understood. */
-export function instantOf(text: string, now: number): number | undefined {
+function instantOf(text: string, now: number): number | undefined {
   if (text === "now") return now;
   const match = /^now-(\d{1,6})([smhd])$/.exec(text);
   if (match) return now - Number(match[1]) * (UNITS[match[2] ?? "s"] ?? 0);

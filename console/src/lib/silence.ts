@@ -6,7 +6,7 @@ import type { Alarm, Matcher } from "../api/types";
 type About = Pick<Alarm, "alarm" | "workload" | "labels">;
 
 /** The labels that conditions are held against. */
-export function labelsOf(alarm: About): Record<string, string> {
+function labelsOf(alarm: About): Record<string, string> {
   return { ...alarm.labels, alertname: alarm.alarm, workload: alarm.workload };
 }
 

@@ -26,7 +26,7 @@ const keyOf = (alarm: Alarm): string => `${alarm.workload}/${alarm.alarm}`;
 const rowKey = (alarm: Alarm): string => `${keyOf(alarm)}${JSON.stringify(alarm.labels)}`;
 
 const COLUMNS: Column<Alarm>[] = [
-  { key: "state", head: "State", width: "120px", cell: (alarm) => <AlarmState alarm={alarm} /> },
+  { key: "state", head: "State", width: "152px", cell: (alarm) => <AlarmState alarm={alarm} /> },
   { key: "alarm", head: "Alarm", width: "minmax(0, 1fr)", cell: (alarm) => <span title={alarm.alarm}>{alarm.alarm}</span> },
   { key: "summary", head: "About", width: "minmax(0, 1.4fr)", wide: true, cell: (alarm) => <span className="muted" title={alarm.error ?? alarm.annotations["description"]}>{alarm.error ?? alarm.annotations["summary"] ?? ""}</span> },
   { key: "labels", head: "Labels", width: "minmax(0, 1.2fr)", wide: true, cell: (alarm) => <Tags tags={alarm.labels} most={3} /> },
@@ -155,7 +155,7 @@ function Instance({ alarm }: { alarm: Alarm }) {
       {alarm.silenced_by !== undefined && (
         <div className="notice waiting wrapping"><span className="wrap grow">Silenced{silence ? <> by {actor(silence.by)}, until <Time at={silence.ends_at} as="clock" /> (<Time at={silence.ends_at} />): {silence.reason}</> : "."}</span>{silence && <EndSilence silence={silence} />}</div>
       )}
-      {alarm.acknowledged && <div className="notice"><span className="wrap"><strong>{actor(alarm.acknowledged.by)}</strong> has it in hand, since <Time at={alarm.acknowledged.at} />{alarm.acknowledged.message ? `: ${alarm.acknowledged.message}` : "."}</span></div>}
+      {alarm.acknowledged && <div className="notice calm"><span className="wrap"><strong>{actor(alarm.acknowledged.by)}</strong> has it in hand, since <Time at={alarm.acknowledged.at} />{alarm.acknowledged.message ? `: ${alarm.acknowledged.message}` : "."}</span></div>}
       <div className="row wrapping">
         {alarm.incident && <Link className="button" to="/incidents/$id" params={{ id: alarm.incident }}>Open its incident</Link>}
         {mayBeTaken && <Button look={alarm.acknowledged ? "plain" : "primary"} why={refusal} onClick={() => setAcknowledging(true)}>{alarm.acknowledged ? "Take over …" : "Acknowledge …"}</Button>}

@@ -10,7 +10,7 @@ import { matches } from "../lib/selector";
 import { urgency, worst } from "../lib/state";
 import { Button, Empty, Loaded, Panel, State, Tags, Time, useTitle } from "../ui/basic";
 import { HostMap } from "../ui/hostmap";
-import { Table, type Column } from "../ui/table";
+import { Table, useSorted, type Column } from "../ui/table";
 
 const route = getRouteApi("/fleet");
 
@@ -18,22 +18,22 @@ const route = getRouteApi("/fleet");
 const stateOf = (host: Host): string => (host.connected ? (worst(host.services.map((service) => service.state).filter((state) => state !== "ready")) ?? "connected") : "gone");
 
 const HOSTS: Column<Host>[] = [
-  { key: "state", head: "State", width: "120px", cell: (host) => <State state={stateOf(host)} /> },
-  { key: "host", head: "Host", width: "minmax(0, 1fr)", cell: (host) => <span title={host.id}>{host.id}</span> },
+  { key: "state", head: "State", width: "120px", by: (host) => urgency(stateOf(host)), cell: (host) => <State state={stateOf(host)} /> },
+  { key: "host", head: "Host", width: "minmax(0, 1fr)", by: (host) => host.id, cell: (host) => <span title={host.id}>{host.id}</span> },
   { key: "tags", head: "Tags", width: "minmax(0, 1.8fr)", wide: true, cell: (host) => <Tags tags={host.tags} most={5} /> },
-  { key: "services", head: "Services", width: "90px", right: true, cell: (host) => `${host.services.filter((service) => service.state === "ready").length} of ${host.services.length}` },
-  { key: "version", head: "Agent", width: "80px", right: true, wide: true, cell: (host) => <span className="muted">{host.version}</span> },
-  { key: "seen", head: "Heard of", width: "90px", right: true, cell: (host) => <Time at={host.last_seen} /> },
+  { key: "services", head: "Services", width: "90px", right: true, by: (host) => host.services.length, cell: (host) => `${host.services.filter((service) => service.state === "ready").length} of ${host.services.length}` },
+  { key: "version", head: "Agent", width: "80px", right: true, wide: true, by: (host) => host.version, cell: (host) => <span className="muted">{host.version}</span> },
+  { key: "seen", head: "Heard of", width: "90px", right: true, by: (host) => -Date.parse(host.last_seen), cell: (host) => <Time at={host.last_seen} /> },
 ];
 
 const SERVICES: Column<Service>[] = [
-  { key: "state", head: "State", width: "120px", cell: (service) => <State state={service.state} /> },
-  { key: "name", head: "Service", width: "minmax(0, 1fr)", cell: (service) => <Link to="/workloads/$name" params={{ name: service.workload }} search={{ component: service.name }} tabIndex={-1}>{service.name}</Link> },
-  { key: "workload", head: "Workload", width: "minmax(0, .6fr)", wide: true, cell: (service) => service.workload },
-  { key: "host", head: "Host", width: "minmax(0, .8fr)", cell: (service) => service.host },
+  { key: "state", head: "State", width: "120px", by: (service) => urgency(service.state), cell: (service) => <State state={service.state} /> },
+  { key: "name", head: "Service", width: "minmax(0, 1fr)", by: (service) => service.name, cell: (service) => <Link to="/workloads/$name" params={{ name: service.workload }} search={{ component: service.name }} tabIndex={-1}>{service.name}</Link> },
+  { key: "workload", head: "Workload", width: "minmax(0, .6fr)", wide: true, by: (service) => service.workload, cell: (service) => service.workload },
+  { key: "host", head: "Host", width: "minmax(0, .8fr)", by: (service) => service.host, cell: (service) => service.host },
   { key: "why", head: "Why", width: "minmax(0, 1.2fr)", wide: true, cell: (service) => <span className="muted" title={service.reason}>{service.reason}</span> },
-  { key: "restarts", head: "Restarts", width: "70px", right: true, wide: true, cell: (service) => service.restarts || "" },
-  { key: "since", head: "Since", width: "90px", right: true, cell: (service) => <Time at={service.since} /> },
+  { key: "restarts", head: "Restarts", width: "70px", right: true, wide: true, by: (service) => service.restarts, cell: (service) => service.restarts || "" },
+  { key: "since", head: "Since", width: "90px", right: true, by: (service) => -Date.parse(service.since ?? ""), cell: (service) => <Time at={service.since} /> },
 ];
 
 export function Fleet() {
@@ -44,16 +44,18 @@ export function Fleet() {
   const all = useMemo(() => [...(asked.data?.items ?? [])].sort((a, b) => urgency(stateOf(a)) - urgency(stateOf(b)) || a.id.localeCompare(b.id)), [asked.data]);
   const keys = useMemo(() => [...new Set(all.flatMap((host) => Object.keys(host.tags)))].sort(), [all]);
   const shown = useMemo(() => all.filter((host) => matches(search.q ?? "", host.id, host.tags)), [all, search.q]);
-  const services = useMemo(() => shown.flatMap((host) => host.services).sort((a, b) => urgency(a.state) - urgency(b.state) || a.name.localeCompare(b.name)), [shown]);
+  const listed = useMemo(() => shown.flatMap((host) => host.services).sort((a, b) => urgency(a.state) - urgency(b.state) || a.name.localeCompare(b.name)), [shown]);
+  const services = useSorted(listed, SERVICES, search.sort);
+  const sorted = useSorted(shown, HOSTS, search.sort);
   const groups = useMemo(() => {
-    if (!search.by) return [["", shown] as const];
+    if (!search.by) return [["", sorted] as const];
     const found = new Map<string, Host[]>();
-    for (const host of shown) {
+    for (const host of sorted) {
       const value = host.tags[search.by] ?? "";
       found.set(value, [...(found.get(value) ?? []), host]);
     }
     return [...found].sort(([a], [b]) => a.localeCompare(b));
-  }, [shown, search.by]);
+  }, [sorted, search.by]);
   const set = (change: Partial<typeof search>) => void navigate({ search: (before) => ({ ...before, ...change }), replace: true });
   const one = all.find((host) => host.id === search.host);
   const lost = all.filter((host) => !host.connected).length;
@@ -62,8 +64,8 @@ export function Fleet() {
       <div className="page-head"><h1>Fleet</h1>{asked.data && <span className="muted">{count(all.length, "host")}, {count(all.flatMap((host) => host.services).length, "service")}</span>}{lost > 0 && <State state="gone" text={`${lost} gone`} />}</div>
       <div className="filters">
         <div className="segments" role="group" aria-label="What is listed">
-          <button type="button" aria-pressed={search.show === undefined} onClick={() => set({ show: undefined })}>Hosts</button>
-          <button type="button" aria-pressed={search.show === "services"} onClick={() => set({ show: "services" })}>Services</button>
+          <button type="button" aria-pressed={search.show === undefined} onClick={() => set({ show: undefined, sort: undefined })}>Hosts</button>
+          <button type="button" aria-pressed={search.show === "services"} onClick={() => set({ show: "services", sort: undefined })}>Services</button>
         </div>
         <input className="input grow" data-search type="search" placeholder="Name, or selector: role=app,environment in (local,prod)" aria-label="Which hosts" value={search.q ?? ""} onChange={(event) => set({ q: event.target.value || undefined })} />
         {search.show !== "services" && <select className="input" aria-label="Group by tag" value={search.by ?? ""} onChange={(event) => set({ by: event.target.value || undefined })}><option value="">Not grouped</option>{keys.map((key) => <option key={key} value={key}>by {key}</option>)}</select>}
@@ -74,15 +76,15 @@ export function Fleet() {
           <div className={one ? "split journal" : "stack"}>
             <div className="stack">
               {search.show === "services" ? (
-                <div className="panel"><Table label="Services" primary columns={SERVICES} rows={services} rowKey={(service) => `${service.host}/${service.workload}/${service.name}`} {...(services.length > 20 ? { height: "calc(100dvh - 190px)" } : {})} onOpen={(service) => set({ host: service.host })} empty={<Empty title="No service is like that" />} /></div>
+                <div className="panel"><Table label="Services" primary columns={SERVICES} rows={services} sort={search.sort} onSort={(sort) => set({ sort })} rowKey={(service) => `${service.host}/${service.workload}/${service.name}`} {...(services.length > 20 ? { height: "calc(100dvh - 190px)" } : {})} onOpen={(service) => set({ host: service.host })} empty={<Empty title="No service is like that" />} /></div>
               ) : groups.map(([value, hosts], n) => (
                 <Panel key={value} title={search.by ? (value === "" ? `without ${search.by}` : `${search.by}=${value}`) : "Hosts"} aside={<span className="muted num">{hosts.length}</span>}>
                   {hosts.length > 24 && <div className="body"><HostMap hosts={hosts.map((host) => ({ host: host.id, state: stateOf(host) }))} selected={search.host} onSelect={(host) => set({ host })} label={`${count(hosts.length, "host")}, ${hosts.filter((host) => !host.connected).length} gone`} /></div>}
-                  <Table label={search.by ? `Hosts with ${search.by}=${value}` : "Hosts"} primary={n === 0} columns={HOSTS} rows={hosts} rowKey={(host) => host.id} current={search.host} {...(hosts.length > 20 ? { height: groups.length > 1 ? "360px" : "calc(100dvh - 230px)" } : {})} onOpen={(host) => set({ host: host.id })} empty={<Empty title="No host is like that"><p>A selector names tags: <code>role=app</code>, <code>stage in (prod,test)</code>, with commas between them. Other words are parts of a name.</p></Empty>} />
+                  <Table label={search.by ? `Hosts with ${search.by}=${value}` : "Hosts"} primary={n === 0} columns={HOSTS} rows={hosts} sort={search.sort} onSort={(sort) => set({ sort })} rowKey={(host) => host.id} current={search.host} {...(hosts.length > 20 ? { height: groups.length > 1 ? "360px" : "calc(100dvh - 230px)" } : {})} onOpen={(host) => set({ host: host.id })} empty={<Empty title="No host is like that"><p>A selector names tags: <code>role=app</code>, <code>stage in (prod,test)</code>, with commas between them. Other words are parts of a name.</p></Empty>} />
                 </Panel>
               ))}
             </div>
-            {one && <OneHost host={one} onClose={() => set({ host: undefined })} />}
+            {one && <OneHost host={one} onTag={(selector) => set({ q: search.q?.split(",").includes(selector) ? search.q : [search.q, selector].filter(Boolean).join(",") })} onClose={() => set({ host: undefined })} />}
           </div>
         )}
       </Loaded>
@@ -90,7 +92,7 @@ export function Fleet() {
   );
 }
 
-function OneHost({ host, onClose }: { host: Host; onClose: () => void }) {
+function OneHost({ host, onTag, onClose }: { host: Host; onTag: (selector: string) => void; onClose: () => void }) {
   return (
     <Panel title={host.id} aside={<><State state={stateOf(host)} /><Button look="quiet" small icon="close" label="Close" onClick={onClose} /></>}>
       <div className="body stack">
@@ -98,7 +100,7 @@ function OneHost({ host, onClose }: { host: Host; onClose: () => void }) {
         <dl className="facts">
           <dt>Agent</dt><dd>{host.version}</dd>
           <dt>Heard of</dt><dd><Time at={host.last_seen} /></dd>
-          <dt>Tags</dt><dd><Tags tags={host.tags} most={50} /></dd>
+          <dt>Tags</dt><dd><Tags tags={host.tags} most={50} onPick={onTag} /></dd>
         </dl>
       </div>
       <ul className="lines">

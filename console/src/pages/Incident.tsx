@@ -9,7 +9,7 @@ import { useRefusal } from "../api/may";
 import * as ask from "../api/queries";
 import type { IncidentDetail, TimelineEntry } from "../api/types";
 import { eventTone, subjectLink } from "../lib/events";
-import { actor, length } from "../lib/format";
+import { actor, length, withoutLabels } from "../lib/format";
 import { compared, parseTarget, type Target } from "../lib/target";
 import { Badge, Button, Empty, Failure, Loaded, NEVER, Panel, State, Time, Took, useNow, useTitle } from "../ui/basic";
 import type { Mark } from "../ui/chart";
@@ -51,8 +51,8 @@ function Shown({ incident }: { incident: IncidentDetail }) {
         <span className="mono">{incident.id}</span>
       </div>
       <Held incident={incident} />
-      {incident.resolved_by && <div className="notice"><span className="wrap">It did not end by itself: {actor(incident.resolved_by.by)} ended it{incident.resolved_by.reason ? `: ${incident.resolved_by.reason}` : "."}{(incident.resolved_by.waited_for ?? []).length > 0 && <span className="muted"> It still waited for: {incident.resolved_by.waited_for?.join("; ")}</span>}</span></div>}
-      {isOpen && incident.waiting_for && incident.waiting_for.length > 0 && <div className="notice bad"><span className="wrap">It stays open until: {incident.waiting_for.join("; ")}</span></div>}
+      {incident.resolved_by && <div className="notice"><span className="wrap">It did not end by itself: {actor(incident.resolved_by.by)} ended it{incident.resolved_by.reason ? `: ${incident.resolved_by.reason}` : "."}{(incident.resolved_by.waited_for ?? []).length > 0 && <span className="muted"> What still kept it open: {withoutLabels(incident.resolved_by.waited_for?.join("; ") ?? "")}</span>}</span></div>}
+      {isOpen && incident.waiting_for && incident.waiting_for.length > 0 && <div className="notice bad"><span className="wrap" title={incident.waiting_for.join("\n")}>It stays open because: {withoutLabels(incident.waiting_for.join("; "))}</span></div>}
       <Times incident={incident} />
       <div className="tabs" role="tablist" aria-label="Parts of the incident">
         <button type="button" role="tab" aria-selected={tab === "timeline"} onClick={() => void navigate({ search: (before) => ({ ...before, tab: undefined }), replace: true })}>What happened</button>
@@ -91,7 +91,7 @@ function RunLink({ id }: { id: string }) {
 function Held({ incident }: { incident: IncidentDetail }) {
   const { acknowledged: held } = incident;
   if (!held) return incident.status === "open" ? <div className="notice waiting"><span>Nobody has it in hand yet.</span></div> : null;
-  return <div className="notice"><span className="wrap"><strong>{actor(held.by)}</strong> {incident.status === "open" ? "has" : "had"} it in hand, since <Time at={held.at} />{held.message ? `: ${held.message}` : "."}</span></div>;
+  return <div className="notice calm"><span className="wrap"><strong>{actor(held.by)}</strong> {incident.status === "open" ? "has" : "had"} it in hand, since <Time at={held.at} />{held.message ? `: ${held.message}` : "."}</span></div>;
 }
 
 function Verbs({ incident, docs }: { incident: IncidentDetail; docs: Documentation | undefined }) {
@@ -122,7 +122,7 @@ function Verbs({ incident, docs }: { incident: IncidentDetail; docs: Documentati
       {status === "open" && <Button why={refusal} onClick={() => setResolving(true)}>Resolve …</Button>}
       {isResolving && (
         <ReasonDialog title="Resolve the incident by hand" verb="Resolve" needed label="Why it is over" help="It is part of the record, the timeline and the draft." onClose={() => setResolving(false)} act={resolve}>
-          <p>It ends by itself when nothing keeps it open. {incident.waiting_for && incident.waiting_for.length > 0 ? <>It still waits for: {incident.waiting_for.join("; ")}.</> : null} Ended by hand, nobody can say later when it recovered.</p>
+          <p>It ends by itself when nothing keeps it open. {incident.waiting_for && incident.waiting_for.length > 0 ? <>What still keeps it open: {withoutLabels(incident.waiting_for.join("; "))}.</> : null} Ended by hand, nobody can say later when it recovered.</p>
           {still.length > 0 && <label className="check"><input type="checkbox" checked={isForced} onChange={(event) => setForced(event.target.checked)} /> <span className="wrap">Although there still is: {still.join(", ")}</span></label>}
         </ReasonDialog>
       )}
@@ -155,7 +155,7 @@ function Updates({ incident }: { incident: IncidentDetail }) {
     <Panel title="Updates" aside={<span className="muted num">{incident.notes.length || ""}</span>}>
       <form className="body stack said" onSubmit={(event) => { event.preventDefault(); send(); }}>
         <textarea
-          className="input" rows={2} aria-label="An update" placeholder={refusal ?? "What you see, try, or have told whom. Ctrl Enter sends it."} disabled={refusal !== undefined} value={text}
+          className="input short" rows={1} aria-label="An update" placeholder={refusal ?? "What you see, try, or have told whom. Ctrl Enter sends it."} disabled={refusal !== undefined} value={text}
           onChange={(event) => { setText(event.target.value); setKey(newKey()); }}
           onKeyDown={(event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) send(); }}
         />
@@ -178,7 +178,7 @@ function RunMenu({ incident, docs }: { incident: IncidentDetail; docs: Documenta
     return Object.keys(docs.procedures).sort((a, b) => Number(fitting.has(b)) - Number(fitting.has(a)) || a.localeCompare(b)).map((name) => ({ name, fits: fitting.has(name) }));
   }, [docs, incident.alarms]);
   if (names.length === 0) return null;
-  return <Menu label="Run a procedure" why={refusal} button={() => <><Icon name="runs" /> Run a procedure …</>} items={names.map(({ name, fits }) => ({ label: <span className="row"><span className="cut">{name}</span>{fits && <span className="faint">for this alarm</span>}</span>, onSelect: () => void navigate({ to: "/procedures/$workload/$name", params: { workload: incident.workload, name }, search: { start: true } }) }))} />;
+  return <Menu label="Run a procedure" look="plain" why={refusal} button={() => <><Icon name="runs" /> Run a procedure …</>} items={names.map(({ name, fits }) => ({ label: <span className="row"><span className="cut">{name}</span>{fits && <span className="faint">for this alarm</span>}</span>, onSelect: () => void navigate({ to: "/procedures/$workload/$name", params: { workload: incident.workload, name }, search: { start: true } }) }))} />;
 }
 
 /** From a little before the trouble to a little after its end, or now. In steps of five seconds, so that it does not

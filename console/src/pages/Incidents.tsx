@@ -39,7 +39,7 @@ export function Incidents() {
         <Loaded of={asked} what="incidents">
           {() => (
             <Table
-              label="Incidents" primary columns={COLUMNS} rows={rows} rowKey={(one) => one.id} height="calc(100dvh - 190px)"
+              label="Incidents" primary columns={COLUMNS} rows={rows} rowKey={(one) => one.id} {...(rows.length > 20 ? { height: "calc(100dvh - 190px)" } : {})}
               onOpen={(one) => void navigate({ to: "/incidents/$id", params: { id: one.id }, search: {} })}
               onEnd={more}
               foot={<span>{rows.length.toLocaleString("en")} shown{asked.hasNextPage ? "; more as you go down" : ""}</span>}

@@ -21,8 +21,8 @@ const route = getRouteApi("/journal");
 const COLUMNS: Column<Event>[] = [
   { key: "seq", head: "Place", width: "64px", right: true, wide: true, cell: (event) => <span className="faint">{event.seq}</span> },
   { key: "time", head: "Time", width: "92px", cell: (event) => <Time at={event.time} as="clock" /> },
-  { key: "type", head: "Kind", width: "minmax(150px, .6fr)", wide: true, cell: (event) => <span className="row"><EventMark event={event} /><span className="cut mono">{event.type}</span></span> },
-  { key: "text", head: "What happened", width: "minmax(0, 2fr)", cell: (event) => <span title={sentence(event)}>{sentence(event)}</span> },
+  { key: "type", head: "Kind", width: "minmax(176px, .6fr)", wide: true, cell: (event) => <span className="mono" title={event.type}>{event.type}</span> },
+  { key: "text", head: "What happened", width: "minmax(0, 2fr)", cell: (event) => <span className="row" title={sentence(event)}><EventMark event={event} /><span className="cut">{sentence(event)}</span></span> },
   { key: "actor", head: "By", width: "minmax(0, .6fr)", wide: true, cell: (event) => <span className="muted" title={event.actor}>{actor(event.actor)}</span> },
   { key: "workload", head: "Workload", width: "minmax(0, .4fr)", wide: true, cell: (event) => <span className="muted">{event.workload}</span> },
 ];

@@ -107,7 +107,7 @@ export function Metrics() {
   const warnings = [...new Set(answers.flatMap((answer) => answer.data?.warnings ?? []))];
   const columns: Column<Row>[] = [
     ...(asTable ? [] : [{ key: "on", head: <span className="hidden-visually">Shown</span>, width: "40px", cell: (row: Row) => <label className="check legend" title="Show or hide"><input type="checkbox" checked={!row.hidden} onChange={() => toggle(row)} aria-label={`Show ${row.name}`} /><i style={{ background: row.color }} /></label> }]),
-    { key: "name", head: "Series", width: "minmax(0, 1fr)", cell: (row) => (asTable ? <span className="mono" title={row.name}>{row.name}</span> : <button type="button" className="plain mono cut" title={`${row.name}\nonly this, or all`} onClick={() => only(row)}>{row.name}</button>) },
+    { key: "name", head: "Series", width: "minmax(0, 1fr)", cell: (row) => (asTable ? <span className="mono" title={row.name}>{row.name}</span> : <button type="button" className="bare-button mono cut" title={`${row.name}\nonly this, or all`} onClick={() => only(row)}>{row.name}</button>) },
     ...(asTable ? [] : [
       { key: "low", head: "Least", width: "90px", right: true, wide: true, cell: (row: Row) => quantity(row.low) },
       { key: "high", head: "Most", width: "90px", right: true, wide: true, cell: (row: Row) => quantity(row.high) },

@@ -6,7 +6,7 @@ import { useMemo } from "react";
 import { useList } from "../api/lists";
 import * as ask from "../api/queries";
 import type { Alarm, ChangeSummary, Host, IncidentSummary, Measure, RunSummary, Status, Triggers, WorkloadDetail, WorkloadStatus } from "../api/types";
-import { count, quantity, short } from "../lib/format";
+import { actor, count, quantity, short, withoutLabels } from "../lib/format";
 import { tone, urgency, word, worst } from "../lib/state";
 import { parseTarget } from "../lib/target";
 import { Badge, Button, Empty, Loaded, Panel, State, Time, Took, useNow, useTitle } from "../ui/basic";
@@ -26,7 +26,7 @@ function MeasureLine({ measure, workload, rank }: { measure: Measure; workload: 
     <li className={`measure ${look}`}>
       <div className="measure-goal">
         <span className="faint num" aria-hidden="true">{rank}</span>
-        <Link to="/metrics" search={{ q: [measure.measure], from: "now-1h", to: "now" }} className="cut" title={`${measure.goal}\n${measure.measure}`}>{measure.goal}</Link>
+        <Link to="/metrics" search={{ q: [measure.measure], from: "now-1h", to: "now" }} title={`${measure.goal}\n${measure.measure}`}>{measure.goal}</Link>
       </div>
       <div className="measure-state"><State state={measure.state} /> {measure.since && <span className="faint since"><Time at={measure.since} /></span>}</div>
       <div className="measure-value num" title={`target ${measure.target}`}>
@@ -76,11 +76,11 @@ function Incidents({ incidents }: { incidents: IncidentSummary[] }) {
       {incidents.map((incident) => (
         <Link key={incident.id} to="/incidents/$id" params={{ id: incident.id }} className="now-incident">
           <State state="open" text="incident open" />
-          <strong className="cut">{incident.title}</strong>
+          <strong>{incident.title}</strong>
           <Badge>{incident.workload}</Badge>
           <span className="muted num">for <Took from={incident.opened_at} /></span>
-          <span className="grow" />
-          {incident.waiting_for && incident.waiting_for.length > 0 && <span className="cut muted">waits for {incident.waiting_for.join(", ")}</span>}
+          {incident.acknowledged ? <span className="muted num">{actor(incident.acknowledged.by)} has it in hand</span> : <State state="nobody" text="nobody has it in hand" />}
+          {incident.waiting_for && incident.waiting_for.length > 0 && <span className="cut muted waits" title={incident.waiting_for.join("\n")}>{withoutLabels(incident.waiting_for.join(", "))}</span>}
         </Link>
       ))}
     </>

@@ -35,7 +35,7 @@ function StartMenu() {
       onSelect: () => void navigate({ to: "/procedures/$workload/$name", params: { workload: workload.workload, name }, search: { start: true } }),
     })),
   );
-  return <Menu label="Run a procedure" why={refusal} button={() => <><Icon name="runs" /> Run …</>} items={items} note={items.length === 0 ? "No workload declares a procedure" : "The form follows"} />;
+  return <Menu label="Run a procedure" look="plain" why={refusal} button={() => <><Icon name="runs" /> Run …</>} items={items} note={items.length === 0 ? "No workload declares a procedure" : "The form follows"} />;
 }
 
 export function Runs() {
@@ -75,7 +75,7 @@ export function Runs() {
         <Loaded of={asked} what="runs">
           {() => (
             <Table
-              label="Runs" primary columns={COLUMNS} rows={rows} rowKey={(run) => run.id} height="calc(100dvh - 190px)"
+              label="Runs" primary columns={COLUMNS} rows={rows} rowKey={(run) => run.id} {...(rows.length > 20 ? { height: "calc(100dvh - 190px)" } : {})}
               onOpen={(run) => void navigate({ to: "/runs/$id", params: { id: run.id }, search: {} })}
               onEnd={more}
               foot={<span>{rows.length.toLocaleString("en")} shown{asked.hasNextPage ? "; more as you go down" : ""}</span>}

@@ -6,8 +6,9 @@ import { getRouteApi, Link } from "@tanstack/react-router";
 import { lazy, Suspense, useMemo } from "react";
 import { post } from "../api/client";
 import * as ask from "../api/queries";
-import type { ComponentDoc, Documentation } from "../api/documentation";
-import type { Host, Measure, Service, WorkloadDetail } from "../api/types";
+import { useList } from "../api/lists";
+import type { ComponentDoc, Documentation, ProcedureDoc } from "../api/documentation";
+import type { Host, Measure, RunSummary, Service, WorkloadDetail } from "../api/types";
 import { actor, bytes, quantity, short } from "../lib/format";
 import { urgency, word, worst } from "../lib/state";
 import { parseTarget } from "../lib/target";
@@ -204,32 +205,33 @@ function Priorities({ docs, measures }: { docs: Documentation; measures: Measure
   );
 }
 
-interface Fresh { name: string; good: string | undefined; last: { status: string; at: string; id: string; took: [string, string | undefined] } | undefined; description: string; triggers: string[]; steps: number }
+interface Fresh { name: string; good: RunSummary | undefined; last: RunSummary | undefined; procedure: ProcedureDoc }
+
+const firstLine = (words: string | undefined): string => words?.split("\n")[0]?.replaceAll(/[*`]/g, "") ?? "";
 
 const FRESH: Column<Fresh>[] = [
-  { key: "fresh", head: "Last good", width: "140px", cell: (one) => (one.good ? <State state="Success" text={<Time at={one.good} />} /> : <State state="never" text={one.last ? "never, as known" : "never run"} />) },
+  { key: "fresh", head: "Last good", width: "140px", cell: ({ good, last }) => (good ? <State state="Success" text={<Time at={good.ended_at ?? good.started_at} />} /> : <State state="never" text={last ? "not lately" : "never run"} />) },
   { key: "name", head: "Procedure", width: "minmax(0, 1fr)", cell: (one) => one.name },
-  { key: "what", head: "What it does", width: "minmax(0, 1.6fr)", wide: true, cell: (one) => <span className="muted" title={one.description}>{one.description}</span> },
-  { key: "by", head: "Started by", width: "minmax(0, .8fr)", wide: true, cell: (one) => (one.triggers.length > 0 ? one.triggers.join(", ") : <span className="faint">people</span>) },
-  { key: "last", head: "Last run", width: "150px", cell: (one) => one.last && <Link to="/runs/$id" params={{ id: one.last.id }} tabIndex={-1}><State state={one.last.status} /></Link> },
-  { key: "took", head: "Took", width: "70px", right: true, wide: true, cell: (one) => one.last && <Took from={one.last.took[0]} to={one.last.took[1]} /> },
-  { key: "steps", head: "Steps", width: "50px", right: true, wide: true, cell: (one) => one.steps },
+  { key: "what", head: "What it does", width: "minmax(0, 1.6fr)", wide: true, cell: ({ procedure }) => <span className="muted" title={procedure.description}>{firstLine(procedure.description)}</span> },
+  { key: "by", head: "Started by", width: "minmax(0, .8fr)", wide: true, cell: ({ procedure }) => (procedure.started_by.length > 0 ? procedure.started_by.join(", ") : <span className="faint">people</span>) },
+  { key: "last", head: "Last run", width: "150px", cell: ({ last }) => last && <Link to="/runs/$id" params={{ id: last.id }} tabIndex={-1}><State state={last.status} /></Link> },
+  { key: "took", head: "Took", width: "70px", right: true, wide: true, cell: ({ last }) => last && <Took from={last.started_at} to={last.ended_at} /> },
+  { key: "steps", head: "Steps", width: "50px", right: true, wide: true, cell: ({ procedure }) => procedure.steps.length },
 ];
 
 function Procedures({ name, docs }: { name: string; docs: Documentation }) {
   const navigate = route.useNavigate();
+  const { asked, rows: runs } = useList(ask.runs({ workload: name }));
   const rows = useMemo(
     () =>
-      Object.entries(docs.procedures).map(([id, procedure]) => {
-        const runs = (docs.history?.runs ?? []).filter((run) => run.procedure === id);
-        const last = runs[0];
-        const good = runs.find((run) => run.status === "Success");
-        return { name: id, good: good?.ended_at ?? good?.started_at, last: last && { status: last.status, at: last.started_at, id: last.id, took: [last.started_at, last.ended_at] as [string, string | undefined] }, description: procedure.description?.split("\n")[0]?.replaceAll("*", "").replaceAll("`", "") ?? "", triggers: procedure.started_by, steps: procedure.steps.length };
+      Object.entries(docs.procedures).map(([id, procedure]): Fresh => {
+        const own = runs.filter((run) => run.procedure === id);
+        return { name: id, good: own.find((run) => run.status === "Success"), last: own[0], procedure };
       }),
-    [docs],
+    [docs, runs],
   );
   return (
-    <Panel title="Procedures" aside={<Badge title="Known from the last 20 runs of the workload">last 20 runs</Badge>}>
+    <Panel title="Procedures" aside={asked.hasNextPage && <Badge title="How fresh they are is told from these">last {runs.length} runs</Badge>}>
       <Table label="Procedures" primary columns={FRESH} rows={rows} rowKey={(one) => one.name} {...(rows.length > 20 ? { height: "calc(100dvh - 260px)" } : {})} onOpen={(one) => void navigate({ to: "/procedures/$workload/$name", params: { workload: name, name: one.name }, search: {} })} empty={<Empty title="It declares no procedures"><p>Systems Manager documents in the folder <code>runbooks</code> become procedures.</p></Empty>} />
     </Panel>
   );

@@ -6,7 +6,7 @@ import { clock, count, length } from "../lib/format";
 import { Button, State, useNow } from "../ui/basic";
 import { useSignInNeeded } from "./SignIn";
 
-export const useConnection = () => useSyncExternalStore(live.subscribe, () => live.connection);
+const useConnection = () => useSyncExternalStore(live.subscribe, () => live.connection);
 
 export function ConnectionState() {
   const { phase, behind, since } = useConnection();

@@ -56,16 +56,16 @@ export function Badge({ children, title }: { children: ReactNode; title?: string
   );
 }
 
-export function Tags({ tags, most = 8 }: { tags: Record<string, string>; most?: number }) {
+export function Tags({ tags, most = 8, onPick }: { tags: Record<string, string>; most?: number; /** With the selector that picks what has the tag. */ onPick?: (selector: string) => void }) {
   const all = Object.entries(tags);
   return (
     <span className="tags">
-      {all.slice(0, most).map(([key, value]) => (
-        <Badge key={key} title={`${key}=${value}`}>
-          <span className="tag-key">{key}=</span>
-          {value}
-        </Badge>
-      ))}
+      {all.slice(0, most).map(([key, value]) => {
+        const text = <><span className="tag-key">{key}=</span>{value}</>;
+        return onPick
+          ? <button key={key} type="button" className="badge" title={`Only what has ${key}=${value}`} onClick={() => onPick(`${key}=${value}`)}><span>{text}</span></button>
+          : <Badge key={key} title={`${key}=${value}`}>{text}</Badge>;
+      })}
       {all.length > most && <Badge title={all.slice(most).map((pair) => pair.join("=")).join("\n")}>and {all.length - most} more</Badge>}
     </span>
   );

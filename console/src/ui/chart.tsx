@@ -28,7 +28,7 @@ interface ChartProps {
   colors?: string[];
 }
 
-export const SERIES_COLORS = 8;
+const SERIES_COLORS = 8;
 export const seriesColor = (at: number): string => `var(--series-${at % SERIES_COLORS})`;
 
 function css(name: string, within: HTMLElement): string {
@@ -44,7 +44,7 @@ function css(name: string, within: HTMLElement): string {
 }
 
 /** All series on the instants that any of them has. */
-export function align(series: Series[], step: number): uPlot.AlignedData {
+function align(series: Series[], step: number): uPlot.AlignedData {
   const at = new Set<number>();
   for (const one of series) for (const [second] of one.points) at.add(second);
   const times = [...at].sort((a, b) => a - b);
@@ -114,7 +114,7 @@ export function Chart({ series, from, to, step, height, label, names, hidden, ta
     const options: uPlot.Options = {
       width: Math.max(120, element.clientWidth),
       height,
-      padding: [8, 8, 0, 0],
+      padding: [8, 26, 0, 0],
       legend: { show: false },
       cursor: {
         drag: { x: true, y: false, setScale: false },

@@ -127,7 +127,7 @@ export function ReasonDialog({ title, verb, look = "primary", label = "Why", hel
 export interface MenuItem { label: ReactNode; onSelect: () => void; checked?: boolean }
 
 /** A button that opens a list of things to do. Arrows move, a letter finds, Escape closes. */
-export function Menu({ button, label, items, note, why }: { button: (open: boolean) => ReactNode; label: string; items: MenuItem[]; note?: ReactNode; /** Why it may not be opened. */ why?: string | undefined }) {
+export function Menu({ button, label, items, note, why, look = "quiet" }: { look?: "quiet" | "plain";  button: (open: boolean) => ReactNode; label: string; items: MenuItem[]; note?: ReactNode; /** Why it may not be opened. */ why?: string | undefined }) {
   const [open, setOpen] = useState(false);
   const anchor = useRef<HTMLSpanElement>(null);
   const list = useRef<HTMLDivElement>(null);
@@ -158,7 +158,7 @@ export function Menu({ button, label, items, note, why }: { button: (open: boole
   };
   return (
     <span className="menu-anchor" ref={anchor}>
-      <Button look="quiet" aria-haspopup="menu" aria-expanded={open} aria-label={label} title={label} why={why} onClick={() => setOpen(!open)}>
+      <Button look={look} aria-haspopup="menu" aria-expanded={open} aria-label={label} title={label} why={why} onClick={() => setOpen(!open)}>
         {button(open)}
       </Button>
       {open && (

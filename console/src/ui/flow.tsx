@@ -9,8 +9,8 @@ import { tone, word } from "../lib/state";
 import { useDark } from "../shell/theme";
 import { ToneIcon } from "./icons";
 
-export interface FlowNode { id: string; label: string; detail?: ReactNode; state?: string | undefined; small?: boolean }
-export interface FlowEdge { id: string; from: string; to: string; label?: string | undefined; dashed?: boolean; strong?: boolean }
+interface FlowNode { id: string; label: string; detail?: ReactNode; state?: string | undefined; small?: boolean }
+interface FlowEdge { id: string; from: string; to: string; label?: string | undefined; dashed?: boolean; strong?: boolean }
 
 interface FlowProps { nodes: FlowNode[]; edges: FlowEdge[]; label: string; direction?: "DOWN" | "RIGHT"; selected?: string | undefined; onSelect?: (id: string) => void; height: number | string }
 

@@ -4,7 +4,7 @@ import { useId } from "react";
 import { quantity } from "../lib/format";
 import type { Target } from "../lib/target";
 
-export interface SparkProps { points: [number, number][]; from: number; to: number; target?: Target | undefined; height?: number; label: string; tone?: string }
+interface SparkProps { points: [number, number][]; from: number; to: number; target?: Target | undefined; height?: number; label: string; tone?: string }
 
 const WIDTH = 240;
 

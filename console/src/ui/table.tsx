@@ -2,7 +2,7 @@
 // k, Home, End, Page Up and Down), and Enter opens a row.
 
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useCallback, useEffect, useId, useRef, useState, type ReactNode } from "react";
+import { useCallback, useEffect, useId, useMemo, useRef, useState, type ReactNode } from "react";
 
 export interface Column<T> {
   key: string;
@@ -13,6 +13,20 @@ export interface Column<T> {
   right?: boolean;
   /** Left out where there is little room. */
   wide?: boolean;
+  /** What rows are sorted by, if the head is pressed. */
+  by?: (row: T) => string | number;
+}
+
+/** Sorted as the address says: by a column's key, or the other way round with a minus. In the order they come without it. */
+export function useSorted<T>(rows: T[], columns: Column<T>[], sort: string | undefined): T[] {
+  return useMemo(() => {
+    const by = columns.find((column) => column.key === sort?.replace(/^-/, ""))?.by;
+    if (!by) return rows;
+    const sign = sort?.startsWith("-") ? -1 : 1;
+    const keyed = rows.map((row, at) => ({ row, at, key: by(row) }));
+    keyed.sort((a, b) => sign * (typeof a.key === "number" && typeof b.key === "number" ? a.key - b.key : String(a.key).localeCompare(String(b.key), "en", { numeric: true })) || a.at - b.at);
+    return keyed.map(({ row }) => row);
+  }, [rows, columns, sort]);
 }
 
 interface TableProps<T> {
@@ -33,10 +47,13 @@ interface TableProps<T> {
   rowHeight?: number;
   foot?: ReactNode;
   onMove?: ((row: T) => void) | undefined;
+  /** How it is sorted now, and what is to happen when a head is pressed. */
+  sort?: string | undefined;
+  onSort?: ((sort: string | undefined) => void) | undefined;
 }
 
 /** Narrower than this, a table leaves out its wide columns. */
-const NARROW_PX = 700;
+const NARROW_PX = 760;
 
 /** Whether keys go to something that is typed into. */
 export function isTyping(event: KeyboardEvent): boolean {
@@ -45,7 +62,7 @@ export function isTyping(event: KeyboardEvent): boolean {
   return target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) || target.closest("dialog, [role=menu]") !== null;
 }
 
-export function Table<T>({ label, columns, rows, rowKey, onOpen, current, primary, height, onEnd, empty, rowHeight = 32, foot, onMove }: TableProps<T>) {
+export function Table<T>({ label, columns, rows, rowKey, onOpen, current, primary, height, onEnd, empty, rowHeight = 32, foot, onMove, sort, onSort }: TableProps<T>) {
   const id = useId();
   const scroll = useRef<HTMLDivElement>(null);
   const [narrow, setNarrow] = useState(() => window.innerWidth < NARROW_PX);
@@ -163,11 +180,14 @@ export function Table<T>({ label, columns, rows, rowKey, onOpen, current, primar
       >
         <div role="rowgroup">
           <div role="row" aria-rowindex={1} className="table-head" style={{ gridTemplateColumns: template }}>
-            {shown.map((column) => (
-              <div key={column.key} role="columnheader" className={`cut ${column.right ? "right" : ""}`}>
-                {column.head}
-              </div>
-            ))}
+            {shown.map((column) => {
+              const [up, down] = [sort === column.key, sort === `-${column.key}`];
+              return (
+                <div key={column.key} role="columnheader" aria-sort={up ? "ascending" : down ? "descending" : undefined} className={`cut ${column.right ? "right" : ""}`}>
+                  {column.by && onSort ? <button type="button" className="cut" onClick={() => onSort(up ? `-${column.key}` : down ? undefined : column.key)}>{column.head}{up ? " ↑" : down ? " ↓" : ""}</button> : column.head}
+                </div>
+              );
+            })}
           </div>
         </div>
         <div role="rowgroup" className={`table-body ${virtual ? "virtual" : ""}`} style={virtual ? { height: virtualizer.getTotalSize() } : {}}>

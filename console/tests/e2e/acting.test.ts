@@ -99,7 +99,7 @@ test("an alarm is acknowledged and silenced from its labels; the silence is list
 
 test("by the keyboard alone: an update, a procedure for the alarm, and the end", async () => {
   const { page, complaints, close } = await world.open(`/incidents/${incident}`, { as: "otto" });
-  await page.getByText("It stays open until").waitFor();
+  await page.getByText("It stays open because").waitFor();
   await settled(page);
   const to = async (name: RegExp): Promise<void> => {
     for (let n = 0; n < 60; n += 1) {
@@ -139,7 +139,7 @@ test("an incident that does not end by itself is ended by hand, with the reason"
   const { page, complaints, close } = await world.open(`/incidents/${incident}`, { as: "maria" });
   await page.getByRole("button", { name: "Resolve …" }).click();
   const dialog = page.getByRole("dialog", { name: "Resolve the incident by hand" });
-  await dialog.getByText(/It still waits for: /).waitFor();
+  await dialog.getByText(/What still keeps it open: /).waitFor();
   await dialog.getByLabel(/^Why it is over/).fill("the shop is closed for the night");
   await dialog.getByRole("button", { name: "Resolve" }).click();
   // The alarm still fires: the server refuses, the dialog stays with what was typed.

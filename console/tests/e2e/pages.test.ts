@@ -14,10 +14,14 @@ const places: Record<string, string> = {};
 beforeAll(async () => {
   world = await World.start();
   await world.leak();
+  const open = await eventually("an incident is open", async () => (await world.api<{ items: { id: string }[] }>("/v1/incidents?status=open")).items[0]);
+  await world.api(`/v1/incidents/${open.id}/acknowledge`, { message: "looking at payments" });
+  await world.api(`/v1/incidents/${open.id}/notes`, { text: "No connection to the ledger is free. The restart is under way." });
   const incident = await eventually("an incident is over", async () => {
     const { items } = await world.api<{ items: { id: string; status: string; runs: string[] }[] }>("/v1/incidents");
     return items.find((one) => one.status === "resolved" && one.runs.length > 0);
   });
+  await world.api("/v1/silences", { matchers: [{ name: "alertname", value: "Confirmation.*", is_regex: true, is_equal: true }], workload: "shop", reason: "works on the queue", ends_at: new Date(Date.now() + 3_600_000).toISOString() });
   Object.assign(places, {
     now: "/",
     wall: "/?wall=true",
@@ -25,6 +29,7 @@ beforeAll(async () => {
     incident: `/incidents/${incident.id}`,
     draft: `/incidents/${incident.id}?tab=draft`,
     alarms: "/alarms",
+    silences: "/alarms?show=silences",
     alarm: "/alarms?alarm=shop%2FCheckoutFailing",
     runs: "/runs",
     run: `/runs/${incident.runs[0]}`,

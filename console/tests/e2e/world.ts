@@ -198,9 +198,23 @@ export function listen(page: Page, complaints: string[]): void {
 interface Opening { width?: number; height?: number; theme?: "light" | "dark"; as?: string | null | undefined; at?: string; until?: "load" | "commit" }
 export interface Opened { page: Page; context: BrowserContext; complaints: string[]; close: () => Promise<void> }
 
+/** The pictures that `docs/` and the README show, by what they are called there. */
+const KEPT: Record<string, string> = {
+  "story-now-fault": "now-light", "incident-1440-dark": "incident-dark", "run-1440-light": "run-light", "now-390-dark": "phone-dark",
+};
+
+/** A picture of what is seen; where MAINSTAY_PICTURES names a folder, those that are shown somewhere are kept there, small. */
 export async function picture(page: Page, name: string): Promise<void> {
   mkdirSync(shots, { recursive: true });
   await page.screenshot({ path: join(shots, `${name}.png`) });
+  const kept = KEPT[name];
+  if (kept === undefined || !process.env.MAINSTAY_PICTURES) return;
+  const tools = await page.context().newCDPSession(page);
+  const { data } = await tools.send("Page.captureScreenshot", { format: "webp", quality: 80 });
+  await tools.detach();
+  const bytes = Buffer.from(data, "base64");
+  expect(bytes.length, `${kept} is too large to be kept`).toBeLessThan(150_000);
+  writeFileSync(join(process.env.MAINSTAY_PICTURES, `console-${kept}.webp`), bytes);
 }
 
 /** Nothing is read any more. */

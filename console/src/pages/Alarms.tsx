@@ -26,14 +26,14 @@ const keyOf = (alarm: Alarm): string => `${alarm.workload}/${alarm.alarm}`;
 const rowKey = (alarm: Alarm): string => `${keyOf(alarm)}${JSON.stringify(alarm.labels)}`;
 
 const COLUMNS: Column<Alarm>[] = [
-  { key: "state", head: "State", width: "152px", cell: (alarm) => <AlarmState alarm={alarm} /> },
-  { key: "alarm", head: "Alarm", width: "minmax(0, 1fr)", cell: (alarm) => <span title={alarm.alarm}>{alarm.alarm}</span> },
+  { key: "state", head: "State", width: "minmax(92px, 152px)", cell: (alarm) => <AlarmState alarm={alarm} /> },
+  { key: "alarm", head: "Alarm", width: "minmax(118px, 1fr)", cell: (alarm) => <span title={alarm.alarm}>{alarm.alarm}</span> },
   { key: "summary", head: "About", width: "minmax(0, 1.4fr)", wide: true, cell: (alarm) => <span className="muted" title={alarm.error ?? alarm.annotations["description"]}>{alarm.error ?? alarm.annotations["summary"] ?? ""}</span> },
   { key: "labels", head: "Labels", width: "minmax(0, 1.2fr)", wide: true, cell: (alarm) => <Tags tags={alarm.labels} most={3} /> },
   { key: "value", head: "Value", width: "80px", right: true, wide: true, cell: (alarm) => (alarm.value === undefined ? "" : quantity(alarm.value)) },
   { key: "held", head: "In hand", width: "80px", wide: true, cell: (alarm) => alarm.acknowledged && <span title={alarm.acknowledged.message}>{actor(alarm.acknowledged.by)}</span> },
   { key: "workload", head: "Workload", width: "minmax(0, .5fr)", wide: true, cell: (alarm) => alarm.workload },
-  { key: "since", head: "Since", width: "90px", right: true, cell: (alarm) => <Time at={alarm.since} /> },
+  { key: "since", head: "Since", width: "76px", right: true, cell: (alarm) => <Time at={alarm.since} /> },
 ];
 
 /** One that is silenced calls nobody: it is shown as what it is, but not as urgent. */

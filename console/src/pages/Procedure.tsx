@@ -118,7 +118,7 @@ function About({ workload, name, about, step, onStep, isStarting, setStarting }:
       <div className="split">
         <Panel title="Document" aside={<code className="muted cut">{about.file}</code>}>
           <Suspense fallback={<Loading what="the graph" />}>
-            <Flow label={`Steps of ${name}`} height="min(560px, 70vh)" selected={step} onSelect={onStep} nodes={graph.nodes.map((node) => ({ id: node.id, label: node.label, detail: node.detail, small: node.kind === "end" }))} edges={graph.edges.map((edge) => ({ id: edge.id, from: edge.from, to: edge.to, label: edge.label, dashed: edge.kind === "failure" }))} />
+            <Flow label={`Steps of ${name}`} height="min(660px, 72vh)" selected={step} onSelect={onStep} nodes={graph.nodes.map((node) => ({ id: node.id, label: node.label, detail: node.detail, small: node.kind === "end" }))} edges={graph.edges.map((edge) => ({ id: edge.id, from: edge.from, to: edge.to, label: edge.label, dashed: edge.kind === "failure" }))} />
           </Suspense>
         </Panel>
         <div className="stack">

@@ -15,12 +15,12 @@ import { Table, type Column } from "../ui/table";
 const route = getRouteApi("/runs");
 
 const COLUMNS: Column<RunSummary>[] = [
-  { key: "status", head: "State", width: "120px", cell: (run) => <State state={run.status} /> },
+  { key: "status", head: "State", width: "104px", cell: (run) => <State state={run.status} /> },
   { key: "procedure", head: "Procedure", width: "minmax(0, 1.2fr)", cell: (run) => <Link to="/runs/$id" params={{ id: run.id }} tabIndex={-1} title={run.id}>{run.procedure}</Link> },
   { key: "at", head: "Step, or why", width: "minmax(0, 1.4fr)", wide: true, cell: (run) => <span className="muted" title={run.message}>{run.message ?? run.current_step ?? ""}</span> },
   { key: "by", head: "Started by", width: "minmax(0, 1fr)", wide: true, cell: (run) => <span className="muted" title={run.started_by}>{run.started_by}</span> },
   { key: "workload", head: "Workload", width: "minmax(0, .6fr)", wide: true, cell: (run) => run.workload ?? <span className="faint">none</span> },
-  { key: "started", head: "Started", width: "90px", right: true, cell: (run) => <Time at={run.started_at} /> },
+  { key: "started", head: "Started", width: "82px", right: true, cell: (run) => <Time at={run.started_at} /> },
   { key: "took", head: "Took", width: "90px", right: true, wide: true, cell: (run) => <Took from={run.started_at} to={run.ended_at} /> },
 ];
 

@@ -73,7 +73,7 @@ export function Shell() {
   const [folded, setFolded] = useState(false);
   const [opened, setOpened] = useState(false);
   const pending = useRef<number | undefined>(undefined);
-  const wall = useRouterState({ select: (state) => state.location.pathname === "/" && (state.location.search as { wall?: boolean }).wall === true });
+  const wall = useRouterState({ select: (state) => state.location.pathname === "/" && String((state.location.search as { wall?: unknown }).wall) === "true" });
   const where = useRouterState({ select: (state) => state.location.pathname });
   const isLoading = useRouterState({ select: (state) => state.isLoading });
   const fetching = useIsFetching();

@@ -109,8 +109,9 @@ export function Time({ at, as = "relative" }: { at: string | number | undefined;
 export function Took({ from, to }: { from: string | undefined; to?: string | undefined }) {
   const current = useNow();
   if (from === undefined) return null;
-  const end = to === undefined ? current : Date.parse(to);
-  return <span className="num">{length(Math.max(0, end - Date.parse(from)))}</span>;
+  const ms = Math.max(0, (to === undefined ? current : Date.parse(to)) - Date.parse(from));
+  // What goes on is counted in whole seconds.
+  return <span className="num">{to !== undefined ? length(ms) : ms < 1000 ? "a moment" : length(Math.floor(ms / 1000) * 1000)}</span>;
 }
 
 export function Panel({ title, aside, children, bare, id }: { title: ReactNode; aside?: ReactNode; children?: ReactNode; bare?: boolean; id?: string }) {
@@ -191,6 +192,17 @@ export function useTitle(title: string): void {
   }, [title]);
 }
 
+/** A value as JSON; texts of several lines that it holds, such as scripts, stand below it as they are. */
 export function Json({ value }: { value: unknown }) {
-  return <pre className="pre wrapping" tabIndex={0}>{typeof value === "string" ? value : JSON.stringify(value, null, 2)}</pre>;
+  const isRecord = typeof value === "object" && value !== null && !Array.isArray(value);
+  const long = isRecord ? Object.entries(value).filter((pair): pair is [string, string] => typeof pair[1] === "string" && pair[1].trimEnd().includes("\n")) : [];
+  const names = new Set(long.map(([name]) => name));
+  const rest: unknown = isRecord && long.length > 0 ? Object.fromEntries(Object.entries(value).filter(([name]) => !names.has(name))) : value;
+  const isEmpty = long.length > 0 && Object.keys(rest as object).length === 0;
+  return (
+    <>
+      {!isEmpty && <pre className="pre wrapping" tabIndex={0}>{typeof rest === "string" ? rest : JSON.stringify(rest, null, 2)}</pre>}
+      {long.map(([name, text]) => <div key={name} className="stack said"><span className="muted">{name}</span><pre className="pre wrapping" tabIndex={0}>{text}</pre></div>)}
+    </>
+  );
 }

@@ -146,7 +146,7 @@ function Fit({ shape, top }: { shape: string; top: boolean }) {
   const width = useStore((state) => state.width);
   const height = useStore((state) => state.height);
   useEffect(() => {
-    void flow.fitView({ padding: 0.08, maxZoom: 1, minZoom: top && width > 500 ? 0.75 : 0.3 }).then(() => {
+    void flow.fitView({ padding: 0.08, maxZoom: 1, minZoom: top && width > 500 ? 0.68 : 0.3 }).then(() => {
       if (!top) return;
       // A long document begins at its beginning.
       const bounds = flow.getNodesBounds(flow.getNodes());

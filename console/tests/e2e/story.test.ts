@@ -87,6 +87,16 @@ test("the draft of the analysis is there when it is over", async () => {
   expect(now.complaints).toEqual([]);
 });
 
+test("the wall screen has no navigation, from its address, too", async () => {
+  const { page, complaints, close } = await world.open("/?wall=true", { width: 1920, height: 1080 });
+  await page.getByText("4 of 4 services ready").waitFor();
+  expect(await page.getByRole("navigation", { name: "Pages" }).count()).toBe(0);
+  await page.getByRole("button", { name: "Leave the wall screen" }).click();
+  await page.getByRole("navigation", { name: "Pages" }).waitFor();
+  expect(complaints).toEqual([]);
+  await close();
+});
+
 test("everybody's pages are whole again", async () => {
   const { page } = now;
   await page.keyboard.press("g");

@@ -609,7 +609,7 @@ fn every_kind_of_event_is_listed() {
     let mut kinds: BTreeSet<String> = mainstay_runbook::event::KINDS.map(str::to_owned).into_iter().collect();
     for (stage, states) in [
         ("service", "starting ready unhealthy exited stopped restarting failed adopted"),
-        ("alarm", "pending firing resolved inactive no_data error"),
+        ("alarm", "pending firing resolved inactive no_data error acknowledged"),
         ("measure", "on_target off_target no_data error"),
         ("incident", "opened joined resolved drafted acknowledged noted"),
         ("silence", "created expired"),

@@ -229,6 +229,9 @@ pub struct Test {
     /// In directories the files are taken whose names end in `.test.yaml`, `_test.yaml` or `-test.yaml` (or `.yml`).
     #[arg(default_value = ".", value_name = "DIR|FILE")]
     pub paths: Vec<PathBuf>,
+    /// Run them again whenever a file changes, and print what that changed, until Ctrl-C
+    #[arg(long)]
+    pub watch: bool,
 }
 
 /// `promql …`

@@ -21,6 +21,7 @@ mod time;
 mod unified;
 mod up;
 mod verbs;
+mod watching;
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -98,7 +99,7 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
             verbs::resolved::run(screen, dir, show.environment.as_deref())
         }
         Verb::Schema { of } => verbs::schema::run(screen, *of),
-        Verb::Test(test) => verbs::test::run(screen, &test.paths),
+        Verb::Test(test) => verbs::test::run(screen, test),
         Verb::Promql(verb) => verbs::promql::run(screen, verb),
         Verb::Events(args::Events { verb: Some(args::EventsVerb::Test { pattern, event }), .. }) => {
             verbs::events::pattern::run(screen, pattern, event)

@@ -211,6 +211,58 @@ fn watching_answers_each_change() {
 }
 
 #[test]
+fn watching_runs_tests_again_and_prints_what_changed() {
+    use std::io::{BufRead as _, BufReader};
+    let trigger = |kind: &str| {
+        format!("Name: tidy\nEventPattern: {{ detail-type: [{kind}] }}\nTargets: [{{ Id: t, Arn: tidy }}]\n")
+    };
+    let test = |name: &str, kind: &str| {
+        format!("  - {{ name: {name}, event: {{ detail-type: {kind} }}, matches: [tidy] }}\n")
+    };
+    let head = "trigger_files: [../triggers/tidy.yaml]\ntests:\n";
+    // The trigger lies outside of what is watched by its name.
+    let folder = folder(&[
+        ("triggers/tidy.yaml", &trigger("full")),
+        ("tests/tidy.test.yaml", &(head.to_owned() + &test("one", "full") + &test("two", "empty"))),
+    ]);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mainstay"))
+        .args(["test", "--watch", "tests"])
+        .current_dir(folder.path())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("started");
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let mut until = |last: &str| -> Vec<String> {
+        let mut said = Vec::new();
+        loop {
+            let line = lines.next().expect("goes on").expect("text");
+            let is_last = line == last;
+            said.push(line);
+            if is_last {
+                return said;
+            }
+        }
+    };
+    let first = until("1 passed, 1 failed in 1 file");
+    assert!(first[0].starts_with("ok ") && first[1].starts_with("FAIL"), "{first:?}");
+    // Only what is another thing than before.
+    std::fs::write(folder.path().join("triggers/tidy.yaml"), trigger("full, empty")).expect("written");
+    let second = until("2 passed, 0 failed in 1 file");
+    assert_eq!(second.len(), 2, "{second:?}");
+    assert!(second[0].starts_with("ok ") && second[0].ends_with(": two"), "{second:?}");
+    let (path, only) = (folder.path().join("tests/tidy.test.yaml"), head.to_owned() + &test("two", "empty"));
+    std::fs::write(&path, only).expect("written");
+    let third = until("1 passed, 0 failed in 1 file");
+    assert_eq!(third.len(), 2, "{third:?}");
+    assert!(third[0].starts_with("gone  ") && third[0].ends_with(": one"), "{third:?}");
+    std::fs::write(&path, "trigger_files: 1\n").expect("written");
+    let broken = until("0 passed, 1 failed in 1 file");
+    assert!(broken.iter().any(|line| line.contains("is not a test file")), "{broken:?}");
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+}
+
+#[test]
 fn tests_of_triggers_say_what_differs_and_where() {
     let trigger = "Name: tidy\nEventPattern: { detail: { alarm: [Full], n: [{ numeric: ['>', 1] }] } }\n\
                    ScheduleExpression: cron(30 6 ? * MON-FRI *)\nScheduleExpressionTimezone: Europe/Berlin\n\

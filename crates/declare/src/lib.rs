@@ -38,10 +38,10 @@ pub use notes::Note;
 pub use source::{MAX_DIRECTORY_BYTES, MAX_FILE_BYTES};
 pub use standards::{Origin, Standard};
 pub use workload::{
-    Approval, Changes, Comparison, Component, Environment, EventSource, Health, HealthCheck, Integration,
-    Limits, OnHost, Override, Priority, ProcedureLimits, Restart, Scheme, SecretRef, Service, Signature,
-    SourceKind, StandardSource, StandardUse, Stop, StopSignal, TagRule, Target, Telemetry, Template,
-    TextOrSecret, Variables, Webhook, Workload, looks_secret,
+    Approval, Changes, Comparison, Component, Environment, EventSource, Health, HealthCheck, Limits, OnHost,
+    Override, Priority, ProcedureLimits, Restart, Scheme, SecretRef, Service, Signature, SourceKind,
+    StandardSource, StandardUse, Stop, StopSignal, TagRule, Target, Telemetry, Template, TextOrSecret,
+    Variables, Webhook, Workload, looks_secret,
 };
 
 /// One file as it was found.

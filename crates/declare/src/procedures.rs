@@ -48,7 +48,7 @@ pub(crate) fn check(
                 let known = integrations.iter().copied();
                 out.push(
                     unknown(source, node, one, "unknown-integration", "integration", known)
-                        .or_help("integrations are declared in `mainstay.yaml`, under `integrations:`"),
+                        .or_help("integrations are declared in `mainstay.yaml`, under `webhooks:`"),
                 );
             }
         }
@@ -122,12 +122,10 @@ fn alarms(files: &[File]) -> Option<BTreeSet<&str>> {
     Some(names)
 }
 
-/// The names of all integrations; `None` if the workload's file could not be read.
+/// The names of all webhooks, which documents call integrations; `None` if the workload's file could not be read.
 fn integrations(files: &[File]) -> Option<BTreeSet<&str>> {
     files.iter().find_map(|file| match &file.content {
-        Content::Workload(_, Some(workload)) => {
-            Some(workload.integrations.keys().map(String::as_str).collect())
-        }
+        Content::Workload(_, Some(workload)) => Some(workload.webhooks.keys().map(String::as_str).collect()),
         _ => None,
     })
 }

@@ -141,9 +141,13 @@ pub(crate) static WORKLOAD: Shape = Shape {
         key("components", Form::Named(&COMPONENT), "Its parts."),
         key("procedures", Form::Procedures(&PROCEDURE), "What holds for runs of its procedures."),
         key("sources", Form::Named(&edges::SOURCE), "Where events come in from."),
-        key("webhooks", Form::Named(&edges::WEBHOOK), "Where triggers can send events to."),
+        key(
+            "webhooks",
+            Form::Parameters(&edges::WEBHOOK),
+            "Where triggers and procedures can send requests.",
+        ),
         key("changes", Form::Shape(&CHANGES), "Which changes wait for an approval."),
-        key("integrations", Form::Parameters(&INTEGRATION), "Where procedures can send webhooks."),
+        key("integrations", Form::Parameters(&edges::WEBHOOK), "What `webhooks` was called for procedures."),
         key(
             "standards",
             Form::List(&standards::USE),
@@ -249,22 +253,6 @@ pub(crate) static SECRET: Shape = Shape {
     what: "a secret",
     name: "secret",
     keys: &[required("secret", Form::Text, "Where the host has it: `file:/absolute/path` or `env:NAME`.")],
-    not_built: &[],
-    rules: &[],
-};
-
-/// One of `integrations`.
-pub(crate) static INTEGRATION: Shape = Shape {
-    what: "an integration",
-    name: "integration",
-    keys: &[
-        key("description", Form::Text, "What it is for."),
-        required("url", Form::TextOrSecret, "Where requests go: https, or http on this machine."),
-        key("headers", Form::Headers, "Headers that are sent with each request."),
-        key("payload", Form::Text, "The body where a step gives none."),
-        key("repeatable", Form::Flag, "Whether sending the same request twice does no harm."),
-        key("timeout", Form::Duration, "How long an answer is waited for; 10s by default, at most 60s."),
-    ],
     not_built: &[],
     rules: &[],
 };

@@ -157,6 +157,7 @@ fn codes_are_explained() {
         "cost-center",
         "hmac-sha256-base64",
         "hmac-sha256-hex",
+        "content-type",
         "webhook-signature",
         "x-hub-signature-256",
     ];

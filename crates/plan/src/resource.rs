@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use mainstay_declare::{
-    Component, Declared, EventSource, HealthCheck, Integration, Scheme, Service, TextOrSecret, Webhook,
+    Component, Declared, EventSource, HealthCheck, Scheme, Service, TextOrSecret, Webhook,
 };
 use mainstay_model::{HostId, format_duration};
 use serde_json::{Map, Value, json};
@@ -200,10 +200,6 @@ impl Resources {
             })),
         });
         let mut own = own;
-        if !workload.integrations.is_empty() {
-            own["integrations"] =
-                workload.integrations.iter().map(|(name, one)| (name.clone(), integration(one))).collect();
-        }
         if !workload.sources.is_empty() {
             own["sources"] = workload.sources.iter().map(|(name, one)| (name.clone(), source(one))).collect();
         }
@@ -322,19 +318,7 @@ fn source(source: &EventSource) -> Value {
 }
 
 /// A webhook, as plans compare it. Secrets are named by where they are.
-fn webhook(webhook: &Webhook) -> Value {
-    without_nulls(json!({
-        "url": webhook.url,
-        "secret": webhook.secret.as_ref().map(ToString::to_string),
-        "token": webhook.token.as_ref().map(ToString::to_string),
-        "headers": webhook.headers,
-        "timeout": format_duration(webhook.timeout),
-        "parallel": webhook.parallel,
-    }))
-}
-
-/// An integration, with the references of its secrets.
-fn integration(one: &Integration) -> Value {
+fn webhook(one: &Webhook) -> Value {
     let text = |value: &TextOrSecret| match value {
         TextOrSecret::Text(text) => json!(text),
         TextOrSecret::Secret(reference) => json!({ "secret": reference.to_string() }),
@@ -344,9 +328,13 @@ fn integration(one: &Integration) -> Value {
     without_nulls(json!({
         "description": one.description,
         "url": text(&one.url),
+        "ca": one.ca,
+        "secret": one.secret.as_ref().map(ToString::to_string),
+        "token": one.token.as_ref().map(ToString::to_string),
         "headers": headers,
         "payload": one.payload,
         "repeatable": one.repeatable.then_some(true),
         "timeout": format_duration(one.timeout),
+        "parallel": one.parallel,
     }))
 }

@@ -108,7 +108,7 @@ impl Applier {
         may(&clean.declared.workload)?;
         let name = clean.declared.workload.name.clone();
         // Two people who apply at once do so one after the other, and the second sees what the first has begun.
-        let _turn = self.changes.turn().await;
+        let turn = self.changes.turn().await;
         let proposal = self.propose(&clean);
         let base = proposal.current.as_ref().map(|active| active.revision.revision.clone());
         if let Some(expect) = &expect {
@@ -169,7 +169,7 @@ impl Applier {
         let request = Request { message, commit, keep, ..Request::new(by) };
         let held = holds(&proposal.plan, &proposal.limits);
         let (views, unplaced) = (change_views(&proposal.plan), unplaced(&proposal.plan));
-        let record = self.changes.begin(about, active, proposal.plan, request, held).await?;
+        let record = self.changes.begin(turn, about, active, proposal.plan, request, held).await?;
         Ok(Applied {
             workload: name,
             revision: proposal.revision.to_string(),

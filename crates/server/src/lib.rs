@@ -29,6 +29,7 @@ pub mod secrets;
 mod serve;
 pub mod triggers;
 pub mod views;
+pub mod webhooks;
 
 pub use config::Config;
 pub use serve::{Ready, ServeError, folds, serve};

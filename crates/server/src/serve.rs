@@ -40,7 +40,8 @@ use crate::revisions::{self, RevisionsFold, WorkloadsFold};
 use crate::runs::acts::Control;
 use crate::runs::{Engine, FactsFold, RunError, RunsFold, StatesFold};
 use crate::secrets::Secrets;
-use crate::triggers::{CallsFold, DeadFold, Network, ProgressFold, Triggers, TriggersFold, WindowsFold};
+use crate::triggers::{CallsFold, DeadFold, ProgressFold, Triggers, TriggersFold, WindowsFold};
+use crate::webhooks::Network;
 
 /// How long a stop waits for what is still going on.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
@@ -341,6 +342,7 @@ fn wire(
         health: health.clone(),
     };
     let secrets = Arc::new(Secrets::new(clock.clone()));
+    let outbound = Arc::new(Network::default());
     let control = Control {
         hub: hub.clone(),
         journal: journal.clone(),
@@ -350,6 +352,7 @@ fn wire(
         evaluator: evaluator.clone(),
         applier: applier.clone(),
         secrets: secrets.clone(),
+        outbound: outbound.clone(),
     };
     let engine =
         Engine::new(journal.clone(), Arc::new(control), catalogue.clone(), clock.clone(), loops.stop.clone());
@@ -359,7 +362,7 @@ fn wire(
         clock.clone(),
         catalogue.clone(),
         secrets.clone(),
-        Arc::new(Network::default()),
+        outbound,
     );
     let stop = loops.stop.clone();
     loops.run(placer.run(stop.clone()));

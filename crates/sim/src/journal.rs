@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use mainstay_model::{Event, EventDraft, EventId};
 use mainstay_store::{Head, Journal, RowQuery, StoreError};
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
 
 /// When the server dies.
@@ -29,12 +29,14 @@ pub struct CrashingJournal {
     point: CrashPoint,
     writes: AtomicU64,
     killed: CancellationToken,
+    gate: Semaphore,
 }
 
 impl CrashingJournal {
     /// A view of `inner` that ends at `point`, counting this view's writes only.
     pub fn new(inner: Arc<dyn Journal>, point: CrashPoint) -> Arc<Self> {
-        Arc::new(Self { inner, point, writes: AtomicU64::new(0), killed: CancellationToken::new() })
+        let (writes, killed) = (AtomicU64::new(0), CancellationToken::new());
+        Arc::new(Self { inner, point, writes, killed, gate: Semaphore::new(1) })
     }
 
     /// Resolves when the server is to be taken for dead.
@@ -45,6 +47,11 @@ impl CrashingJournal {
     /// How many writes were begun.
     pub fn writes(&self) -> u64 {
         self.writes.load(Ordering::SeqCst)
+    }
+
+    /// Keeps writes that are begun from now on from reaching the disk, until what this gives is dropped.
+    pub async fn hold(&self) -> SemaphorePermit<'_> {
+        self.gate.acquire().await.expect("the gate is never closed")
     }
 
     async fn die(&self) -> ! {
@@ -60,6 +67,7 @@ impl Journal for CrashingJournal {
             if self.killed.is_cancelled() || self.point == CrashPoint::Before(write) {
                 self.die().await;
             }
+            drop(self.hold().await);
             let events = self.inner.append(batch).await?;
             if self.point == CrashPoint::After(write) {
                 self.die().await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use mainstay_model::Timestamp;
 use mainstay_server::clock::Clock;
-use mainstay_server::triggers::{NoReply, Outbound, Reply, Request};
+use mainstay_server::webhooks::{NoReply, Outbound, Reply, Request};
 use serde_json::Value;
 
 /// How a request is answered.
@@ -16,6 +16,8 @@ pub enum Answer {
     Status(u16, Duration),
     /// Not at all.
     Hangs,
+    /// Without proving who it is, for this reason.
+    Untrusted(String),
 }
 
 type Behaviour = dyn Fn(&Call) -> Answer + Send + Sync;
@@ -81,8 +83,9 @@ impl Outbound for To {
             match answer {
                 Answer::Status(status, takes) if takes < request.timeout => {
                     receiver.clock.until(start.plus(takes)).await;
-                    Ok(Reply { status, retry_after: None, said: String::new() })
+                    Ok(Reply { status, ..Reply::default() })
                 }
+                Answer::Untrusted(reason) => Err(NoReply::Untrusted(reason)),
                 _ => {
                     receiver.clock.until(start.plus(request.timeout)).await;
                     Err(NoReply::Timeout)

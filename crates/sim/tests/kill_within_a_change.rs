@@ -203,3 +203,55 @@ async fn a_rollback_ends_in_the_earlier_revision() {
     everywhere(&outcome, "b", Some("./b1"));
     everywhere(&outcome, "c", Some("./c"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_hangs_up_takes_nothing_of_what_was_begun_along() {
+    let world = World::new();
+    let journal = CrashingJournal::new(world.journal.clone(), CrashPoint::Never);
+    let (catalogue, shared): (_, Arc<dyn Journal>) = (Arc::new(Catalogue::default()), journal.clone());
+    let (fleet, clock): (Arc<dyn Fleet>, _) = (world.fleet.clone(), world.clock.clone());
+    let changes =
+        Changes::new(shared.clone(), catalogue.clone(), fleet.clone(), clock.clone(), Health::default());
+    let applier = Applier::new(shared, catalogue.clone(), fleet, clock, changes.clone());
+    let by = Actor::Person("test".to_owned());
+    let mut running = catalogue.watch_running();
+    let held = journal.hold().await;
+    let begun = async {
+        while journal.writes() == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let ask = workload("./a", "./b", false);
+    tokio::select! {
+        biased;
+        answer = applier.apply(ask, by.clone(), &|_| Ok(())) => panic!("it cannot be written: {answer:?}"),
+        () = begun => {}
+    }
+    // Nobody waits for the answer any more.
+    drop(held);
+    while !catalogue.running().contains_key("shop") {
+        running.changed().await.expect("the catalogue lives");
+    }
+    let [change] = &newest(journal.as_ref(), |_| true, None, 100).expect("readable")[..] else {
+        panic!("one change was begun")
+    };
+    // The same of a decision.
+    let id = change.about.change.clone();
+    let mut written = world.journal.watch();
+    written.borrow_and_update();
+    let (held, before) = (journal.hold().await, journal.writes());
+    let begun = async {
+        while journal.writes() == before {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        _ = changes.refuse(&id, by, None) => panic!("it cannot be written"),
+        () = begun => {}
+    }
+    drop(held);
+    written.changed().await.expect("the journal lives");
+    let after = &newest(journal.as_ref(), |_| true, None, 100).expect("readable")[0];
+    assert!(after.state.is_going_back() || after.state.end().is_some(), "{:?}", after.state.phase);
+}

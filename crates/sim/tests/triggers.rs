@@ -255,6 +255,37 @@ async fn a_call_that_fails_is_tried_again_with_the_same_key_until_its_policy_end
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_certificate_that_is_not_trusted_is_tried_again_and_then_told_by_its_reason() {
+    let trigger = format!(
+        "{}, RetryPolicy: {{ MaximumRetryAttempts: 2 }} }}]\n",
+        TO_CHAT.trim_end().trim_end_matches("}]").trim_end()
+    );
+    let world = World::new(&[("orders", &trigger)], |call| match call.body["detail"]["number"].as_u64() {
+        // Renewed after the first try.
+        Some(1) if call.attempt > 1 => Answer::Status(200, Duration::ZERO),
+        _ => Answer::Untrusted("its certificate has expired".to_owned()),
+    });
+    let server = world.start(CrashPoint::Never);
+    world.send(0..2).await;
+    world.wait(60).await;
+    let attempts = |n: u64| {
+        let calls = world.receiver.calls();
+        calls
+            .iter()
+            .filter(|call| call.body["detail"]["number"] == n)
+            .map(|call| call.attempt)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!((attempts(0), attempts(1)), (vec![1, 2, 3], vec![1, 2]));
+    let dead = world.rows(DEAD_TABLE);
+    assert_eq!(dead.len(), 1, "{dead:?}");
+    assert_eq!(dead[0]["code"].as_str(), Some("CERTIFICATE_REFUSED"));
+    assert_eq!(dead[0]["reason"].as_str(), Some("its certificate has expired"));
+    assert_eq!(world.did("orders").delivered, 1);
+    server.kill().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_throttle_lets_one_of_each_key_through_and_outlives_the_server() {
     let trigger =
         format!("{TO_CHAT}Mainstay: {{ Throttle: {{ WindowInSeconds: 600, KeyPath: $.detail.shop }} }}\n");

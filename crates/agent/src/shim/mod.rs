@@ -13,6 +13,7 @@ pub mod spec;
 
 use std::fs::File;
 use std::io::{self, PipeReader, Read, Write};
+use std::mem::ManuallyDrop;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -69,10 +70,13 @@ fn run(dir: &Path) -> io::Result<bool> {
     let _ = rustix::process::setsid();
     // Orphans below become its children, so that they can be found and killed wherever they hide.
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
-    let Some(_lock) = lock(dir)? else { return Ok(false) };
-    // Held open until this process ends, which is how an agent sees that it has. Never read or written.
+    let Some(lock) = lock(dir)? else { return Ok(false) };
+    // Held open until this process ends, which is how an agent sees that it has. Never read or written. Neither is
+    // given back by this program: an agent that did not start the shim itself knows nothing else to wait for, and
+    // would be told of the end before it has come.
     let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let _writer = rustix::fs::open(dir.join("alive"), flags, Mode::empty())?;
+    let writer = rustix::fs::open(dir.join("alive"), flags, Mode::empty())?;
+    let _until_the_end = (ManuallyDrop::new(lock), ManuallyDrop::new(writer));
     let Some(spec) = Spec::take(dir)? else { return Ok(false) };
     let mut status = Status {
         version: VERSION,

@@ -2,7 +2,9 @@
 
 mod file;
 mod glob;
+mod watch;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use mainstay_declare::Diagnostic;
@@ -10,6 +12,7 @@ use mainstay_declare::kind::is_test_file;
 use mainstay_detect::unittest::TestOutcome;
 use serde_json::{Value, json};
 
+use crate::args::Test;
 use crate::diagnostics;
 use crate::exit::{Exit, Failure};
 use crate::screen::{Screen, Tone, clean, count, say};
@@ -28,34 +31,66 @@ struct Wanted {
     within: Option<PathBuf>,
 }
 
+/// What is said of a test, or of a file beside its tests.
+#[derive(Clone, PartialEq)]
+struct Piece {
+    /// Which one: the file and what it is about.
+    about: (String, String),
+    text: String,
+    /// Whether it is a remark, for stderr.
+    is_remark: bool,
+}
+
 #[derive(Default)]
 struct Sum {
     passed: usize,
     failed: usize,
     files: Vec<Value>,
+    pieces: Vec<Piece>,
+    /// Files that were read.
+    read: BTreeSet<PathBuf>,
 }
 
 /// Runs all tests, whatever becomes of any of them.
-pub fn run(screen: Screen, paths: &[PathBuf]) -> Result<(), Failure> {
-    let wanted = wanted(paths)?;
+pub fn run(screen: Screen, test: &Test) -> Result<(), Failure> {
+    if test.watch {
+        return watch::run(screen, &test.paths);
+    }
+    let wanted = wanted(&test.paths)?;
     if wanted.is_empty() {
-        let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-        return Err(Failure::new(Exit::No, format!("There are no tests in {}", names.join(", "))).hint(
-            "tests of `alarms/x.yaml` are in `alarms/x.test.yaml`, in the format of `promtool test rules`; tests of \
-             `triggers/x.yaml` in `triggers/x.test.yaml`",
-        ));
+        return Err(none_found(&test.paths));
     }
     let mut sum = Sum::default();
     for file in &wanted {
-        sum.file(screen, file)?;
+        sum.file(screen, file);
+        if !screen.is_json() {
+            sum.pieces.drain(..).try_for_each(|piece| piece.print(screen))?;
+        }
     }
-    let summary = format!("{} passed, {} failed in {}", sum.passed, sum.failed, count(wanted.len(), "file"));
     if screen.is_json() {
-        screen.json(&json!({ "passed": sum.passed, "failed": sum.failed, "files": sum.files }))?;
+        screen.json(&sum.value())?;
     } else {
-        screen.print(&format!("{summary}\n"))?;
+        screen.print(&sum.summary(wanted.len()))?;
     }
     if sum.failed == 0 { Ok(()) } else { Err(Failure::said(Exit::No)) }
+}
+
+fn none_found(paths: &[PathBuf]) -> Failure {
+    let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    Failure::new(Exit::No, format!("There are no tests in {}", names.join(", "))).hint(
+        "tests of `alarms/x.yaml` are in `alarms/x.test.yaml`, in the format of `promtool test rules`; tests of \
+         `triggers/x.yaml` in `triggers/x.test.yaml`",
+    )
+}
+
+impl Piece {
+    fn print(&self, screen: Screen) -> Result<(), Failure> {
+        if self.is_remark {
+            say(&self.text);
+            return Ok(());
+        }
+        screen.print(&self.text)
+    }
 }
 
 /// A test file and what it tests, read and checked but not run.
@@ -113,7 +148,20 @@ fn walk(folder: &Path, depth: usize, seen: &mut usize, found: &mut Vec<PathBuf>)
 }
 
 impl Sum {
-    fn file(&mut self, screen: Screen, wanted: &Wanted) -> Result<(), Failure> {
+    fn value(&self) -> Value {
+        json!({ "passed": self.passed, "failed": self.failed, "files": self.files })
+    }
+
+    fn summary(&self, files: usize) -> String {
+        format!("{} passed, {} failed in {}\n", self.passed, self.failed, count(files, "file"))
+    }
+
+    fn say(&mut self, path: &str, about: &str, text: String, is_remark: bool) {
+        self.pieces.push(Piece { about: (path.to_owned(), about.to_owned()), text, is_remark });
+    }
+
+    fn file(&mut self, screen: Screen, wanted: &Wanted) {
+        self.read.insert(wanted.path.clone());
         let loaded = match file::load(&wanted.path, wanted.within.as_deref()) {
             Ok(loaded) => loaded,
             Err(failure) => {
@@ -121,65 +169,64 @@ impl Sum {
                 let path = wanted.path.display().to_string();
                 let why =
                     std::iter::once(failure.message).chain(failure.causes).collect::<Vec<_>>().join(": ");
-                if !screen.is_json() {
-                    screen.print(&headline(screen, false, &path, &why))?;
-                }
+                self.say(&path, "", headline(screen, false, &path, &why), false);
                 self.files.push(json!({ "path": path, "error": why, "diagnostics": [], "tests": [] }));
-                return Ok(());
+                return;
             }
         };
+        self.read.extend(loaded.sources.keys().map(PathBuf::from));
         for note in &loaded.notes {
-            say(&format!("note: {}", clean(note)));
+            self.say(&loaded.path, note, format!("note: {}", clean(note)), true);
         }
         if loaded.is_broken() {
             return self.broken(screen, &loaded);
         }
-        let Some(tests) = &loaded.tests else { return Ok(()) };
+        let Some(tests) = &loaded.tests else { return };
         let (warnings, outcomes) = tests.run();
         let mut odd = loaded.diagnostics.clone();
         odd.extend(file::locate(&loaded.source, &warnings));
-        for diagnostic in odd.iter().filter(|_| !screen.is_json()) {
+        for diagnostic in &odd {
             let at = diagnostic.start;
             let help = diagnostic.help.as_ref().map_or_else(String::new, |help| format!(" ({help})"));
-            say(&clean(&format!(
+            let text = format!(
                 "warning: {}:{}:{}: {}{help}",
                 diagnostic.path, at.line, at.column, diagnostic.message
-            )));
+            );
+            if !screen.is_json() {
+                self.say(&loaded.path, &diagnostic.message, clean(&text), true);
+            }
         }
         let mut results = Vec::new();
         for outcome in &outcomes {
-            results.push(self.outcome(screen, &loaded, outcome)?);
+            results.push(self.outcome(screen, &loaded, outcome));
         }
         if tests.len() == 0 && !screen.is_json() {
-            say(&format!("warning: {} holds no tests", clean(&loaded.path)));
+            let text = format!("warning: {} holds no tests", clean(&loaded.path));
+            self.say(&loaded.path, "no tests", text, true);
         }
         self.files.push(json!({
             "path": loaded.path,
             "diagnostics": diagnostics::to_json(&odd),
             "tests": results,
         }));
-        Ok(())
     }
 
     /// A file of which no test can be run. Every test counts as failed, and at least one.
-    fn broken(&mut self, screen: Screen, loaded: &Loaded) -> Result<(), Failure> {
+    fn broken(&mut self, screen: Screen, loaded: &Loaded) {
         let number = loaded.tests.as_ref().map_or(1, |tests| tests.len().max(1));
         self.failed += number;
         let why = if loaded.tests.is_none() { "is not a test file" } else { "what it tests has problems" };
-        if !screen.is_json() {
-            let drawn = diagnostics::render(&loaded.diagnostics, &loaded.sources, screen.style.color);
-            screen.print(&(headline(screen, false, &loaded.path, why) + &drawn))?;
-        }
+        let drawn = diagnostics::render(&loaded.diagnostics, &loaded.sources, screen.style.color);
+        self.say(&loaded.path, "", headline(screen, false, &loaded.path, why) + &drawn, false);
         self.files.push(json!({
             "path": loaded.path,
             "error": why,
             "diagnostics": diagnostics::to_json(&loaded.diagnostics),
             "tests": [],
         }));
-        Ok(())
     }
 
-    fn outcome(&mut self, screen: Screen, loaded: &Loaded, outcome: &TestOutcome) -> Result<Value, Failure> {
+    fn outcome(&mut self, screen: Screen, loaded: &Loaded, outcome: &TestOutcome) -> Value {
         if outcome.passed() {
             self.passed += 1;
         } else {
@@ -187,13 +234,11 @@ impl Sum {
         }
         let problems: Vec<_> = outcome.failures.iter().map(|failure| failure.problem.clone()).collect();
         let located = file::locate(&loaded.source, &problems);
-        if !screen.is_json() {
-            let mut text = headline(screen, outcome.passed(), &loaded.path, &outcome.name);
-            for (failure, diagnostic) in outcome.failures.iter().zip(&located) {
-                text.push_str(&explained(screen, diagnostic, &failure.diff()));
-            }
-            screen.print(&text)?;
+        let mut text = headline(screen, outcome.passed(), &loaded.path, &outcome.name);
+        for (failure, diagnostic) in outcome.failures.iter().zip(&located) {
+            text.push_str(&explained(screen, diagnostic, &failure.diff()));
         }
+        self.say(&loaded.path, &outcome.name, text, false);
         let places = diagnostics::to_json(&located);
         let failures: Vec<Value> = outcome
             .failures
@@ -206,12 +251,12 @@ impl Sum {
                 entry
             })
             .collect();
-        Ok(json!({
+        json!({
             "name": outcome.name,
             "passed": outcome.passed(),
             "expectations": outcome.checks,
             "failures": failures,
-        }))
+        })
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::world::World;
 
 /// Sends a request as it is: the status, the headers as text, the body as JSON.
-fn ask(world: &World, path: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, String, Value) {
+pub fn ask(world: &World, path: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, String, Value) {
     let mut stream = TcpStream::connect(("127.0.0.1", world.http)).expect("it listens");
     let mut head = format!(
         "POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}\r\n",

@@ -11,6 +11,7 @@ mod burst;
 mod changes;
 mod documentation;
 mod families;
+mod hostile;
 mod intake;
 mod measured;
 mod performers;

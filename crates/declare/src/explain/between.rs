@@ -266,12 +266,12 @@ pub(super) const TEXTS: &[Text] = &[
     },
     Text {
         code: "unknown-integration",
-        why: "A webhook goes to an integration, which says the URL and the headers. They are declared in `mainstay.yaml`, so that no document holds them.",
+        why: "A webhook goes to an integration, which says the URL and the headers. They are declared under `webhooks` of `mainstay.yaml`, so that no document holds them.",
         wrong: Example::Directory(&[SHOP, TELL]),
         right: Example::Directory(&[
             (
                 "mainstay.yaml",
-                "workload: shop\nintegrations:\n  chat: { url: { secret: \"file:/etc/shop/chat-url\" } }\n",
+                "workload: shop\nwebhooks:\n  chat: { url: { secret: \"file:/etc/shop/chat-url\" } }\n",
             ),
             TELL,
         ]),

@@ -106,6 +106,18 @@ pub(super) const TEXTS: &[Text] = &[
         ),
     },
     Text {
+        code: "old-key",
+        why: "The key was renamed. What it was called before is read as the same, so that workloads go on working; the new name is the one that is documented.",
+        wrong: shop!("integrations:\n  chat: { url: \"https://chat.example.com/hooks/1\" }\n"),
+        right: shop!("webhooks:\n  chat: { url: \"https://chat.example.com/hooks/1\" }\n"),
+    },
+    Text {
+        code: "plain-http",
+        why: "Without encryption everybody on the way to another machine can read what is sent, and answer in its place. Only a machine itself needs no https.",
+        wrong: shop!("webhooks:\n  chat: { url: \"http://chat.example.com/hooks/1\" }\n"),
+        right: shop!("webhooks:\n  chat: { url: \"https://chat.example.com/hooks/1\" }\n"),
+    },
+    Text {
         code: "misplaced-variable",
         why: "Variables are filled in where components and the targets of priorities have values. Names and selectors decide what is where, so they are the same in every environment.",
         wrong: shop!(

@@ -1,8 +1,6 @@
-//! Where events come in and where they are sent: `sources` and `webhooks`.
+//! Where events come in: `sources`.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
-use std::time::Duration;
 
 use mainstay_model::header;
 
@@ -83,27 +81,6 @@ pub enum Scheme {
     /// HMAC-SHA256 over the body in Base64.
     Base64,
 }
-
-/// Somewhere events are sent to.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Webhook {
-    /// Its name.
-    pub name: String,
-    /// The URL, which may have `*` in its path.
-    pub url: String,
-    /// The key that requests are signed with.
-    pub secret: Option<SecretRef>,
-    /// The secret that is shown as a bearer token.
-    pub token: Option<SecretRef>,
-    /// Headers that every request has, by their names in lower case.
-    pub headers: BTreeMap<String, String>,
-    /// How long one request may take.
-    pub timeout: Duration,
-    /// How many requests may go on at once.
-    pub parallel: u32,
-}
-
-const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(60);
 
 /// Reads `sources`.
 pub(super) fn sources(reader: &Reader<'_>, node: &Node) -> BTreeMap<String, EventSource> {
@@ -189,80 +166,6 @@ fn signature(reader: &Reader<'_>, node: &Node, kind: Option<SourceKind>) -> Opti
     Some(Signature { secret: secret?, scheme, header: header?, prefix })
 }
 
-/// Reads `webhooks`.
-pub(super) fn webhooks(reader: &Reader<'_>, node: &Node) -> BTreeMap<String, Webhook> {
-    let read = |(name, node): (String, &Node)| Some((name.clone(), webhook(reader, name, node)?));
-    named(reader, node, "a webhook").into_iter().filter_map(read).collect()
-}
-
-fn webhook(reader: &Reader<'_>, name: String, node: &Node) -> Option<Webhook> {
-    let fields = reader.fields(node, &shape::edges::WEBHOOK)?;
-    let url = fields.required("url", "https://hooks.example.com/NAME").and_then(|node| {
-        let text = reader.text(node)?;
-        match wrong_with_url(&text.text) {
-            None => Some(text.text),
-            Some(message) => {
-                let help = "write it as `https://HOST/PATH`, or `http://` for a host you trust the way to";
-                reader.push(reader.error("bad-value", text.span, message).help(help));
-                None
-            }
-        }
-    });
-    let secret = |key| fields.get(key).and_then(|node| secrets::read(reader, node));
-    let (key, token) = (secret("secret"), secret("token"));
-    let mut headers = BTreeMap::new();
-    for entry in fields.get("headers").and_then(|node| reader.entries(node)).unwrap_or_default() {
-        let Some(value) = reader.written(&entry.value) else { continue };
-        let lower = entry.key.to_ascii_lowercase();
-        if !header::is_name(&entry.key) || value.contains(char::is_control) {
-            let message = format!("`{}` cannot be a header", entry.key);
-            reader.push(reader.error("bad-value", entry.key_span.clone(), message));
-        } else if header::is_own(&lower) {
-            let message = format!("The header `{}` is set by Mainstay", entry.key);
-            reader.push(reader.error("bad-value", entry.key_span.clone(), message));
-        } else if lower == "authorization" {
-            let message = "What stands here can be read by all who read the workload";
-            let help = "write `token: { secret: \"file:/etc/NAME/token\" }`";
-            reader.push(reader.error("bad-secret", entry.key_span.clone(), message).help(help));
-        } else {
-            headers.insert(lower.to_string(), value);
-        }
-    }
-    let timeout = fields.get("timeout").and_then(|node| reader.duration(node, TIMEOUT));
-    let parallel = fields.get("parallel").and_then(|node| reader.count(node, 1..=256));
-    Some(Webhook {
-        name,
-        url: url?,
-        secret: key,
-        token,
-        headers,
-        timeout: timeout.unwrap_or(Duration::from_secs(5)),
-        parallel: parallel.unwrap_or(16),
-    })
-}
-
-/// What keeps a text from being the URL of a webhook.
-fn wrong_with_url(text: &str) -> Option<String> {
-    let rest = match text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) {
-        Some(rest) => rest,
-        None => return Some(format!("`{text}` is not a URL with `https://` or `http://`")),
-    };
-    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    if host.contains('@') {
-        // It may hold a password, so it is not repeated.
-        return Some("A URL here has no user and password".to_owned());
-    }
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']' | '_');
-    if host.is_empty() || host.starts_with(':') || !host.chars().all(plain) {
-        return Some(format!("`{text}` does not name a host"));
-    }
-    if text.contains('#') || text.contains(|c: char| c.is_control() || c.is_whitespace()) || !text.is_ascii()
-    {
-        return Some(format!("`{text}` has characters that a URL cannot have here"));
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -270,24 +173,5 @@ mod tests {
     #[test]
     fn words_are_those_of_the_schema() {
         assert_eq!(SourceKind::ALL.map(|(word, _)| word), shape::edges::KINDS);
-    }
-
-    #[test]
-    fn only_plain_urls_are_called() {
-        for good in ["https://a.example/x?y=1", "http://127.0.0.1:8080", "http://[::1]:1/*/x"] {
-            assert_eq!(wrong_with_url(good), None, "{good}");
-        }
-        for bad in [
-            "a.example",
-            "ftp://a",
-            "https://",
-            "https://:80/",
-            "https://u:hunter2@a/",
-            "http://a/b#c",
-            "http://a/b c",
-        ] {
-            let said = wrong_with_url(bad).expect(bad);
-            assert!(!said.contains("hunter2"), "{said}");
-        }
     }
 }

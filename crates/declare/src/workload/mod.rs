@@ -12,22 +12,22 @@ pub mod command;
 mod edges;
 pub(crate) mod environments;
 pub(crate) mod fields;
-pub mod integrations;
 mod placed;
 pub(crate) mod procedures;
 pub(crate) mod read;
 mod references;
 mod secrets;
 pub(crate) mod standards;
+pub mod webhooks;
 
 pub use changes::{Approval, Changes};
 pub use command::{Template, Variables};
-pub use edges::{EventSource, Scheme, Signature, SourceKind, Webhook};
-pub use integrations::{Integration, TextOrSecret};
+pub use edges::{EventSource, Scheme, Signature, SourceKind};
 pub use placed::OnHost;
 pub use procedures::ProcedureLimits;
 pub use secrets::{SecretRef, looks_secret};
 pub use standards::{Override, StandardSource, StandardUse, TagRule};
+pub use webhooks::{TextOrSecret, Webhook};
 
 /// A workload as it is declared.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,15 +50,13 @@ pub struct Workload {
     pub components: BTreeMap<String, Component>,
     /// Where events come in, by name.
     pub sources: BTreeMap<String, EventSource>,
-    /// Where triggers can send events to, by name.
+    /// Where triggers and procedures can send requests, by name.
     pub webhooks: BTreeMap<String, Webhook>,
     /// What holds for runs of its procedures, by the procedures' names.
     pub procedures: BTreeMap<String, ProcedureLimits>,
     /// Which changes wait for an approval by its own word; [`Declared::changes`](crate::Declared::changes) says what
     /// holds together with its standards.
     pub changes: Changes,
-    /// Where its procedures can send webhooks, by name.
-    pub integrations: BTreeMap<String, Integration>,
     /// The standards it uses.
     pub standards: Vec<StandardUse>,
     /// What of its standards it declares itself.

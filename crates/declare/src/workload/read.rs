@@ -12,7 +12,7 @@ use super::fields::{Reader, Spanned};
 use super::secrets::{self, SecretRef};
 use super::{
     Comparison, Component, Health, HealthCheck, Limits, Priority, Restart, Service, Stop, StopSignal, Target,
-    Telemetry, Workload, changes, edges, integrations, procedures, standards,
+    Telemetry, Workload, changes, edges, procedures, standards, webhooks,
 };
 use crate::diagnostic::Diagnostic;
 use crate::languages::Languages;
@@ -81,11 +81,9 @@ fn workload(
     fields.get("environments").map(|node| reader.entries(node));
     let environments = environments::read(reader, &layers, references);
     let sources = fields.get("sources").map(|node| edges::sources(reader, node)).unwrap_or_default();
-    let webhooks = fields.get("webhooks").map(|node| edges::webhooks(reader, node)).unwrap_or_default();
+    let webhooks = webhooks::read(reader, fields.get("webhooks"), fields.get("integrations"));
     let changes = fields.get("changes").map(|node| changes::read(reader, node)).unwrap_or_default();
     let procedures = fields.get("procedures").map(|node| procedures::read(reader, node)).unwrap_or_default();
-    let integrations =
-        fields.get("integrations").map(|node| integrations::read(reader, node)).unwrap_or_default();
     let uses = fields.get("standards").map(|node| standards::uses(reader, &layers, node)).unwrap_or_default();
     let overrides =
         fields.get("overrides").map(|node| standards::overrides(reader, node)).unwrap_or_default();
@@ -114,7 +112,6 @@ fn workload(
         sources,
         webhooks,
         changes,
-        integrations,
         standards: uses,
         overrides,
         tag_policy,

@@ -26,7 +26,7 @@ pub use fold::{
     About, CHANGES_TABLE, ChangesFold, OPEN_TABLE, OpenFold, Record, beginning, change, newest, open,
 };
 pub use observe::{Standing, observed, standing};
-pub use runner::{ChangeError, Changes};
+pub use runner::{ChangeError, Changes, Turn};
 pub use show::{detail, summary};
 
 use crate::catalogue::Active;

@@ -10,8 +10,9 @@ use mainstay_plan::{
     Change, ChangeEvent, End, Hold, Input, Phase, Plan, Progress, Report, Request, start, step,
 };
 use mainstay_store::{Journal, StoreError};
-use tokio::sync::{Mutex, MutexGuard, Notify};
+use tokio::sync::{Mutex, Notify, OwnedMutexGuard};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::fold::{self, About, Record};
 use super::observe::{Standing, standing};
@@ -47,6 +48,9 @@ pub enum ChangeError {
     },
 }
 
+/// The turn of whoever begins or decides a change. Others wait until it is given back.
+pub struct Turn(#[expect(dead_code, reason = "it is held, not looked at")] OwnedMutexGuard<()>);
+
 /// Carries changes out. Whoever begins or decides one holds [`Changes::turn`].
 pub struct Changes {
     journal: Arc<dyn Journal>,
@@ -55,7 +59,9 @@ pub struct Changes {
     clock: Arc<dyn Clock>,
     health: Health,
     /// Events of changes are numbered, and a workload has one change at a time.
-    turn: Mutex<()>,
+    turn: Arc<Mutex<()>>,
+    /// What was begun goes on when whoever asked for it no longer waits: a write and what follows from it are one.
+    under_way: TaskTracker,
     wake: Notify,
     /// Since when a service without a health check has been seen running. Only a wait: it begins anew after a restart.
     steady: Lock<BTreeMap<(String, usize), Timestamp>>,
@@ -70,13 +76,35 @@ impl Changes {
         clock: Arc<dyn Clock>,
         health: Health,
     ) -> Arc<Self> {
-        let (turn, wake, steady) = (Mutex::new(()), Notify::new(), Lock::default());
-        Arc::new(Self { journal, catalogue, fleet, clock, health, turn, wake, steady })
+        let (turn, under_way) = (Arc::default(), TaskTracker::new());
+        let (wake, steady) = (Notify::new(), Lock::default());
+        Arc::new(Self { journal, catalogue, fleet, clock, health, turn, under_way, wake, steady })
     }
 
     /// One at a time.
-    pub async fn turn(&self) -> MutexGuard<'_, ()> {
-        self.turn.lock().await
+    pub async fn turn(&self) -> Turn {
+        Turn(self.turn.clone().lock_owned().await)
+    }
+
+    /// Does something to its end under the turn, also when nobody waits for it any more: a client that hangs up takes
+    /// the handler with it, between a write and what the write has to be followed by.
+    async fn through<T: Send + 'static>(
+        &self,
+        turn: Turn,
+        work: impl Future<Output = Result<T, ChangeError>> + Send + 'static,
+    ) -> Result<T, ChangeError> {
+        let work = self.under_way.spawn(async move {
+            let done = work.await;
+            drop(turn);
+            done
+        });
+        match work.await {
+            Ok(done) => done,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(error) => Err(ChangeError::Refused(format!("The server is ending: {error}"))),
+            },
+        }
     }
 
     /// Puts every open change where the placement of services sees it.
@@ -87,8 +115,21 @@ impl Changes {
         Ok(())
     }
 
-    /// Begins a change: its revision and its first events are one write. To be called by whoever has the turn.
+    /// Begins a change: its revision and its first events are one write. Whoever has the turn gives it away.
     pub async fn begin(
+        self: &Arc<Self>,
+        turn: Turn,
+        about: About,
+        active: Active,
+        plan: Plan,
+        request: Request,
+        holds: Vec<Hold>,
+    ) -> Result<Record, ChangeError> {
+        let changes = self.clone();
+        self.through(turn, async move { changes.begun(about, active, plan, request, holds).await }).await
+    }
+
+    async fn begun(
         &self,
         about: About,
         active: Active,
@@ -119,44 +160,58 @@ impl Changes {
 
     /// Lets a change that is held begin. Who asked for it approves it only if they say that they know (`own`).
     pub async fn approve(
-        &self,
+        self: &Arc<Self>,
         id: &str,
         by: Actor,
         message: Option<String>,
         own: bool,
     ) -> Result<Record, ChangeError> {
-        let _turn = self.turn().await;
+        let turn = self.turn().await;
         let record = self.find(id)?;
         let input = Input::Approve { by: by.clone(), message };
         if record.state.refuses(&input).is_none() && record.state.request.by == by && !own {
             return Err(ChangeError::Own { change: id.to_owned(), by });
         }
-        self.decide(&record, &input).await
+        self.decide(turn, record, input).await
     }
 
     /// Ends a change that is held, or stops one that is being carried out.
-    pub async fn refuse(&self, id: &str, by: Actor, message: Option<String>) -> Result<Record, ChangeError> {
-        let _turn = self.turn().await;
+    pub async fn refuse(
+        self: &Arc<Self>,
+        id: &str,
+        by: Actor,
+        message: Option<String>,
+    ) -> Result<Record, ChangeError> {
+        let turn = self.turn().await;
         let record = self.find(id)?;
         let input = match record.state.phase {
             Phase::Held => Input::Refuse { by, message },
             _ => Input::Cancel { by, message },
         };
-        self.decide(&record, &input).await
+        self.decide(turn, record, input).await
     }
 
     fn find(&self, id: &str) -> Result<Record, ChangeError> {
         fold::change(self.journal.as_ref(), id)?.ok_or_else(|| ChangeError::NoSuch(id.to_owned()))
     }
 
-    async fn decide(&self, record: &Record, input: &Input) -> Result<Record, ChangeError> {
-        if let Some(reason) = record.state.refuses(input) {
+    async fn decide(
+        self: &Arc<Self>,
+        turn: Turn,
+        record: Record,
+        input: Input,
+    ) -> Result<Record, ChangeError> {
+        if let Some(reason) = record.state.refuses(&input) {
             return Err(ChangeError::Refused(reason));
         }
-        let events = step(&record.state, input, self.clock.now());
-        self.append(record, &events).await?;
-        self.wake.notify_one();
-        self.find(&record.about.change)
+        let changes = self.clone();
+        self.through(turn, async move {
+            let events = step(&record.state, &input, changes.clock.now());
+            changes.append(&record, &events).await?;
+            changes.wake.notify_one();
+            changes.find(&record.about.change)
+        })
+        .await
     }
 
     /// Runs until stopped. Fails when the journal does; whoever keeps it starts it again.

@@ -94,7 +94,10 @@ impl From<StoreError> for Failure {
             StoreError::NoSuchRow { .. } => ErrorKind::BadRequest,
             _ => ErrorKind::Internal,
         };
-        tracing::error!(error = %views::chain(&error), "the journal refused");
+        // What somebody sent is told to them, and is no reason to fill the log.
+        if !matches!(kind, ErrorKind::BadRequest) {
+            tracing::error!(error = %views::chain(&error), "the journal refused");
+        }
         Self(Box::new(ErrorBody::new(kind, "The journal refused").caused_by(&error)))
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::events::Fault;
 use crate::secrets::Secrets;
-use crate::triggers::standard_signature;
+use crate::webhooks::standard_signature;
 
 /// How old a signature with a time may be, and how far ahead: the tolerance of Standard Webhooks.
 const TOLERANCE_S: i64 = 300;
@@ -179,6 +179,11 @@ fn alertmanager(
     let Some(alerts) = body["alerts"].as_array() else {
         return faulty("alerts", "a list is missing");
     };
+    if alerts.len() > super::MAX_EVENTS {
+        let message =
+            format!("there are {} alerts, {} are the most at once", alerts.len(), super::MAX_EVENTS);
+        return faulty("alerts", message);
+    }
     let shared = ["groupKey", "receiver", "groupLabels", "commonLabels", "commonAnnotations", "externalURL"];
     let mut drafts = Vec::new();
     let mut faults = Vec::new();
@@ -217,10 +222,15 @@ fn alertmanager(
         let kind = format!("alertmanager.{status}");
         let mut one = draft(workload, source, &hex[..32], kind, now, Value::Object(data));
         one.time = when;
-        one.subject = labels["alertname"].as_str().map(|name| format!("alert/{name}"));
+        one.subject = named(&labels["alertname"]).map(|name| format!("alert/{name}"));
         drafts.push(one);
     }
     if faults.is_empty() { Ok(drafts) } else { Err(Refusal::Faulty(faults)) }
+}
+
+/// A name that can be a part of a subject; it stays in the data whatever it is.
+fn named(value: &Value) -> Option<&str> {
+    value.as_str().filter(|name| name.len() <= 512 && !name.contains(char::is_control))
 }
 
 fn github(
@@ -244,7 +254,7 @@ fn github(
         None => format!("github.{event}"),
     };
     let mut one = draft(workload, source, delivery, kind, now, body.clone());
-    one.subject = body["repository"]["full_name"].as_str().map(str::to_owned);
+    one.subject = named(&body["repository"]["full_name"]).map(str::to_owned);
     Ok(one)
 }
 

@@ -27,6 +27,7 @@ use crate::catalogue::{Active, Catalogue, Workloads};
 use crate::clock::{Clock, until_if_ever};
 use crate::runs::{self, Engine};
 use crate::secrets::Secrets;
+use crate::webhooks::Outbound;
 
 mod adopt;
 mod chain;
@@ -43,7 +44,6 @@ pub use fold::{
     CALLS_TABLE, CallsFold, DEAD_TABLE, Dead, DeadFold, Did, Off, ProgressFold, TriggersFold, WindowsFold,
     dead_counts, dead_letter, dead_letters, did,
 };
-pub use outbound::{Network, NoReply, Outbound, Reply, Request, standard_signature};
 
 use fold::{Batch, Handled, RoutedData};
 use known::{Known, KnownEvents};

@@ -183,7 +183,7 @@ impl Triggers {
             now: self.clock.now(),
         };
         match sent.request(webhook, &self.secrets) {
-            Ok(request) => outcome(self.outbound.post(request).await, webhook.timeout),
+            Ok((request, secrets)) => outcome(self.outbound.post(request).await, webhook.timeout, &secrets),
             Err(outcome) => outcome,
         }
     }

@@ -23,6 +23,7 @@ use crate::clock::{Clock, until_if_ever};
 use crate::hub::Hub;
 use crate::query::Querier;
 use crate::secrets::Secrets;
+use crate::webhooks::Outbound;
 
 /// The most samples of a query's answer that a step keeps.
 const MAX_SAMPLES: usize = 1000;
@@ -43,8 +44,10 @@ pub struct Control {
     pub evaluator: Arc<Evaluator>,
     /// Makes changes.
     pub applier: Applier,
-    /// Secrets of integrations.
+    /// Secrets of webhooks.
     pub secrets: Arc<Secrets>,
+    /// Carries requests.
+    pub outbound: Arc<dyn Outbound>,
 }
 
 impl Performer for Control {

@@ -240,16 +240,13 @@ pub async fn serve(
         health,
         &loops,
     )?;
-    let serving = start_listeners(&app, listeners, token, telemetry, &loops);
-    let started = app.engine.recover().map_err(ServeError::Runs)?;
-    say(
-        &app,
-        "server.started",
-        json!({ "version": config.version, "address": reached.http, "runs_taken_up": started }),
-    )
-    .await
-    .map_err(ServeError::Journal)?;
+    // Before anybody is answered: who is answered at the port must not find the server of before in this file.
     write_address(&config, reached.http).map_err(data_error)?;
+    let serving = start_listeners(&app, listeners, token, telemetry, &loops);
+    if let Err(error) = begin(&app, &reached).await {
+        let _ = std::fs::remove_file(config.address_file());
+        return Err(error);
+    }
     tracing::info!(address = %reached.http, data = %config.data.display(), "ready");
     // Whoever waited may be gone; the server serves all the same.
     let _ = ready.send(reached);
@@ -269,6 +266,13 @@ pub async fn serve(
     // The last word; the journal may have no space left for it.
     let _ = say(&app, "server.stopping", json!({})).await;
     outcome
+}
+
+/// Takes up what was going on, and says that the server has begun.
+async fn begin(app: &App, reached: &Ready) -> Result<(), ServeError> {
+    let started = app.engine.recover().map_err(ServeError::Runs)?;
+    let data = json!({ "version": app.config.version, "address": reached.http, "runs_taken_up": started });
+    say(app, "server.started", data).await.map_err(ServeError::Journal)
 }
 
 fn make_private_dir(path: &Path) -> io::Result<()> {

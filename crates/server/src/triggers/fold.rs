@@ -62,47 +62,48 @@ pub struct Handled {
     pub reason: Option<String>,
 }
 
-/// What a trigger did.
+/// What a trigger did. The fields are in the order of their names: a row is written from them as they are, and rows have
+/// their keys in that order.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Did {
-    /// Events that matched.
-    pub matched: u64,
-    /// Matches that a throttle kept back.
+    /// The schedule that is in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub armed: Option<Armed>,
+    /// Calls that were given up, in all; those that are still listed are fewer when some were tried again.
     #[serde(default)]
-    pub throttled: u64,
-    /// Calls left out because an earlier one was worked on.
-    #[serde(default)]
-    pub skipped: u64,
-    /// Calls left out because a newer one took their place.
-    #[serde(default)]
-    pub replaced: u64,
+    pub dead: u64,
     /// Calls that were answered well.
     #[serde(default)]
     pub delivered: u64,
     /// Tries that failed.
     #[serde(default)]
     pub failed: u64,
-    /// Calls that were given up, in all; those that are still listed are fewer when some were tried again.
-    #[serde(default)]
-    pub dead: u64,
+    /// How long the slowest of the last calls took from match to answer, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag_ms: Option<u64>,
     /// The place of the last event that matched, and when that was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_match: Option<(u64, Timestamp)>,
     /// The last answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_result: Option<(String, Timestamp)>,
-    /// How long the slowest of the last calls took from match to answer, in milliseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lag_ms: Option<u64>,
-    /// The last scheduled time that was fired, or left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scheduled: Option<Timestamp>,
-    /// The schedule that is in force.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub armed: Option<Armed>,
+    /// Events that matched.
+    pub matched: u64,
     /// A person turned it off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub off: Option<Off>,
+    /// Calls left out because a newer one took their place.
+    #[serde(default)]
+    pub replaced: u64,
+    /// The last scheduled time that was fired, or left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduled: Option<Timestamp>,
+    /// Calls left out because an earlier one was worked on.
+    #[serde(default)]
+    pub skipped: u64,
+    /// Matches that a throttle kept back.
+    #[serde(default)]
+    pub throttled: u64,
 }
 
 /// A schedule that is in force.
@@ -117,10 +118,10 @@ pub struct Armed {
 /// A person turned a trigger off.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Off {
-    /// Who.
-    pub by: String,
     /// When.
     pub at: Timestamp,
+    /// Who.
+    pub by: String,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -165,10 +166,12 @@ pub struct TriggersFold;
 
 impl TriggersFold {
     fn change(rows: &mut dyn Rows, id: &str, change: impl FnOnce(&mut Did)) {
-        let mut did: Did = rows.get(id).and_then(|row| read(&row)).unwrap_or_default();
+        let before = rows.get_text(id);
+        let mut did: Did = before.and_then(|row| serde_json::from_str(&row).ok()).unwrap_or_default();
         change(&mut did);
-        if let Ok(row) = serde_json::to_value(&did) {
-            rows.put(id, &row);
+        // As text, without a tree in between: this row is written for nearly every record.
+        if let Ok(row) = serde_json::to_string(&did) {
+            rows.put_text(id, row);
         }
     }
 }
@@ -242,6 +245,13 @@ impl Fold for TriggersFold {
 /// Keeps [`CALLS_TABLE`].
 pub struct CallsFold;
 
+/// Writes a row whose fields are in the order of their names, as rows are kept.
+fn write(rows: &mut dyn Rows, id: &str, row: &Batch) {
+    if let Ok(row) = serde_json::to_string(row) {
+        rows.put_text(id, row);
+    }
+}
+
 /// A record with calls that are open.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Batch {
@@ -253,8 +263,9 @@ pub(super) struct Batch {
 
 /// Reads hexadecimal digits, two for each byte.
 fn bytes(hex: &str) -> Vec<u8> {
-    let digits: Vec<u8> = hex.chars().map(|c| c.to_digit(16).unwrap_or_default() as u8).collect();
-    digits.chunks(2).map(|pair| pair[0] << 4 | pair.get(1).copied().unwrap_or_default()).collect()
+    let digit = |byte: u8| char::from(byte).to_digit(16).unwrap_or_default() as u8;
+    let pairs = hex.as_bytes().chunks(2);
+    pairs.map(|pair| digit(pair[0]) << 4 | pair.get(1).copied().map_or(0, digit)).collect()
 }
 
 impl Batch {
@@ -285,7 +296,12 @@ impl Batch {
                 self.open = self.open.saturating_sub(1);
             }
         }
-        self.over = bits.iter().map(|byte| format!("{byte:02x}")).collect();
+        self.over.clear();
+        for byte in bits {
+            self.over.extend(
+                [byte >> 4, byte & 15].map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])),
+            );
+        }
     }
 }
 
@@ -305,12 +321,13 @@ fn over(rows: &mut dyn Rows, pairs: &[u64]) {
     sorted.sort_by_key(|pair| pair[0]);
     for of_one in sorted.chunk_by(|a, b| a[0] == b[0]) {
         let id = batch_id(of_one[0][0]);
-        let Some(mut batch) = rows.get(&id).and_then(|row| read::<Batch>(&row)) else { continue };
+        let Some(row) = rows.get_text(&id) else { continue };
+        let Ok(mut batch) = serde_json::from_str::<Batch>(&row) else { continue };
         batch.settle(&of_one.iter().map(|pair| pair[1]).collect::<Vec<_>>());
         if batch.open == 0 {
             rows.remove(&id);
-        } else if let Ok(row) = serde_json::to_value(&batch) {
-            rows.put(&id, &row);
+        } else {
+            write(rows, &id, &batch);
         }
     }
 }
@@ -342,7 +359,8 @@ impl Fold for CallsFold {
             "trigger.routed" => {
                 let Some(calls) = event.data.get("calls").and_then(Value::as_array) else { return };
                 if !calls.is_empty() {
-                    rows.put(&batch_id(event.seq), &json!({ "open": calls.len() / 3, "over": "" }));
+                    let batch = Batch { open: calls.len() / 3, over: String::new() };
+                    write(rows, &batch_id(event.seq), &batch);
                 }
                 let replaced: Vec<Origin> = event.data.get("replaced").and_then(read).unwrap_or_default();
                 over_origins(rows, &replaced);
@@ -531,6 +549,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn rows_have_their_keys_in_order() {
+        let at = Timestamp::from_millis(1_795_359_845_000);
+        let did = Did {
+            armed: Some(Armed { schedule: "rate(1 day)".to_owned(), since: at }),
+            lag_ms: Some(3),
+            last_match: Some((7, at)),
+            last_result: Some(("204 \u{1} é".to_owned(), at)),
+            off: Some(Off { at, by: "person:a".to_owned(), reason: Some("x".to_owned()) }),
+            scheduled: Some(at),
+            ..Did::default()
+        };
+        let in_order = |text: &str| {
+            let keys: BTreeMap<String, Value> = serde_json::from_str(text).expect("a mapping");
+            assert_eq!(text, serde_json::to_string(&keys).expect("written"));
+        };
+        in_order(&serde_json::to_string(&did).expect("written"));
+        in_order(&serde_json::to_string(&did.armed).expect("written"));
+        in_order(&serde_json::to_string(&did.off).expect("written"));
+        in_order(&serde_json::to_string(&Batch { open: 3, over: "0102".to_owned() }).expect("written"));
+    }
+
+    #[test]
     fn calls_of_a_record_are_over_one_by_one() {
         let mut batch = Batch { open: 12, over: String::new() };
         batch.settle(&[0, 9, 9]);
@@ -540,5 +580,7 @@ mod tests {
         assert_eq!(over, [0, 9]);
         batch.settle(&[3, u64::MAX]);
         assert_eq!((batch.open, batch.over.as_str()), (9, "0902"));
+        batch.settle(&[4, 5, 6, 7]);
+        assert_eq!((batch.open, batch.over.as_str()), (5, "f902"));
     }
 }

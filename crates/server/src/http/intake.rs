@@ -292,7 +292,8 @@ pub async fn hook(
     let said = match source.kind {
         SourceKind::CloudEvents | SourceKind::EventBridge => {
             let form = match source.kind {
-                SourceKind::EventBridge => Form::Entries,
+                // It says nothing more of its type, but text in another charset is none of it.
+                SourceKind::EventBridge => media_type(headers).map(|_| Form::Entries)?,
                 _ => form(headers)?,
             };
             let mut said = understand(form, headers, &taken.bytes, now)?;

@@ -42,8 +42,10 @@ fn seq(world: &World) -> Value {
     world.json(&["status"])["status"]["journal_seq"].clone()
 }
 
+type Headers<'a> = &'a [(&'a str, &'a str)];
+
 /// The sources that read JSON bodies, with what they want in the headers, and a body with `@` for a value in it.
-const READERS: [(&str, &[(&str, &str)], &str); 5] = [
+const READERS: [(&str, Headers<'static>, &str); 5] = [
     ("hook", &[("content-type", "application/json")], r#"{"data":@}"#),
     (
         "github",
@@ -164,7 +166,7 @@ fn what_is_only_strange_is_taken_or_refused_and_never_a_fault_of_the_server() {
         assert!(found == *status && said.contains(part), "{status} {part}: {found} {said}");
     }
     let push = ("x-github-event", "push");
-    let github: [(&[(&str, &str)], &str, u16); 6] = [
+    let github: [(Headers<'_>, &str, u16); 6] = [
         (&[push, ("x-github-delivery", "a/ b")], "[]", 201),
         (
             &[push, ("x-github-delivery", &long)],

@@ -188,6 +188,12 @@ impl Said<'_> {
                 let next = if next.is_empty() { String::new() } else { format!(", on to {next}") };
                 format!("{procedure}: step {step} ended: {status}{}{next}{brief}", self.because("failure"))
             }
+            "run.loop.iterating" => {
+                let iteration = data["iteration"].as_u64().map(|n| format!(" {n}")).unwrap_or_default();
+                let all =
+                    data["values"].as_array().map(|all| format!(" of {}", all.len())).unwrap_or_default();
+                format!("{procedure}: loop {step} begins iteration{iteration}{all}")
+            }
             "run.waiting" => format!("{procedure}: step {step} waits{}", self.because("reason")),
             "run.cancelling" => {
                 format!("run {run} of {procedure} is being cancelled{}", self.because("reason"))
@@ -507,6 +513,19 @@ pub mod tests {
                 json!({"procedure": "restore", "step": "judge", "status": "Success",
                        "outputs": {"Exhausted": true, "Payload": {"x": 1}, "Findings": "8 of 8"}}),
                 "restore: step judge ended: Success (Exhausted: true; Findings: 8 of 8)",
+            ),
+            (
+                "run.loop.iterating",
+                "run/r1",
+                json!({"procedure": "restore", "step": "each", "iteration": 1, "first": "put",
+                       "values": ["a", "b"]}),
+                "restore: loop each begins iteration 1 of 2",
+            ),
+            (
+                "run.loop.iterating",
+                "run/r1",
+                json!({"procedure": "restore", "step": "each", "iteration": 2, "first": "put"}),
+                "restore: loop each begins iteration 2",
             ),
             (
                 "measure.off_target",

@@ -76,6 +76,7 @@ fn scripts_have_what_they_are_given_and_each_end_is_told() {
     );
     steps.push_str(&script("environment", "bash", "", "env"));
     steps.push_str(&script("raises", "python3.11", "f", "def f(e, c):\n    raise ValueError('no pool')\n"));
+    steps.push_str(&script("awaits", "python3.11", "f", "async def f(e, c):\n    return 1\n"));
     steps.push_str(&script("exits", "python3.11", "f", "import os\ndef f(e, c):\n    os._exit(0)\n"));
     steps.push_str(&script("large", "python3.11", "f", "def f(e, c):\n    return 'x' * 200000\n"));
     steps.push_str(&script("many", "python3.11", "f", "def f(e, c):\n    return list(range(101))\n"));
@@ -115,6 +116,7 @@ fn scripts_have_what_they_are_given_and_each_end_is_told() {
     }
     for (name, status, words) in [
         ("raises", "Failed", "The script ended with code 1: ValueError: no pool"),
+        ("awaits", "Failed", "The script ended with code 1: the handler `f` is async, and nothing awaits it"),
         ("exits", "Failed", "The script ended before its handler had returned anything"),
         ("large", "Failed", "The handler's result is larger than a payload may be: 102400 bytes"),
         ("many", "Failed", "The payload is a list of 101 elements, and at most 100 may be returned"),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use mainstay_model::{CommandId, HostId, format_duration};
+use mainstay_model::{CommandId, HostId, Tags, format_duration};
 use mainstay_runbook::{HostEnd, HostResult, Targets};
 
 use super::performer::{Order, Performer};
@@ -23,8 +23,9 @@ impl Performer for Hub {
             .map(|host| host.id.clone())
             .collect();
         if chosen.is_empty() {
+            let tags = |tags: &Tags| if tags.is_empty() { "no tags".to_owned() } else { tags.to_string() };
             let known: Vec<String> =
-                hosts.iter().take(3).map(|host| format!("{} has {}", host.id, host.tags)).collect();
+                hosts.iter().take(3).map(|host| format!("{} has {}", host.id, tags(&host.tags))).collect();
             let known = if known.is_empty() { "no host has joined".to_owned() } else { known.join("; ") };
             return Err(format!("There are no {targets} ({known})"));
         }

@@ -69,6 +69,9 @@ try:
     if not callable(handler):
         sys.exit("the script defines no function `%s`" % request["handler"])
     payload = handler(request["payload"], {"execution_id": request["run"]})
+    if isinstance(payload, types.CoroutineType):
+        payload.close()
+        sys.exit("the handler `%s` is async, and nothing awaits it: let it call asyncio.run" % request["handler"])
     text = json.dumps(payload, allow_nan=False)
 except SystemExit:
     raise

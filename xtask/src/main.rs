@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 mod console;
+mod oidc;
 mod pictures;
 mod schemathesis;
 
@@ -22,6 +23,7 @@ Commands:
   openapi       write the API's document, crates/api/openapi.json, anew from the code, and the console's types from it
   console       build the web console into console/dist, from where the server embeds it (needs Node.js 20.19 or later)
   schemathesis  hold a running server to the API's document
+  oidc          sign in at a running server with a provider of OpenID Connect from PyPI
   pictures      the example's documentation as Chromium shows it, into target/pictures [SITE]
                 [--keep: and into docs/images, with those of the console]";
 
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         Some("build-shop") => build(&["shop"], rest.iter().any(|argument| argument == "--release")),
         Some("bench") => cargo(&["bench", "--package", "mainstay-bench"]),
         Some("schemathesis") => hold_to_document(),
+        Some("oidc") => sign_in(),
         Some("openapi") => openapi(),
         Some("console") => console::build(&root()),
         Some("pictures") => pictures(rest),
@@ -150,6 +153,7 @@ fn test() -> Outcome {
     say("Tests: unit, scenario, end to end");
     cargo(&["test", "--workspace", "--no-fail-fast"])?;
     schemathesis::test(&target_dir()?)?;
+    oidc::test(&target_dir()?)?;
     if has_console { console::test(&root(), &target_dir()?) } else { Ok(()) }
 }
 
@@ -157,6 +161,12 @@ fn test() -> Outcome {
 fn hold_to_document() -> Outcome {
     cargo(&["build", "--package", "mainstay"])?;
     schemathesis::test(&target_dir()?)
+}
+
+/// The server that is built now, with a provider of sign-in that is not ours.
+fn sign_in() -> Outcome {
+    cargo(&["build", "--package", "mainstay"])?;
+    oidc::test(&target_dir()?)
 }
 
 /// Pictures of a built site; of the example's, built now, where none is named.

@@ -32,10 +32,10 @@ impl Drop for Server {
     }
 }
 
-/// Installs it into a folder of its own, once. What it says when that is not possible is no failure of ours.
-fn installed(target: &Path) -> Result<PathBuf, String> {
-    let folder = target.join(format!("schemathesis-{VERSION}"));
-    let program = folder.join("bin/schemathesis");
+/// Installs a program of PyPI into a folder of its own, once. That it is not possible is no failure of ours.
+pub fn installed(target: &Path, package: &str, version: &str) -> Result<PathBuf, String> {
+    let folder = target.join(format!("{package}-{version}"));
+    let program = folder.join("bin").join(package);
     if program.is_file() {
         return Ok(program);
     }
@@ -52,7 +52,7 @@ fn installed(target: &Path) -> Result<PathBuf, String> {
         }
     };
     quiet(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-    let wanted = format!("schemathesis=={VERSION}");
+    let wanted = format!("{package}=={version}");
     let installed = quiet(Command::new(folder.join("bin/pip")).args(["install", "--quiet", &wanted]));
     if let Err(reason) = installed {
         let _ = fs::remove_dir_all(&folder);
@@ -88,7 +88,7 @@ fn start(binary: &Path, data: PathBuf) -> Result<(Server, String), String> {
 /// Runs it against the server that was just built.
 pub fn test(target: &Path) -> Outcome {
     say("API: schemathesis");
-    let program = match installed(target) {
+    let program = match installed(target, "schemathesis", VERSION) {
         Ok(program) => program,
         Err(reason) => {
             eprintln!("xtask: schemathesis cannot be installed ({reason}): skipped");

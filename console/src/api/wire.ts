@@ -7,6 +7,11 @@ export interface paths {
                 query?: {
                     state?: string;
                     workload?: string;
+                    selector?: string;
+                    contains?: string;
+                    sort?: string;
+                    cursor?: string;
+                    limit?: number;
                 };
             };
             responses: {
@@ -303,11 +308,16 @@ export interface paths {
         };
     };
     "/v1/hosts": {
-        /** Every host that ever joined */
+        /** Hosts that ever joined */
         get: {
             parameters: {
                 query?: {
                     selector?: string;
+                    connected?: boolean;
+                    contains?: string;
+                    sort?: string;
+                    cursor?: string;
+                    limit?: number;
                 };
             };
             responses: {
@@ -726,6 +736,9 @@ export interface paths {
             parameters: {
                 query?: {
                     all?: boolean;
+                    user?: string;
+                    cursor?: string;
+                    limit?: number;
                 };
             };
             responses: {
@@ -797,6 +810,55 @@ export interface paths {
             };
         };
     };
+    "/v1/sign-in/oidc/{provider}": {
+        /** Sends a browser to a provider of OpenID Connect */
+        get: {
+            parameters: {
+                query?: {
+                    back?: string;
+                };
+                path: {
+                    provider: string;
+                };
+            };
+            responses: never;
+        };
+    };
+    "/v1/sign-in/oidc/{provider}/callback": {
+        /** Back from the provider: begins a session */
+        get: {
+            parameters: {
+                query?: {
+                    state?: string;
+                    code?: string;
+                    error?: string;
+                    iss?: string;
+                };
+                path: {
+                    provider: string;
+                };
+            };
+            responses: {
+                /** @description Signed in, with a cookie; on to the page that it was begun from. */
+                200: {
+                    content: {
+                        "text/html; charset=utf-8": string;
+                    };
+                };
+            };
+        };
+    };
+    "/v1/sign-in/oidc/{provider}/sign-out": {
+        /** Sends a browser to where its session at the provider ends */
+        get: {
+            parameters: {
+                path: {
+                    provider: string;
+                };
+            };
+            responses: never;
+        };
+    };
     "/v1/sign-out": {
         /** Ends the session */
         post: {
@@ -814,6 +876,10 @@ export interface paths {
             parameters: {
                 query?: {
                     all?: boolean;
+                    workload?: string;
+                    state?: string;
+                    cursor?: string;
+                    limit?: number;
                 };
             };
             responses: {
@@ -846,10 +912,30 @@ export interface paths {
             };
         };
     };
+    "/v1/silences/{id}": {
+        /** A silence */
+        get: {
+            parameters: {
+                path: {
+                    id: string;
+                };
+            };
+            responses: {
+                200: {
+                    content: {
+                        "application/json": components["schemas"]["SilenceView"];
+                    };
+                };
+            };
+        };
+    };
     "/v1/silences/{id}/expire": {
         /** Ends a silence now */
         post: {
             parameters: {
+                header?: {
+                    "If-Match"?: string;
+                };
                 path: {
                     id: string;
                 };
@@ -881,6 +967,9 @@ export interface paths {
             parameters: {
                 query?: {
                     all?: boolean;
+                    user?: string;
+                    cursor?: string;
+                    limit?: number;
                 };
             };
             responses: {
@@ -893,6 +982,11 @@ export interface paths {
         };
         /** Makes a token; its secret is shown this once */
         post: {
+            parameters: {
+                header?: {
+                    "Idempotency-Key"?: string;
+                };
+            };
             requestBody: {
                 content: {
                     "application/json": components["schemas"]["NewToken"];
@@ -909,9 +1003,27 @@ export interface paths {
         };
     };
     "/v1/tokens/{id}": {
+        /** A token */
+        get: {
+            parameters: {
+                path: {
+                    id: string;
+                };
+            };
+            responses: {
+                200: {
+                    content: {
+                        "application/json": components["schemas"]["TokenView"];
+                    };
+                };
+            };
+        };
         /** Takes a token back */
         delete: {
             parameters: {
+                header?: {
+                    "If-Match"?: string;
+                };
                 path: {
                     id: string;
                 };
@@ -983,11 +1095,15 @@ export interface paths {
         };
     };
     "/v1/triggers": {
-        /** All triggers and what they did */
+        /** Triggers and what they did */
         get: {
             parameters: {
                 query?: {
                     workload?: string;
+                    state?: string;
+                    contains?: string;
+                    cursor?: string;
+                    limit?: number;
                 };
             };
             responses: {
@@ -1088,6 +1204,14 @@ export interface paths {
     "/v1/users": {
         /** The users and what they may */
         get: {
+            parameters: {
+                query?: {
+                    state?: string;
+                    contains?: string;
+                    cursor?: string;
+                    limit?: number;
+                };
+            };
             responses: {
                 200: {
                     content: {
@@ -1098,6 +1222,11 @@ export interface paths {
         };
         /** Adds a user */
         post: {
+            parameters: {
+                header?: {
+                    "Idempotency-Key"?: string;
+                };
+            };
             requestBody: {
                 content: {
                     "application/json": components["schemas"]["NewUser"];
@@ -1134,6 +1263,9 @@ export interface paths {
         /** Lets a user sign in no more, and ends their sessions */
         post: {
             parameters: {
+                header?: {
+                    "If-Match"?: string;
+                };
                 path: {
                     name: string;
                 };
@@ -1156,6 +1288,9 @@ export interface paths {
         /** Lets a user sign in again */
         post: {
             parameters: {
+                header?: {
+                    "If-Match"?: string;
+                };
                 path: {
                     name: string;
                 };
@@ -1178,6 +1313,9 @@ export interface paths {
         /** Grants a role on what a selector picks */
         post: {
             parameters: {
+                header?: {
+                    "If-Match"?: string;
+                };
                 path: {
                     name: string;
                 };
@@ -1200,6 +1338,9 @@ export interface paths {
         /** Takes a granted role back */
         delete: {
             parameters: {
+                header?: {
+                    "If-Match"?: string;
+                };
                 path: {
                     name: string;
                     id: string;
@@ -1218,6 +1359,9 @@ export interface paths {
         /** Sets a user's password, and ends their sessions */
         post: {
             parameters: {
+                header?: {
+                    "If-Match"?: string;
+                };
                 path: {
                     name: string;
                 };
@@ -1238,6 +1382,14 @@ export interface paths {
     "/v1/workloads": {
         /** The workloads and what they declare */
         get: {
+            parameters: {
+                query?: {
+                    selector?: string;
+                    contains?: string;
+                    cursor?: string;
+                    limit?: number;
+                };
+            };
             responses: {
                 200: {
                     content: {
@@ -2249,6 +2401,15 @@ export interface components {
             /** @description What may be wrong with it. */
             warnings?: string[];
         };
+        /** @description A provider of sign-in (OpenID Connect). */
+        ProviderView: {
+            /** @description Its name. */
+            name: string;
+            /** @description Where a browser is sent to sign in with it; `?back=/PATH` says to which page of the console it comes back. */
+            path: string;
+            /** @description What people read. */
+            title: string;
+        };
         /** @description A result. Times are Unix seconds, values are text: JSON has no infinities and no NaN. */
         QueryData: {
             /** @description One sample of each series. */
@@ -2484,11 +2645,13 @@ export interface components {
             url: string;
         };
         /** @enum {string} */
-        SignInMethod: "link" | "password";
+        SignInMethod: "link" | "password" | "oidc";
         /** @description How people may sign in at this server. */
         SignInWays: {
             /** @description With a name and a password. */
             password: boolean;
+            /** @description With an account elsewhere. */
+            providers: components["schemas"]["ProviderView"][];
         };
         /** @enum {string} */
         SilenceState: "pending" | "active" | "expired";
@@ -2581,8 +2744,12 @@ export interface components {
             changes?: components["schemas"]["ChangeSummary"][];
             /** @description Parts of the control plane that are not working, each with the reason. */
             degraded?: string[];
-            /** @description Hosts that have ever connected to this server since it started, and whether they are connected. */
+            /** @description The hosts; of more than 200 those with trouble first and no more than so many. `GET /v1/hosts` lists all. */
             hosts: components["schemas"]["HostView"][];
+            /** @description How many of them are connected. */
+            hosts_connected: number;
+            /** @description How many hosts have ever joined. */
+            hosts_known: number;
             /** @description The hash of that event. */
             journal_hash: string;
             /**
@@ -2861,6 +3028,8 @@ export interface components {
             behind: number;
             /** @description The triggers, by workload and name. */
             items: components["schemas"]["TriggerView"][];
+            /** @description Pass it as `cursor` to get the next page; absent on the last one. */
+            next?: string;
         };
         /** @enum {string} */
         UserState: "active" | "disabled";
@@ -2868,10 +3037,12 @@ export interface components {
         UserView: {
             /** @description When they were added. */
             created_at: components["schemas"]["Time"];
-            /** @description What they may do. */
+            /** @description What they may do. What their claims at the provider give has no id and cannot be revoked here. */
             grants: components["schemas"]["GrantView"][];
             /** @description Whether there is a password. */
             has_password: boolean;
+            /** @description The provider that signs them in, where one does. */
+            signs_in_with?: string;
             /** @description Whether they may sign in. */
             state: components["schemas"]["UserState"];
             /** @description The name that people read. */

@@ -196,7 +196,7 @@ impl Client {
 
     /// The users.
     pub async fn users(&self) -> Result<Page<v1::UserView>, ClientError> {
-        self.get("/v1/users", &[]).await
+        self.whole("/v1/users", &[]).await
     }
 
     /// One user.
@@ -241,7 +241,7 @@ impl Client {
     /// One's tokens, or those of everybody.
     pub async fn tokens(&self, all: bool) -> Result<Page<v1::TokenView>, ClientError> {
         let query = if all { vec![("all", "true".to_owned())] } else { Vec::new() };
-        self.get("/v1/tokens", &query).await
+        self.whole("/v1/tokens", &query).await
     }
 
     /// Makes a token.
@@ -305,7 +305,16 @@ impl Client {
 
     /// All triggers and what they did; of one workload or of all.
     pub async fn triggers(&self, workload: Option<&str>) -> Result<v1::Triggers, ClientError> {
-        self.get("/v1/triggers", &of_workload(workload)).await
+        let mut query = of_workload(workload);
+        let mut all: v1::Triggers = self.get("/v1/triggers", &query).await?;
+        while let Some(next) = all.next.take() {
+            query.retain(|(name, _)| *name != "cursor");
+            query.push(("cursor", next));
+            let page: v1::Triggers = self.get("/v1/triggers", &query).await?;
+            all.items.extend(page.items);
+            all.next = page.next;
+        }
+        Ok(all)
     }
 
     /// One trigger.
@@ -415,10 +424,23 @@ impl Client {
         self.post(&format!("/v1/incidents/{}/notes", escape(id)), &body).await
     }
 
+    /// All pages of a list.
+    async fn whole<T: DeserializeOwned>(&self, path: &str, query: Query<'_>) -> Result<Page<T>, ClientError> {
+        let mut items = Vec::new();
+        let mut query = query.to_vec();
+        loop {
+            let page: Page<T> = self.get(path, &query).await?;
+            items.extend(page.items);
+            let Some(next) = page.next else { return Ok(Page { items, next: None }) };
+            query.retain(|(name, _)| *name != "cursor");
+            query.push(("cursor", next));
+        }
+    }
+
     /// The silences of alarms; also those that are over.
     pub async fn silences(&self, all: bool) -> Result<Page<v1::SilenceView>, ClientError> {
         let query = if all { vec![("all", "true".to_owned())] } else { Vec::new() };
-        self.get("/v1/silences", &query).await
+        self.whole("/v1/silences", &query).await
     }
 
     /// Silences alarms for a while.
@@ -433,17 +455,17 @@ impl Client {
 
     /// The workloads and what they declare.
     pub async fn workloads(&self) -> Result<Page<v1::WorkloadDetail>, ClientError> {
-        self.get("/v1/workloads", &[]).await
+        self.whole("/v1/workloads", &[]).await
     }
 
     /// Every host that is known.
     pub async fn hosts(&self) -> Result<Page<v1::HostView>, ClientError> {
-        self.get("/v1/hosts", &[]).await
+        self.whole("/v1/hosts", &[]).await
     }
 
     /// Every alarm.
     pub async fn alarms(&self) -> Result<Page<v1::AlarmView>, ClientError> {
-        self.get("/v1/alarms", &[]).await
+        self.whole("/v1/alarms", &[]).await
     }
 
     /// Runs, newest first.
@@ -460,6 +482,11 @@ impl Client {
         asked.extend(query.workload.clone().map(|name| ("workload", name)));
         asked.extend(query.since.map(|since| ("since", since.to_string())));
         self.get("/v1/runs", &asked).await
+    }
+
+    /// Incidents that are open.
+    pub async fn open_incidents(&self) -> Result<Page<v1::IncidentSummary>, ClientError> {
+        self.whole("/v1/incidents", &[("status", "open".to_owned())]).await
     }
 
     /// Incidents, newest first.

@@ -93,7 +93,19 @@ fn access(event: &EventDraft) -> Option<String> {
         "access.password.set" => format!("The password of {} was set", user()),
         "access.granted" => format!("{} was granted {}", user(), role()),
         "access.revoked" => format!("{} is no longer {}", user(), role()),
+        "access.session.started" if text(data, "method") == "oidc" => {
+            format!("{} signed in with an account elsewhere", user())
+        }
         "access.session.started" => format!("{} signed in with a {}", user(), part(data, "method")),
+        "access.user.identified" => {
+            format!("User {} is known to {} from now on", user(), part(&data["identity"], "issuer"))
+        }
+        "access.claimed" => {
+            let one = |grant: &Value| format!("{} on {}", part(grant, "role"), part(grant, "on"));
+            let all: Vec<String> = data["grants"].as_array().into_iter().flatten().map(one).collect();
+            let all = if all.is_empty() { "nothing".to_owned() } else { short(&all.join(", ")) };
+            format!("By {} {} is {all}", part(data, "issuer"), user())
+        }
         "access.session.used" => format!("{} is still at work", user()),
         "access.session.ended" => format!("A session of {} ended{}", user(), why(data, "reason")),
         "access.token.created" => format!("{} made the token {}", user(), part(data, "name")),

@@ -53,11 +53,16 @@ impl Selector {
 
     /// Whether a resource with these tags is selected.
     pub fn matches(&self, tags: &Tags) -> bool {
+        self.matches_by(|key| tags.get(key))
+    }
+
+    /// Whether a resource is selected whose tags are looked up like this.
+    pub fn matches_by<'a>(&self, get: impl Fn(&str) -> Option<&'a str>) -> bool {
         self.requirements.iter().all(|requirement| match requirement {
-            Requirement::In(key, values) => tags.get(key).is_some_and(|value| values.contains(value)),
-            Requirement::NotIn(key, values) => tags.get(key).is_none_or(|value| !values.contains(value)),
-            Requirement::Exists(key) => tags.get(key).is_some(),
-            Requirement::Absent(key) => tags.get(key).is_none(),
+            Requirement::In(key, values) => get(key).is_some_and(|value| values.contains(value)),
+            Requirement::NotIn(key, values) => get(key).is_none_or(|value| !values.contains(value)),
+            Requirement::Exists(key) => get(key).is_some(),
+            Requirement::Absent(key) => get(key).is_none(),
         })
     }
 

@@ -10,6 +10,7 @@ use mainstay_store::Journal;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::Access;
+use crate::access::oidc::Providers;
 use crate::alarms::Evaluator;
 use crate::apply::Applier;
 use crate::catalogue::Catalogue;
@@ -56,6 +57,8 @@ pub struct App {
     pub measures: Arc<Measures>,
     /// The people.
     pub access: Arc<Access>,
+    /// The providers that sign people in.
+    pub providers: Providers,
     /// What opens the documentation to a browser.
     pub docs_key: String,
     /// The API's address.

@@ -1,15 +1,16 @@
 //! Applying: a directory that checks clean becomes a plan, and the plan a change; anything else changes nothing.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use mainstay_api::v1::{
     Applied, ChangeView, DiagnosticView, ErrorBody, ErrorKind, Expect, NewRevision, PlanView,
 };
 use mainstay_declare::{Declared, SourceFile, Workload, declare};
-use mainstay_model::{Actor, HostId, RevisionId, Severity};
+use mainstay_model::{Actor, HostId, RevisionId, Severity, Tags, Timestamp};
 use mainstay_plan::{
-    ChangeLimits, Commit, Placement, Plan, PlanError, Request, Verb, Version, holds, spec_digest,
+    ChangeLimits, Commit, Drift, Plan, PlanError, Request, Verb, Version, holds, spec_digest,
 };
 use mainstay_store::Journal;
 
@@ -18,7 +19,7 @@ use crate::changes::{self, About, Changes};
 use crate::clock::Clock;
 use crate::http::Failure;
 use crate::languages::Spoken;
-use crate::placement::{Duty, Fleet, declaration, desired, duties, placement, tagged};
+use crate::placement::{Duty, Fleet, declaration, desired, duties, tagged};
 use crate::revisions::{Revision, digest, revision_id};
 use crate::views;
 
@@ -36,7 +37,24 @@ pub struct Applier {
     fleet: Arc<dyn Fleet>,
     clock: Arc<dyn Clock>,
     changes: Arc<Changes>,
+    /// Where what runs was seen to differ, by workload.
+    looks: Arc<Mutex<BTreeMap<String, Look>>>,
 }
+
+/// A look at where what runs differs from what is wanted.
+struct Look {
+    /// The state of the fleet that was looked at.
+    fleet: u64,
+    /// What was wanted then, of all workloads: hosts are told all of it together.
+    wanted: Vec<RevisionId>,
+    began: Timestamp,
+    ended: Timestamp,
+    found: Vec<Drift>,
+}
+
+/// A look that takes longer than this, at a large fleet, is good for a hundred times as long: whoever asks for the status
+/// over and over does not keep the server at it.
+const LONG_LOOK: Duration = Duration::from_millis(20);
 
 /// Files that check clean.
 struct Clean {
@@ -65,18 +83,12 @@ impl Applier {
         clock: Arc<dyn Clock>,
         changes: Arc<Changes>,
     ) -> Self {
-        Self { journal, catalogue, fleet, clock, changes }
+        Self { journal, catalogue, fleet, clock, changes, looks: Arc::default() }
     }
 
-    /// Where a workload's services belong now.
-    pub fn placement(&self, active: &Active) -> Placement {
-        placement(active, self.fleet.as_ref())
-    }
-
-    /// What should run where now, within changes that are being carried out too.
-    pub fn duties(&self) -> Vec<Duty> {
-        let hosts = tagged(&self.fleet.hosts());
-        duties(&self.catalogue.now(), &self.catalogue.running(), &hosts)
+    /// What should run now on these hosts, within changes that are being carried out too: it depends on each host's own tags and on no other host.
+    pub fn duties_on(&self, hosts: &[(HostId, Tags)]) -> Vec<Duty> {
+        duties(&self.catalogue.now(), &self.catalogue.running(), hosts)
     }
 
     /// What applying the files would do.
@@ -208,8 +220,26 @@ impl Applier {
     }
 
     /// Where what runs differs from what is wanted.
-    pub fn drift(&self, active: &Active) -> Vec<mainstay_plan::Drift> {
-        make_plan(self.fleet.as_ref(), &self.catalogue, Some(active), version(active)).drift
+    pub fn drift(&self, active: &Active) -> Vec<Drift> {
+        let (began, fleet) = (self.clock.now(), *self.fleet.changes().borrow());
+        let is_changing = !self.catalogue.running().is_empty();
+        let workloads = self.catalogue.now();
+        let wanted: Vec<RevisionId> = workloads.values().map(|one| one.revision.revision.clone()).collect();
+        let is_good = |look: &Look| {
+            let took = look.ended.since(look.began);
+            let is_recent = took > LONG_LOOK && began.since(look.ended) < took.saturating_mul(100);
+            look.wanted == wanted && (look.fleet == fleet || is_recent)
+        };
+        {
+            let looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(look) = looks.get(active.name()).filter(|look| !is_changing && is_good(look)) {
+                return look.found.clone();
+            }
+        }
+        let found = make_plan(self.fleet.as_ref(), &self.catalogue, Some(active), version(active)).drift;
+        let look = Look { fleet, wanted, began, ended: self.clock.now(), found: found.clone() };
+        self.looks.lock().unwrap_or_else(PoisonError::into_inner).insert(active.name().to_owned(), look);
+        found
     }
 }
 
@@ -284,7 +314,7 @@ fn check_expected(
         };
         let kind = match &error {
             PlanError::Unreadable { .. } => ErrorKind::BadRequest,
-            _ => ErrorKind::Conflict,
+            _ => ErrorKind::Changed,
         };
         Failure::new(kind, format!("Nothing was applied: {error}")).hint(hint)
     };

@@ -51,6 +51,11 @@ impl Config {
         self.data.join("access.key")
     }
 
+    /// What is said of providers of sign-in, if there are any.
+    pub fn sign_in_file(&self) -> PathBuf {
+        self.data.join("sign-in.json")
+    }
+
     /// The directory of the journal.
     pub fn journal_dir(&self) -> PathBuf {
         journal_dir(&self.data)

@@ -117,6 +117,46 @@ impl Fold for IncidentsFold {
     }
 }
 
+/// Where incidents are found that are open, or of a workload: rows `open/…` and `of/WORKLOAD/…`, the one that opened last
+/// first by their ids; and `at/ID`, which says what stands for `…`.
+const INDEX_TABLE: &str = "incidents_index";
+
+/// Keeps the table that incidents are found by.
+pub struct IncidentIndexFold;
+
+impl Fold for IncidentIndexFold {
+    fn table(&self) -> &'static str {
+        INDEX_TABLE
+    }
+
+    fn apply(&self, event: &Event, rows: &mut dyn Rows) {
+        if !matches!(event.kind.as_str(), "incident.opened" | "incident.resolved") {
+            return;
+        }
+        let Some(incident) = Incident::told(event) else { return };
+        let id = incident.id.as_str();
+        if event.kind == "incident.opened" {
+            let place = format!("{:020}", u64::MAX - event.seq);
+            rows.put(&format!("at/{id}"), &json!(place));
+            rows.put(&format!("open/{place}"), &json!(id));
+            rows.put(&format!("of/{}/{place}", incident.workload), &json!(id));
+        } else if let Some(place) = rows.read::<String>(&format!("at/{id}")) {
+            rows.remove(&format!("open/{place}"));
+        }
+    }
+}
+
+/// Which incidents are looked through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind<'a> {
+    /// All.
+    All,
+    /// Those that are open.
+    Open,
+    /// Those of a workload.
+    Of(&'a str),
+}
+
 /// Keeps the table of incidents that are over and have no draft yet.
 pub struct UndraftedFold;
 
@@ -157,17 +197,61 @@ pub fn get(journal: &dyn Journal, id: &str) -> Result<Option<IncidentRow>, Store
     Ok(Some(fresh(journal, row)?))
 }
 
-/// Incidents, the one that opened last first.
+/// Incidents, the one that opened last first, from behind one on.
 pub fn newest(
     journal: &dyn Journal,
+    kind: Kind<'_>,
     wanted: impl Fn(&Incident) -> bool,
     after: Option<String>,
     limit: usize,
 ) -> Result<Vec<IncidentRow>, StoreError> {
+    let folder = match kind {
+        Kind::All => None,
+        Kind::Open => Some("open".to_owned()),
+        Kind::Of(workload) => Some(format!("of/{workload}")),
+    };
+    if let Some(folder) = folder {
+        return indexed(journal, &folder, wanted, after, limit);
+    }
     newest_of(journal, INCIDENTS_TABLE, after, (limit, limit.clamp(50, 512)), |id, row| {
         let row = fresh(journal, read_row(&id, row)?)?;
         Ok(wanted(&row.incident).then_some(row))
     })
+}
+
+/// The same, of those that stand in a folder of the index.
+fn indexed(
+    journal: &dyn Journal,
+    folder: &str,
+    wanted: impl Fn(&Incident) -> bool,
+    after: Option<String>,
+    limit: usize,
+) -> Result<Vec<IncidentRow>, StoreError> {
+    let place = match after {
+        None => None,
+        Some(id) => match journal.row(INDEX_TABLE, &format!("at/{id}"))? {
+            Some(place) => place.as_str().map(|place| format!("{folder}/{place}")),
+            None => return Err(StoreError::NoSuchRow { table: INCIDENTS_TABLE.to_owned(), id }),
+        },
+    };
+    let mut query = RowQuery { limit, ..RowQuery::under(folder) }.from(place);
+    let mut found = Vec::new();
+    loop {
+        let rows = journal.rows(INDEX_TABLE, &query)?;
+        let is_last = rows.len() < query.limit;
+        query.after_id = rows.last().map(|(id, _)| id.clone()).or(query.after_id);
+        for (_, id) in rows {
+            let Some(id) = id.as_str() else { continue };
+            let Some(row) = get(journal, id)? else { continue };
+            found.extend(Some(row).filter(|row| wanted(&row.incident)));
+            if found.len() == limit {
+                return Ok(found);
+            }
+        }
+        if is_last {
+            return Ok(found);
+        }
+    }
 }
 
 fn fresh(journal: &dyn Journal, mut row: IncidentRow) -> Result<IncidentRow, StoreError> {

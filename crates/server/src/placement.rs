@@ -13,7 +13,7 @@ use mainstay_api::link;
 use mainstay_declare::{Component, HealthCheck, Restart, Service};
 use mainstay_model::{HostId, Tags};
 use mainstay_observe::scrape::{Scraper, Target};
-use mainstay_plan::{Placed, Placement, place};
+use mainstay_plan::{Placed, place};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -55,11 +55,6 @@ impl Fleet for Hub {
 /// The ids and tags of hosts.
 pub fn tagged(hosts: &[Host]) -> Vec<(HostId, Tags)> {
     hosts.iter().map(|host| (host.id.clone(), host.tags.clone())).collect()
-}
-
-/// Where a workload's services belong on the hosts that are known.
-pub fn placement(active: &Active, fleet: &dyn Fleet) -> Placement {
-    place(&active.declared, &tagged(&fleet.hosts()))
 }
 
 /// One service that should run on one host, and the revision it is taken from.

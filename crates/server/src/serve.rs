@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::oidc::{self, ConfigError, ProviderConfig, Providers};
 use crate::access::{Access, SessionsFold, TokensFold, UsersFold};
 use crate::alarms::{AlarmsFold, Evaluator};
 use crate::app::{App, Health};
@@ -29,7 +30,7 @@ use crate::config::Config;
 use crate::hosts::{self, HostsFold};
 use crate::http::{self, Token};
 use crate::hub::Hub;
-use crate::incidents::{DesksFold, IncidentsFold, Responder, UndraftedFold};
+use crate::incidents::{DesksFold, IncidentIndexFold, IncidentsFold, Responder, UndraftedFold};
 use crate::intake::Intake;
 use crate::loops::Loops;
 use crate::measures::{Measures, MeasuresFold};
@@ -99,6 +100,9 @@ pub enum ServeError {
         /// What the system said.
         source: io::Error,
     },
+    /// What is said of providers of sign-in cannot be used.
+    #[error("the providers of sign-in cannot be used")]
+    SignIn(#[source] ConfigError),
     /// The journal cannot be used.
     #[error("the journal cannot be used")]
     Journal(#[source] StoreError),
@@ -136,6 +140,7 @@ pub fn folds() -> Vec<Arc<dyn Fold>> {
         Arc::new(Authentic(MeasuresFold)),
         Arc::new(Authentic(DesksFold)),
         Arc::new(Authentic(IncidentsFold)),
+        Arc::new(Authentic(IncidentIndexFold)),
         Arc::new(Authentic(UndraftedFold)),
         Arc::new(Authentic(TriggersFold)),
         Arc::new(Authentic(CallsFold)),
@@ -220,6 +225,7 @@ pub async fn serve(
     let data_error = |source| ServeError::Data { path: config.data.clone(), source };
     make_private_dir(&config.data).map_err(data_error)?;
     check_socket_path(&config.agent_socket())?;
+    let providers = sign_in_providers(&config).map_err(ServeError::SignIn)?;
     let journal: Arc<dyn Journal> = Arc::new(open_journal(&config)?);
     let telemetry = Telemetry::open(config.telemetry_dir(), TelemetryOptions::default())
         .map_err(ServeError::Telemetry)?;
@@ -234,7 +240,7 @@ pub async fn serve(
     let app = wire(
         &config,
         reached.http,
-        (access, token.docs_key()),
+        (access, Providers::new(clock.clone(), providers), token.docs_key()),
         telemetry.clone(),
         journal.clone(),
         health,
@@ -291,6 +297,12 @@ fn check_socket_path(path: &Path) -> Result<(), ServeError> {
     })
 }
 
+/// The providers of sign-in that the data directory names; none if it has no such file.
+fn sign_in_providers(config: &Config) -> Result<Vec<ProviderConfig>, ConfigError> {
+    let path = config.sign_in_file();
+    if path.exists() { oidc::read(&path) } else { Ok(Vec::new()) }
+}
+
 fn open_journal(config: &Config) -> Result<SqliteJournal, ServeError> {
     let options = JournalOptions { folds: folds(), ..JournalOptions::default() };
     SqliteJournal::open(config.journal_dir(), options).map_err(ServeError::Journal)
@@ -316,7 +328,7 @@ fn wanted(journal: &dyn Journal, health: &Health) -> Result<Arc<Catalogue>, Serv
 fn wire(
     config: &Config,
     address: SocketAddr,
-    (access, docs_key): (Arc<Access>, String),
+    (access, providers, docs_key): (Arc<Access>, Providers, String),
     telemetry: Arc<Telemetry>,
     journal: Arc<dyn Journal>,
     health: Health,
@@ -389,6 +401,7 @@ fn wire(
         evaluator,
         measures,
         access,
+        providers,
         docs_key,
         http: address,
         started_at: clock.now(),

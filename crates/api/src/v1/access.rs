@@ -61,6 +61,21 @@ pub struct Me {
 pub struct SignInWays {
     /// With a name and a password.
     pub password: bool,
+    /// With an account elsewhere.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub providers: Vec<ProviderView>,
+}
+
+/// A provider of sign-in (OpenID Connect).
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+pub struct ProviderView {
+    /// Its name.
+    pub name: String,
+    /// What people read.
+    pub title: String,
+    /// Where a browser is sent to sign in with it; `?back=/PATH` says to which page of the console it comes back.
+    pub path: String,
 }
 
 /// A name and a password.
@@ -156,7 +171,10 @@ pub struct UserView {
     /// When they were added.
     #[schema(value_type = super::Time)]
     pub created_at: Timestamp,
-    /// What they may do.
+    /// The provider that signs them in, where one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signs_in_with: Option<String>,
+    /// What they may do. What their claims at the provider give has no id and cannot be revoked here.
     pub grants: Vec<GrantView>,
 }
 

@@ -28,7 +28,15 @@ pub struct Status {
     /// Changes that are held or being carried out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<super::ChangeSummary>,
-    /// Hosts that have ever connected to this server since it started, and whether they are connected.
+    /// How many hosts have ever joined.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub hosts_known: usize,
+    /// How many of them are connected.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub hosts_connected: usize,
+    /// The hosts; of more than 200 those with trouble first and no more than so many. `GET /v1/hosts` lists all.
     pub hosts: Vec<HostView>,
     /// Parts of the control plane that are not working, each with the reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -104,6 +104,9 @@ pub struct TargetView {
 pub struct Triggers {
     /// The triggers, by workload and name.
     pub items: Vec<TriggerView>,
+    /// Pass it as `cursor` to get the next page; absent on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
     /// How many events of the journal have not been matched yet.
     pub behind: u64,
 }

@@ -67,7 +67,7 @@ words! {
     /// Whether a user may sign in.
     UserState = ["active", "disabled"];
     /// How a session began.
-    SignInMethod = ["link", "password"];
+    SignInMethod = ["link", "password", "oidc"];
     /// How it is known who asks.
     KnownBy = ["machine", "session", "token"];
     /// A role that is granted.

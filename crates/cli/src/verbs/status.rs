@@ -36,13 +36,13 @@ pub async fn status(screen: Screen, client: &Client) -> Result<(), Failure> {
 
 /// Asks for everything that a status shows.
 pub async fn overview(client: &Client) -> Result<Overview, Failure> {
-    let recent = RunsQuery { limit: 50, ..RunsQuery::default() };
+    let recent = RunsQuery { limit: 50, active: true, ..RunsQuery::default() };
     let (status, incidents, alarms, runs) =
-        tokio::try_join!(client.status(), client.incidents(50), client.alarms(), client.runs(&recent))?;
+        tokio::try_join!(client.status(), client.open_incidents(), client.alarms(), client.runs(&recent))?;
     let quiet = ["inactive", "resolved", "not evaluated"];
     Ok(Overview {
         status,
-        open_incidents: incidents.items.into_iter().filter(|incident| incident.status == "open").collect(),
+        open_incidents: incidents.items,
         active_alarms: alarms
             .items
             .into_iter()
@@ -95,8 +95,8 @@ pub fn render(overview: &Overview, address: &str, now: Timestamp, style: Style) 
         out.push_str("\nNo workload has been applied. `mainstay apply DIR` does.\n");
     }
     out.push('\n');
-    let connected = status.hosts.iter().filter(|host| host.connected).count();
-    let _ = writeln!(out, "{}  {connected} of {} connected", style.bold("Hosts"), status.hosts.len());
+    let Status { hosts_known, hosts_connected, .. } = status;
+    let _ = writeln!(out, "{}  {hosts_connected} of {hosts_known} connected", style.bold("Hosts"));
     for host in status.hosts.iter().filter(|host| !host.connected) {
         let gone = age(Some(host.last_seen), now);
         let _ = writeln!(out, "  {} {} last heard of {gone} ago", style.state("lost"), clean(&host.id));
@@ -332,7 +332,7 @@ mod tests {
     fn status() -> Status {
         let service = |name: &str, state: &str| json!({"name": name, "workload": "shop", "host": "web-1", "state": state, "since": at(950), "pid": 12});
         serde_json::from_value(json!({
-            "version": "0.1.0", "pid": 1, "started_at": at(0), "journal_seq": 99, "journal_hash": "",
+            "version": "0.1.0", "pid": 1, "started_at": at(0), "journal_seq": 99, "journal_hash": "", "hosts_known": 1, "hosts_connected": 1,
             "workloads": [{
                 "workload": "shop", "revision": "8f3a", "applied_at": at(100), "services_ready": 1, "services_wanted": 2,
                 "measures": [

@@ -297,7 +297,8 @@ mod tests {
         }
         let unknown = TriggerView { queued: None, ..trigger() };
         assert!(render(&unknown, now, Style::default()).contains("open      not known"));
-        let list = render_list(&Triggers { items: vec![unknown], behind: 5000 }, now, Style::default());
+        let list =
+            render_list(&Triggers { items: vec![unknown], next: None, behind: 5000 }, now, Style::default());
         assert!(list.contains(" ? ") && list.contains("5000 events are not matched yet"), "{list}");
     }
 

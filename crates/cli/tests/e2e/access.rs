@@ -384,3 +384,155 @@ fn lists_are_filtered_and_what_is_known_is_not_sent_again() {
     assert!(head.starts_with("HTTP/1.1 200") && body != first, "{head}");
     assert!(exchange(world.http, "PUT", "/v1/workloads", &[&authorization], "").0.contains("405"));
 }
+
+#[test]
+fn what_is_changed_is_what_was_seen_and_what_is_sent_twice_is_done_once() {
+    let world = server();
+    let authorization = format!("Authorization: Bearer {}", world.token());
+    let ask = |method: &str, path: &str, more: &str, body: &Value| {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let (head, answer) = exchange(world.http, method, path, &[&authorization, more], &body);
+        let status: u16 = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
+        let tag = header(&head, "etag").unwrap_or_default().to_owned();
+        (status, tag, serde_json::from_str::<Value>(&answer).unwrap_or_default())
+    };
+    let once = "Idempotency-Key: first";
+    // A user is added once, with all of it.
+    let jo = json!({ "user": "jo", "password": PASSWORD, "grants": [{ "role": "viewer", "on": "*" }] });
+    let (status, _, first) = ask("POST", "/v1/users", once, &jo);
+    assert_eq!((status, first["grants"].as_array().map(Vec::len)), (201, Some(1)), "{first:#}");
+    let (status, _, again) = ask("POST", "/v1/users", once, &jo);
+    assert_eq!((status, &again), (201, &first));
+    assert_eq!(ask("POST", "/v1/users", "Idempotency-Key: second", &jo).0, 409, "there is one already");
+    assert_eq!(ask("POST", "/v1/users", once, &json!({ "user": "al" })).0, 409, "the key was for another");
+    assert_eq!(world.events("access.user.added").len(), 1);
+
+    // A token is made once, and told again to who shows the key; not to others.
+    let new = json!({ "name": "ci", "grants": [{ "role": "viewer", "on": "*" }] });
+    let (status, _, made) = ask("POST", "/v1/tokens", once, &new);
+    assert_eq!(status, 201);
+    let (status, _, again) = ask("POST", "/v1/tokens", once, &new);
+    assert_eq!((status, &again), (201, &made));
+    let jo = Visitor::signed_in(&world, "jo", PASSWORD);
+    let headers = [jo.shown[0].as_str(), jo.shown[1].as_str(), once];
+    let (_, hers) = exchange(world.http, "POST", "/v1/tokens", &headers, &new.to_string());
+    let hers: Value = serde_json::from_str(&hers).expect("JSON");
+    assert!(hers["token"].is_string() && hers["token"] != made["token"], "{hers:#}");
+    let path = format!("/v1/tokens/{}", made["id"].as_str().expect("an id"));
+    jo.is(404, "GET", &path, &Value::Null);
+
+    // What was seen is what is changed.
+    let (_, seen, user) = ask("GET", "/v1/users/jo", "Accept: */*", &Value::Null);
+    let grants = "/v1/users/jo/grants";
+    let operator = json!({ "role": "operator", "on": "*" });
+    assert_eq!(ask("POST", grants, &format!("If-Match: {seen}"), &operator).0, 200);
+    let (status, _, why) =
+        ask("POST", grants, &format!("If-Match: {seen}"), &json!({ "role": "admin", "on": "*" }));
+    assert_eq!((status, &why["kind"]), (412, &json!("changed")), "{why:#}");
+    let grant = format!("{grants}/{}", user["grants"][0]["id"].as_str().expect("an id"));
+    let disable = "/v1/users/jo/disable";
+    assert_eq!(ask("DELETE", &grant, &format!("If-Match: {seen}"), &Value::Null).0, 412);
+    assert_eq!(ask("POST", disable, &format!("If-Match: {seen}"), &json!({})).0, 412);
+    let (_, seen, user) = ask("GET", "/v1/users/jo", "Accept: */*", &Value::Null);
+    assert_eq!((&user["state"], user["grants"].as_array().map(Vec::len)), (&json!("active"), Some(2)));
+    assert_eq!(ask("DELETE", &grant, &format!("If-Match: \"other\", {seen}"), &Value::Null).0, 200);
+
+    let (_, seen, _) = ask("GET", &path, "Accept: */*", &Value::Null);
+    assert_eq!(ask("DELETE", &path, "If-Match: \"other\"", &Value::Null).0, 412);
+    assert_eq!(ask("DELETE", &path, &format!("If-Match: {seen}"), &Value::Null).0, 204);
+    assert_eq!(ask("GET", &path, "Accept: */*", &Value::Null).0, 404);
+    let (status, _, why) = ask("POST", "/v1/tokens", once, &new);
+    assert_eq!(status, 409, "what was taken back is not made anew: {why:#}");
+
+    let ends_at = "2999-01-01T00:00:00Z";
+    let silence = json!({ "matchers": [{ "name": "a", "value": "b" }], "starts_at": "2998-12-31T00:00:00Z", "ends_at": ends_at, "reason": "x" });
+    let (status, _, made) = ask("POST", "/v1/silences", once, &silence);
+    assert_eq!(status, 201, "{made:#}");
+    let path = format!("/v1/silences/{}", made["id"].as_str().expect("an id"));
+    let (_, seen, read) = ask("GET", &path, "Accept: */*", &Value::Null);
+    assert_eq!(read, made);
+    let expire = format!("{path}/expire");
+    assert_eq!(ask("POST", &expire, "If-Match: \"other\"", &Value::Null).0, 412);
+    assert_eq!(ask("POST", &expire, &format!("If-Match: {seen}"), &Value::Null).0, 200);
+    assert_eq!(ask("POST", &expire, &format!("If-Match: {seen}"), &Value::Null).0, 412, "it is over now");
+}
+
+#[test]
+fn every_list_has_pages_and_filters() {
+    let world = server();
+    for name in ["shop", "stall", "yard"] {
+        let text = format!(
+            "workload: {name}\nowner: team-{name}\ntags: {{ site: {name} }}\ncomponents:\n{}",
+            idle("a", 1000)
+        );
+        world.write("mainstay.yaml", &text);
+        world.apply();
+    }
+    for user in ["al", "jo", "max", "maria"] {
+        add_user(&world, &[user, "--title", &format!("The {user}"), "--grant", "viewer"]);
+    }
+    world.mainstay(&["users", "disable", "max"]).is(0, &[]);
+    for name in ["one", "two", "three"] {
+        world.mainstay(&["tokens", "create", name, "--grant", "viewer@*"]).is(0, &[]);
+        world.json(&["silences", "create", &format!("alertname={name}"), "--for", "1h", "--reason", "x"]);
+    }
+    for user in ["al", "jo", "jo"] {
+        Visitor::signed_in(&world, user, PASSWORD);
+    }
+    let get = |path: &str| -> Value {
+        let (status, body) = world.request("GET", path, "");
+        assert_eq!(status, 200, "{path}: {body}");
+        serde_json::from_str(&body).expect("JSON")
+    };
+    let names = |page: &Value, key: &str| -> Vec<String> {
+        let items = page["items"].as_array().expect("items").iter();
+        items.map(|item| item[key].as_str().expect("a name").to_owned()).collect()
+    };
+    // Page by page one gets what one gets at once.
+    for (path, key) in [
+        ("/v1/workloads", "workload"),
+        ("/v1/users", "user"),
+        ("/v1/tokens", "name"),
+        ("/v1/sessions?all=true", "id"),
+        ("/v1/silences", "id"),
+    ] {
+        let all = names(&get(path), key);
+        assert!(all.len() >= 3, "{path}: {all:?}");
+        let sign = if path.contains('?') { '&' } else { '?' };
+        let (mut paged, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = get(&format!("{path}{sign}limit=1{cursor}"));
+            assert_eq!(page["items"].as_array().map(Vec::len), Some(1), "{path}");
+            paged.extend(names(&page, key));
+            let Some(next) = page["next"].as_str() else { break };
+            cursor = format!("&cursor={next}");
+        }
+        assert_eq!(paged, all, "{path}");
+    }
+    for (path, key, wanted) in [
+        ("/v1/workloads?selector=site%20in%20(shop,yard)", "workload", vec!["shop", "yard"]),
+        ("/v1/workloads?contains=TEAM-ST", "workload", vec!["stall"]),
+        ("/v1/users?state=disabled", "user", vec!["max"]),
+        ("/v1/users?contains=MA&state=active", "user", vec!["maria"]),
+        ("/v1/sessions?user=jo", "user", vec!["jo", "jo"]),
+        ("/v1/tokens?user=jo", "name", vec![]),
+        ("/v1/silences?state=expired", "id", vec![]),
+        ("/v1/hosts?connected=true&sort=trouble", "id", vec![]),
+        ("/v1/alarms?sort=state&selector=severity%3Dpage", "alarm", vec![]),
+        ("/v1/triggers?state=on&contains=x", "trigger", vec![]),
+    ] {
+        assert_eq!(names(&get(path), key), wanted, "{path}");
+    }
+    for path in [
+        "/v1/users?state=gone",
+        "/v1/alarms?state=loud",
+        "/v1/hosts?sort=size",
+        "/v1/workloads?selector=%3D",
+        "/v1/triggers?state=x",
+    ] {
+        assert_eq!(world.request("GET", path, "").0, 400, "{path}");
+    }
+    let al = Visitor::signed_in(&world, "al", PASSWORD);
+    al.is(403, "GET", "/v1/sessions?user=jo", &Value::Null);
+    al.is(200, "GET", "/v1/sessions?user=al", &Value::Null);
+}

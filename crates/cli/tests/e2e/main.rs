@@ -13,6 +13,7 @@ mod documentation;
 mod families;
 mod hostile;
 mod intake;
+mod lists;
 mod measured;
 mod performers;
 mod processes;

@@ -33,6 +33,21 @@ pub struct UserRow {
     /// What they may do, by the grants' ids.
     #[serde(default)]
     pub grants: BTreeMap<String, Grant>,
+    /// Whom a provider of sign-in means by them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+    /// What their claims at the provider gave them when they signed in last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub claimed: Vec<Grant>,
+}
+
+/// Somebody at a provider of sign-in.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Identity {
+    /// The provider.
+    pub issuer: String,
+    /// What it calls them, which never changes.
+    pub subject: String,
 }
 
 /// A session.
@@ -77,6 +92,10 @@ fn text(data: &Value, key: &str) -> Option<String> {
     data[key].as_str().map(str::to_owned)
 }
 
+fn identity(data: &Value) -> Option<Identity> {
+    serde_json::from_value(data["identity"].clone()).ok()
+}
+
 /// Keeps [`USERS_TABLE`].
 pub struct UsersFold;
 
@@ -97,6 +116,8 @@ impl Fold for UsersFold {
                 password: None,
                 created_at: event.time,
                 grants: BTreeMap::new(),
+                identity: identity(data),
+                claimed: Vec::new(),
             };
             return rows.write(user, &added);
         }
@@ -104,6 +125,8 @@ impl Fold for UsersFold {
         match what {
             "user.disabled" => known.disabled = true,
             "user.enabled" => known.disabled = false,
+            "user.identified" => known.identity = identity(data),
+            "claimed" => known.claimed = serde_json::from_value(data["grants"].clone()).unwrap_or_default(),
             "password.set" => known.password = text(data, "hash"),
             "granted" => {
                 let grant = serde_json::from_value::<Grant>(data["grant"].clone());

@@ -6,7 +6,9 @@
 
 mod caller;
 mod fold;
+mod identity;
 mod limiter;
+pub mod oidc;
 mod people;
 mod sessions;
 #[cfg(test)]
@@ -24,8 +26,8 @@ use tokio::sync::Semaphore;
 
 pub use caller::{Caller, OPERATOR, Sight, Via, all, host_tags, tags_of};
 pub use fold::{
-    SESSIONS_TABLE, SessionRow, SessionsFold, TOKENS_TABLE, TokenRow, TokensFold, USERS_TABLE, UserRow,
-    UsersFold,
+    Identity, SESSIONS_TABLE, SessionRow, SessionsFold, TOKENS_TABLE, TokenRow, TokensFold, USERS_TABLE,
+    UserRow, UsersFold,
 };
 pub use limiter::Limiter;
 pub use people::{grant_views, user_view};
@@ -33,9 +35,6 @@ pub use sessions::{ABSOLUTE, Door, IDLE, LINK_LASTS, Opened};
 
 use crate::clock::Clock;
 use crate::http::{Failure, append_one};
-
-/// The most rows that are listed.
-const MAX_ROWS: usize = 10_000;
 
 /// How many passwords are checked at once: each takes 19 MiB and some 50 ms.
 const HASHING: usize = 2;
@@ -45,6 +44,7 @@ pub struct Access {
     journal: Arc<dyn Journal>,
     clock: Arc<dyn Clock>,
     pepper: [u8; 32],
+    token_key: [u8; 32],
     accounts: Mutex<Limiter>,
     addresses: Mutex<Limiter>,
     hashing: Semaphore,
@@ -62,6 +62,7 @@ impl Access {
             journal,
             clock,
             pepper: blake3::derive_key("mainstay password hashes v1", key.as_bytes()),
+            token_key: blake3::derive_key("mainstay token secrets v1", key.as_bytes()),
             accounts: Mutex::new(Limiter::new(10, Duration::from_secs(30))),
             addresses: Mutex::new(Limiter::new(30, Duration::from_secs(5))),
             hashing: Semaphore::new(HASHING),
@@ -83,15 +84,20 @@ impl Access {
     }
 
     fn rows<T: DeserializeOwned>(&self, table: &str) -> Result<Vec<T>, Failure> {
-        let rows = self.journal.rows(table, &RowQuery::by_id(MAX_ROWS))?;
+        // All of them: whoever ends the sessions of a user ends each.
+        let rows = self.journal.rows(table, &RowQuery::by_id(usize::MAX))?;
         Ok(rows.into_iter().filter_map(|(_, row)| serde_json::from_value(row).ok()).collect())
     }
 
+    fn draft(&self, id: Option<EventId>, kind: &str, by: &Actor, subject: &str, data: Value) -> EventDraft {
+        let id = id.unwrap_or_else(|| {
+            EventId::new(format!("access:{}", uuid::Uuid::now_v7().simple())).expect("hex digits are an id")
+        });
+        EventDraft::new(id, kind, self.now(), by.clone(), data).subject(subject)
+    }
+
     async fn say(&self, kind: &str, by: &Actor, subject: String, data: Value) -> Result<Arc<Event>, Failure> {
-        let id =
-            EventId::new(format!("access:{}", uuid::Uuid::now_v7().simple())).expect("hex digits are an id");
-        let draft = EventDraft::new(id, kind, self.now(), by.clone(), data).subject(subject);
-        append_one(self.journal.as_ref(), draft).await
+        append_one(self.journal.as_ref(), self.draft(None, kind, by, &subject, data)).await
     }
 }
 

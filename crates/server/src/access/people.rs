@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use mainstay_api::v1::{ErrorKind, GrantView, NewGrant, NewToken, NewUser, TokenView, UserView};
 use mainstay_model::access::{Grant, Permission};
-use mainstay_model::{Actor, Selector};
+use mainstay_model::{Actor, Event, EventDraft, EventId, Selector};
+use mainstay_store::RowQuery;
 use serde_json::json;
 
 use super::sessions::{MAX_PASSWORD, MIN_PASSWORD, TOKEN_PREFIX};
@@ -19,7 +20,7 @@ const TOKEN_LASTS_AT_MOST: Duration = Duration::from_secs(366 * 24 * 3600);
 /// The most tokens of a user, and grants of a user or token.
 const MANY: usize = 100;
 
-fn check_name(name: &str) -> Result<(), Failure> {
+pub(super) fn check_name(name: &str) -> Result<(), Failure> {
     let good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-@".contains(&byte);
     let begins =
         name.bytes().next().is_some_and(|first| first.is_ascii_lowercase() || first.is_ascii_digit());
@@ -79,7 +80,13 @@ pub fn user_view(row: &UserRow) -> UserView {
         state: if row.disabled { "disabled" } else { "active" }.to_owned(),
         has_password: row.password.is_some(),
         created_at: row.created_at,
-        grants: row.grants.iter().map(|(id, grant)| grant_view(Some(id.clone()), grant)).collect(),
+        signs_in_with: row.identity.as_ref().map(|identity| identity.issuer.clone()),
+        grants: row
+            .grants
+            .iter()
+            .map(|(id, grant)| grant_view(Some(id.clone()), grant))
+            .chain(grant_views(&row.claimed))
+            .collect(),
     }
 }
 
@@ -95,6 +102,15 @@ fn token_view(row: &TokenRow) -> TokenView {
     }
 }
 
+/// What has to hold of a user before they are changed.
+pub type Expect<'a> = &'a (dyn Fn(&UserView) -> Result<(), Failure> + Sync);
+
+/// An id of an event that follows from what makes a request safe to repeat.
+fn once_id(scope: &str, by: &Actor, key: &str) -> EventId {
+    let hash = blake3::hash(format!("{scope}\n{by}\n{key}").as_bytes()).to_hex();
+    EventId::new(format!("access:{}", &hash[..32])).expect("hex digits are an id")
+}
+
 impl Access {
     /// A user.
     pub fn user(&self, name: &str) -> Result<UserRow, Failure> {
@@ -102,13 +118,47 @@ impl Access {
         row.ok_or_else(|| Failure::not_found("user", name))
     }
 
-    /// The users, by name.
-    pub fn users(&self) -> Result<Vec<UserRow>, Failure> {
-        self.rows(USERS_TABLE)
+    /// A page of the users that are wanted, by name, from behind one on; and the name of the last if there are more.
+    pub fn users(
+        &self,
+        wanted: impl Fn(&UserView) -> bool,
+        mut after: Option<String>,
+        limit: usize,
+    ) -> Result<(Vec<UserView>, Option<String>), Failure> {
+        let mut found = Vec::new();
+        loop {
+            let query = RowQuery::by_id(limit + 1).from(after);
+            let rows = self.journal.rows(USERS_TABLE, &query)?;
+            let is_last = rows.len() < query.limit;
+            after = rows.last().map(|(name, _)| name.clone());
+            for (_, row) in rows {
+                let Ok(row) = serde_json::from_value::<UserRow>(row) else { continue };
+                found.extend(Some(user_view(&row)).filter(&wanted));
+                if found.len() > limit {
+                    found.truncate(limit);
+                    let next = found.last().map(|view| view.user.clone());
+                    return Ok((found, next));
+                }
+            }
+            if is_last {
+                return Ok((found, None));
+            }
+        }
     }
 
-    /// Adds a user.
-    pub async fn add_user(self: &Arc<Self>, new: NewUser, by: &Actor) -> Result<UserView, Failure> {
+    /// What was done under this key before, if it was.
+    fn done_before(&self, id: Option<&EventId>) -> Result<Option<Arc<Event>>, Failure> {
+        let Some(id) = id else { return Ok(None) };
+        Ok(self.journal.read_by_id(mainstay_model::event::SOURCE_SERVER, id)?)
+    }
+
+    /// Adds a user. Under the same key it is done once, and answered again.
+    pub async fn add_user(
+        self: &Arc<Self>,
+        new: NewUser,
+        once: Option<String>,
+        by: &Actor,
+    ) -> Result<UserView, Failure> {
         check_name(&new.user)?;
         if let Some(title) = &new.title {
             check_line("A title", title)?;
@@ -125,18 +175,30 @@ impl Access {
             None => None,
         };
         let _turn = self.turn.lock().await;
+        let key = once.map(|key| once_id("user", by, &key));
+        if let Some(event) = self.done_before(key.as_ref())? {
+            return match event.data["user"].as_str() {
+                Some(user) if user == new.user => self.user(user).map(|row| user_view(&row)),
+                _ => Err(Failure::new(ErrorKind::Conflict, "This `Idempotency-Key` has added another user")),
+            };
+        }
         if self.row::<UserRow>(USERS_TABLE, &new.user)?.is_some() {
             return Err(Failure::new(ErrorKind::Conflict, format!("There is a user `{}` already", new.user)));
         }
         let subject = format!("user/{}", new.user);
-        let data = json!({ "user": new.user, "title": new.title });
-        self.say("access.user.added", by, subject.clone(), data).await?;
+        let mut drafts = vec![self.draft(
+            key,
+            "access.user.added",
+            by,
+            &subject,
+            json!({ "user": new.user, "title": new.title }),
+        )];
         if let Some(hash) = hash {
-            self.say("access.password.set", by, subject, json!({ "user": new.user, "hash": hash })).await?;
+            let data = json!({ "user": new.user, "hash": hash });
+            drafts.push(self.draft(None, "access.password.set", by, &subject, data));
         }
-        for grant in &grants {
-            self.add_grant(&new.user, grant, by).await?;
-        }
+        drafts.extend(grants.iter().map(|grant| self.grant_draft(&new.user, grant, by)));
+        self.journal.append(drafts).await?;
         self.user(&new.user).map(|row| user_view(&row))
     }
 
@@ -146,10 +208,12 @@ impl Access {
         name: &str,
         disabled: bool,
         reason: Option<String>,
+        expect: Expect<'_>,
         by: &Actor,
     ) -> Result<UserView, Failure> {
         let _turn = self.turn.lock().await;
         let row = self.user(name)?;
+        expect(&user_view(&row))?;
         if row.disabled != disabled {
             let kind = if disabled { "access.user.disabled" } else { "access.user.enabled" };
             self.say(kind, by, format!("user/{name}"), json!({ "user": name, "reason": reason })).await?;
@@ -166,11 +230,14 @@ impl Access {
         name: &str,
         password: String,
         but: Option<&str>,
+        expect: Expect<'_>,
         by: &Actor,
     ) -> Result<(), Failure> {
         check_password(&password)?;
         self.user(name)?;
         let hash = self.hash_password(password).await?;
+        let _turn = self.turn.lock().await;
+        expect(&user_view(&self.user(name)?))?;
         let data = json!({ "user": name, "hash": hash });
         self.say("access.password.set", by, format!("user/{name}"), data).await?;
         self.end_all(name, but, by, "the password was changed").await
@@ -182,38 +249,68 @@ impl Access {
         self.is_password(password, hash).await
     }
 
-    async fn add_grant(&self, user: &str, grant: &Grant, by: &Actor) -> Result<(), Failure> {
+    fn grant_draft(&self, user: &str, grant: &Grant, by: &Actor) -> EventDraft {
         let id = uuid::Uuid::now_v7().simple().to_string();
         let data = json!({ "user": user, "id": id, "grant": grant });
-        self.say("access.granted", by, format!("user/{user}"), data).await.map(drop)
+        self.draft(None, "access.granted", by, &format!("user/{user}"), data)
     }
 
     /// Grants a role. Granting again what is granted changes nothing.
-    pub async fn grant(&self, user: &str, new: &NewGrant, by: &Actor) -> Result<UserView, Failure> {
+    pub async fn grant(
+        &self,
+        user: &str,
+        new: &NewGrant,
+        expect: Expect<'_>,
+        by: &Actor,
+    ) -> Result<UserView, Failure> {
         let grant = grant(new)?;
         let _turn = self.turn.lock().await;
         let row = self.user(user)?;
+        expect(&user_view(&row))?;
         if !row.grants.values().any(|known| *known == grant) {
             if row.grants.len() >= MANY {
                 return Err(Failure::invalid(format!("A user has {MANY} grants at most")));
             }
-            self.add_grant(user, &grant, by).await?;
+            self.journal.append(vec![self.grant_draft(user, &grant, by)]).await?;
         }
         self.user(user).map(|row| user_view(&row))
     }
 
     /// Takes a grant back.
-    pub async fn revoke(&self, user: &str, id: &str, by: &Actor) -> Result<UserView, Failure> {
+    pub async fn revoke(
+        &self,
+        user: &str,
+        id: &str,
+        expect: Expect<'_>,
+        by: &Actor,
+    ) -> Result<UserView, Failure> {
         let _turn = self.turn.lock().await;
         let row = self.user(user)?;
+        expect(&user_view(&row))?;
         let Some(grant) = row.grants.get(id) else { return Err(Failure::not_found("grant", id)) };
         let data = json!({ "user": user, "id": id, "grant": grant });
         self.say("access.revoked", by, format!("user/{user}"), data).await?;
         self.user(user).map(|row| user_view(&row))
     }
 
-    /// Makes a token of whoever asks, with its secret.
-    pub async fn make_token(&self, new: NewToken, caller: &Caller) -> Result<(TokenView, String), Failure> {
+    /// The secret of a token: one that nobody guesses; under a key the same one again, which follows from that and from what
+    /// only this server knows.
+    fn token_secret(&self, user: &str, once: Option<&str>) -> String {
+        match once {
+            None => secret(),
+            Some(key) => {
+                blake3::keyed_hash(&self.token_key, format!("{user}\n{key}").as_bytes()).to_hex().to_string()
+            }
+        }
+    }
+
+    /// Makes a token of whoever asks, with its secret. Under the same key it is made once, and told again.
+    pub async fn make_token(
+        &self,
+        new: NewToken,
+        once: Option<String>,
+        caller: &Caller,
+    ) -> Result<(TokenView, String), Failure> {
         if matches!(caller.via, Via::Token(_)) {
             return Err(Failure::new(ErrorKind::Forbidden, "A token cannot make tokens")
                 .hint("sign in, or use the token of the data directory"));
@@ -233,14 +330,22 @@ impl Access {
         if lasts.is_zero() || lasts > TOKEN_LASTS_AT_MOST {
             return Err(Failure::invalid("A token holds 366 days at most"));
         }
+        let secret = format!("{TOKEN_PREFIX}{}", self.token_secret(&caller.user, once.as_deref()));
+        let (hash, id) = hash_of(&secret);
+        let key = once.map(|key| once_id("token", &caller.actor(), &key));
         let _turn = self.turn.lock().await;
+        if self.done_before(key.as_ref())?.is_some() {
+            let row = self.row::<TokenRow>(TOKENS_TABLE, &id)?;
+            let row = row.ok_or_else(|| {
+                Failure::new(ErrorKind::Conflict, "The token that this `Idempotency-Key` made was taken back")
+            })?;
+            return Ok((token_view(&row), secret));
+        }
         let mine = self.tokens(Some(&caller.user))?.len();
         if mine >= MANY {
             return Err(Failure::new(ErrorKind::Conflict, format!("A user has {MANY} tokens at most"))
                 .hint("revoke one that is no longer needed"));
         }
-        let secret = format!("{TOKEN_PREFIX}{}", secret());
-        let (hash, id) = hash_of(&secret);
         let row = TokenRow {
             token: id.clone(),
             name: new.name,
@@ -254,7 +359,9 @@ impl Access {
             "token": id, "name": row.name, "user": row.user, "hash": row.hash, "grants": row.grants,
             "expires_at": row.expires_at,
         });
-        self.say("access.token.created", &caller.actor(), format!("user/{}", row.user), data).await?;
+        let subject = format!("user/{}", row.user);
+        let draft = self.draft(key, "access.token.created", &caller.actor(), &subject, data);
+        self.journal.append(vec![draft]).await?;
         Ok((token_view(&row), secret))
     }
 
@@ -268,10 +375,25 @@ impl Access {
         Ok(views)
     }
 
+    /// A token that holds, of that user or of anybody.
+    pub fn token(&self, id: &str, of: Option<&str>) -> Result<TokenView, Failure> {
+        let row = self.row::<TokenRow>(TOKENS_TABLE, id)?;
+        let holds = |row: &TokenRow| row.expires_at > self.now() && of.is_none_or(|user| user == row.user);
+        row.filter(holds).map(|row| token_view(&row)).ok_or_else(|| Failure::not_found("token", id))
+    }
+
     /// Takes a token back, of that user or of anybody. False if there is none.
-    pub async fn revoke_token(&self, id: &str, of: Option<&str>, by: &Actor) -> Result<bool, Failure> {
+    pub async fn revoke_token(
+        &self,
+        id: &str,
+        of: Option<&str>,
+        expect: impl Fn(&TokenView) -> Result<(), Failure>,
+        by: &Actor,
+    ) -> Result<bool, Failure> {
+        let _turn = self.turn.lock().await;
         let row = self.row::<TokenRow>(TOKENS_TABLE, id)?;
         let Some(row) = row.filter(|row| of.is_none_or(|user| user == row.user)) else { return Ok(false) };
+        expect(&token_view(&row))?;
         let data = json!({ "token": id, "user": row.user, "name": row.name });
         self.say("access.token.revoked", by, format!("user/{}", row.user), data).await?;
         Ok(true)

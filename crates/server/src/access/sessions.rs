@@ -266,7 +266,7 @@ impl Access {
             return Ok(Some(all()));
         }
         let row = self.row::<UserRow>(USERS_TABLE, user)?;
-        Ok(row.filter(|row| !row.disabled).map(|row| row.grants.into_values().collect()))
+        Ok(row.filter(|row| !row.disabled).map(|row| row.all_grants()))
     }
 
     async fn end(&self, row: &SessionRow, by: &Actor, reason: &str) -> Result<(), Failure> {

@@ -9,8 +9,8 @@ use mainstay_api::v1::{ErrorKind, NewGrant, NewUser, SignIn};
 use mainstay_model::{Actor, Timestamp};
 use mainstay_store::{Journal, MemoryJournal};
 
-use super::{ABSOLUTE, Access, IDLE, LINK_LASTS, SessionsFold, TokensFold, UsersFold};
-use crate::access::Door;
+use super::oidc::Person;
+use super::{ABSOLUTE, Access, Door, IDLE, Identity, LINK_LASTS, SessionsFold, TokensFold, UsersFold};
 use crate::clock::Clock;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -67,7 +67,7 @@ impl House {
             password: password.map(str::to_owned),
             grants: vec![grant],
         };
-        self.access.add_user(new, &Actor::Person("operator".to_owned())).await.expect("added");
+        self.access.add_user(new, None, &Actor::Person("operator".to_owned())).await.expect("added");
     }
 
     async fn is_known(&self, secret: &str) -> bool {
@@ -163,4 +163,80 @@ async fn tries_to_sign_in_run_out_and_come_back() {
     assert!(!take(30, 1) && take(31, 2));
     house.clock.go(Duration::from_secs(5));
     assert!(take(32, 1) && !take(33, 1));
+}
+
+/// Somebody at a provider, with these roles by their claims.
+fn person(subject: &str, user: &str, roles: &[&str]) -> Person {
+    let grant = |role: &&str| mainstay_model::access::Grant {
+        role: role.parse().expect("a role"),
+        on: "*".parse().expect("a selector"),
+    };
+    Person {
+        identity: Identity { issuer: "https://login.example.org".to_owned(), subject: subject.to_owned() },
+        user: user.to_owned(),
+        title: None,
+        grants: roles.iter().map(grant).collect(),
+    }
+}
+
+#[tokio::test]
+async fn whom_a_provider_signs_in_is_the_same_user_with_what_claims_give_now() {
+    let house = House::new();
+    let sign_in = async |person: Person| {
+        let opened =
+            house.access.sign_in_person(person).await.map_err(|failure| (failure.0.kind, failure.0.title));
+        opened.map(|opened| opened.secret)
+    };
+    let roles = async |secret: &str| -> Vec<String> {
+        let caller = house.access.by_session(secret).await.expect("looked up").expect("known");
+        caller.grants.iter().map(|grant| grant.role.to_string()).collect()
+    };
+    // Whoever may nothing is nobody here.
+    let nothing = sign_in(person("u1", "maria", &[])).await.expect_err("default deny");
+    assert_eq!(nothing.0, ErrorKind::Forbidden);
+    assert!(house.access.user("maria").is_err(), "and does not become a user");
+
+    let first = sign_in(person("u1", "maria", &["responder"])).await.expect("signed in");
+    assert_eq!(roles(&first).await, ["responder"]);
+    // By another name at the provider still the same, and what claims give is what they give now.
+    let second = sign_in(person("u1", "maria.m", &["viewer", "operator"])).await.expect("signed in");
+    assert_eq!(roles(&second).await, ["viewer", "operator"]);
+    assert_eq!(roles(&first).await, ["viewer", "operator"], "in sessions of before, too");
+    assert!(house.access.user("maria.m").is_err());
+    let again = sign_in(person("u1", "maria", &["viewer", "operator"])).await.expect("signed in");
+    let claimed = house.journal.read(0, 1000).expect("read");
+    assert_eq!(
+        claimed.iter().filter(|event| event.kind == "access.claimed").count(),
+        2,
+        "what is the same is not said again"
+    );
+    let left = sign_in(person("u1", "maria", &[])).await.expect_err("she left all groups");
+    assert_eq!(left.0, ErrorKind::Forbidden);
+    assert!(roles(&first).await.is_empty(), "and her sessions know it");
+
+    // Nobody becomes somebody else by a name.
+    let other = sign_in(person("u2", "maria", &["admin"])).await.expect_err("another one of this name");
+    assert_eq!(other.0, ErrorKind::Conflict);
+    house.add("jo", Some(PASSWORD)).await;
+    assert_eq!(
+        sign_in(person("u3", "jo", &["admin"])).await.expect_err("jo has a password").0,
+        ErrorKind::Conflict
+    );
+    assert!(sign_in(person("u4", "operator", &["admin"])).await.is_err(), "nor the one of the machine");
+
+    // Who was added without a password is waited for, with what was granted.
+    house.add("al", None).await;
+    let al = sign_in(person("u5", "al", &[])).await.expect("granted");
+    assert_eq!(roles(&al).await, ["viewer"]);
+    let late = sign_in(person("u6", "al", &["admin"])).await.expect_err("taken");
+    assert_eq!(late.0, ErrorKind::Conflict);
+
+    // Who is disabled is out, whatever a provider says.
+    let by = Actor::Person("operator".to_owned());
+    house.access.disable_user("maria", true, None, &|_| Ok(()), &by).await.expect("disabled");
+    assert!(!house.is_known(&again).await);
+    assert_eq!(
+        sign_in(person("u1", "maria", &["admin"])).await.expect_err("disabled").0,
+        ErrorKind::Forbidden
+    );
 }

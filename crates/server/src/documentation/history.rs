@@ -48,8 +48,8 @@ pub fn history(journal: &dyn Journal, current: &Revision) -> Result<History, Sto
         })
         .collect();
     let mut told = Vec::new();
-    let rows = incidents::newest(journal, |_| true, None, MAX_ROWS)?;
-    for row in rows.iter().filter(|row| row.incident.workload == *workload).take(RECENT) {
+    let rows = incidents::newest(journal, incidents::Kind::Of(workload), |_| true, None, RECENT)?;
+    for row in &rows {
         let incident = &row.incident;
         let lessons =
             if told.len() < WITH_LESSONS { Story::read(journal, row)?.suggestions() } else { Vec::new() };

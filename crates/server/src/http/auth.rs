@@ -395,6 +395,12 @@ pub(super) fn session_cookie(app: &App, secret: Option<&str>) -> Option<HeaderVa
     .ok()
 }
 
+/// Under which address people reach the server, without a `/` at its end.
+pub(super) fn base_url(app: &App) -> String {
+    let base = app.config.public_url.clone().unwrap_or_else(|| format!("http://{}", app.http));
+    base.trim_end_matches('/').to_owned()
+}
+
 /// From where a request comes: of a proxy that speaks for the public name, whom it says.
 pub(super) fn address(app: &App, request: &Parts) -> Option<IpAddr> {
     let peer = request.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip())?;

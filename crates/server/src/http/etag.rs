@@ -2,13 +2,54 @@
 //! digits. It saves the way and the reading, not the work.
 
 use axum::body::{Body, HttpBody as _};
-use axum::extract::Request;
+use axum::extract::{FromRequestParts, Request};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use mainstay_api::v1::ErrorKind;
+
+use super::error::Failure;
 
 /// The largest answer that is tagged.
 const MAX_BYTES: u64 = 4 << 20;
+
+/// The tag of what an answer says.
+fn tag_of(bytes: &[u8]) -> String {
+    format!("\"{}\"", &blake3::hash(bytes).to_hex()[..32])
+}
+
+/// What a change expects to find: the header `If-Match`, with the `ETag` that reading it gave.
+#[derive(Clone, Debug, Default)]
+pub struct IfMatch(Option<HeaderValue>);
+
+impl IfMatch {
+    /// That what is there is what was seen.
+    pub fn check(&self, now: &impl serde::Serialize) -> Result<(), Failure> {
+        let Some(shown) = &self.0 else { return Ok(()) };
+        let now = serde_json::to_vec(now)
+            .map_err(|error| Failure::internal("What is there cannot be written as JSON", &error))?;
+        if is_exactly(shown, &tag_of(&now)) {
+            return Ok(());
+        }
+        Err(Failure::new(ErrorKind::Changed, "It is no longer what was seen")
+            .hint("read it again, and decide anew"))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
+        Ok(Self(parts.headers.get(header::IF_MATCH).cloned()))
+    }
+}
+
+/// Whether a tag is among those that are shown (RFC 9110, 13.1.1: strong comparison).
+fn is_exactly(shown: &HeaderValue, tag: &str) -> bool {
+    let shown = shown.to_str().unwrap_or_default();
+    shown.trim() == "*" || shown.split(',').any(|one| one.trim() == tag)
+}
 
 /// Tags what is read, and answers 304 to who shows the same tag.
 pub async fn conditional(request: Request, next: Next) -> Response {
@@ -27,7 +68,7 @@ pub async fn conditional(request: Request, next: Next) -> Response {
     let Ok(bytes) = axum::body::to_bytes(body, limit).await else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
-    let tag = format!("\"{}\"", &blake3::hash(&bytes).to_hex()[..32]);
+    let tag = tag_of(&bytes);
     if let Ok(value) = HeaderValue::from_str(&tag) {
         parts.headers.insert(header::ETAG, value);
         // Kept by who asked, and asked about each time.
@@ -57,5 +98,22 @@ mod tests {
         let among = |shown: &'static str| is_among(&HeaderValue::from_static(shown), "\"a\"");
         assert!(among("\"a\"") && among("\"b\", W/\"a\"") && among("*"));
         assert!(!among("a") && !among("\"b\"") && !among(""));
+    }
+
+    #[test]
+    fn what_is_changed_is_compared_to_the_letter() {
+        let seen = serde_json::json!({ "a": 1 });
+        let tag = tag_of(&serde_json::to_vec(&seen).expect("JSON"));
+        let is = |shown: &str, now: &serde_json::Value| {
+            IfMatch(Some(HeaderValue::from_str(shown).expect("a value")))
+                .check(now)
+                .map_err(|failure| failure.0.kind)
+        };
+        assert!(
+            is(&tag, &seen).is_ok() && is("*", &seen).is_ok() && is(&format!("\"x\", {tag}"), &seen).is_ok()
+        );
+        assert_eq!(is(&tag, &serde_json::json!({ "a": 2 })), Err(ErrorKind::Changed));
+        assert_eq!(is(&format!("W/{tag}"), &seen), Err(ErrorKind::Changed));
+        assert!(IfMatch(None).check(&seen).is_ok());
     }
 }

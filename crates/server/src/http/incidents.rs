@@ -7,14 +7,16 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use mainstay_api::v1::{
     Acknowledge, IncidentDetail, IncidentSummary, NewNote, NewSilence, NoteView, Page, ResolveIncident,
-    ResolvedView, SilenceView, TimelineEntry,
+    ResolvedView, SilenceState, SilenceView, TimelineEntry,
 };
 use mainstay_model::access::Permission;
 use mainstay_respond::{Incident, Status};
 use serde::Deserialize;
 
 use super::error::Failure;
+use super::etag::IfMatch;
 use super::extract::{Asked, Body, Once, Path};
+use super::lists;
 use crate::access::Caller;
 use crate::analysis::{self, Story};
 use crate::app::App;
@@ -53,8 +55,15 @@ pub async fn list(
             && query.status.as_deref().is_none_or(|word| word == incident.status.as_str())
             && query.workload.as_deref().is_none_or(|name| name == incident.workload)
     };
-    let rows = incidents::newest(app.journal.as_ref(), wanted, query.cursor, limit)?;
-    let next = (rows.len() == limit).then(|| rows.last().map(|row| row.incident.id.to_string())).flatten();
+    let kind = match (query.status.as_deref(), &query.workload) {
+        (Some("open"), _) => incidents::Kind::Open,
+        (_, Some(workload)) => incidents::Kind::Of(workload),
+        (_, None) => incidents::Kind::All,
+    };
+    let mut rows = incidents::newest(app.journal.as_ref(), kind, wanted, query.cursor, limit + 1)?;
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = rows.last().filter(|_| more).map(|row| row.incident.id.to_string());
     let items = rows.iter().map(|row| summary(&app, &row.incident)).collect::<Result<_, Failure>>()?;
     Ok(Json(Page { items, next }))
 }
@@ -142,6 +151,14 @@ pub struct SilencesQuery {
     /// Those that are over, too.
     #[serde(default)]
     all: bool,
+    /// Those of this workload.
+    workload: Option<String>,
+    /// States, with commas between them: `pending`, `active`, `expired`; goes before `all`.
+    state: Option<String>,
+    /// The `next` of the page before.
+    cursor: Option<String>,
+    /// At most so many entries, 1 to 1000, 1000 if not said.
+    limit: Option<usize>,
 }
 
 /// `GET /v1/silences`: newest first.
@@ -151,9 +168,21 @@ pub async fn silences(
     Asked(query): Asked<SilencesQuery>,
 ) -> Result<Json<Page<SilenceView>>, Failure> {
     let sight = caller.sight(&app.catalogue);
-    let mut items = responses::silences(&app, query.all)?;
-    items.retain(|silence| sight.sees(silence.workload.as_deref()));
-    Ok(Json(Page { items, next: None }))
+    let states = lists::words(query.state.as_deref(), "state of a silence", SilenceState::ALL)?;
+    let is_wanted = |silence: &SilenceView| {
+        sight.sees(silence.workload.as_deref())
+            && query.workload.is_none() | (query.workload == silence.workload)
+            && match &states {
+                Some(states) => states.contains(&silence.state.as_str()),
+                None => query.all || silence.state != "expired",
+            }
+    };
+    let limit = lists::limit(query.limit);
+    let mut items = responses::silences(&app, is_wanted, query.cursor, limit + 1)?;
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next = items.last().filter(|_| more).map(|silence| silence.id.clone());
+    Ok(Json(Page { items, next }))
 }
 
 /// `POST /v1/silences`
@@ -169,14 +198,27 @@ pub async fn silence(
     Ok((StatusCode::CREATED, Json(made)))
 }
 
-/// `POST /v1/silences/{id}/expire`
-pub async fn expire(
+/// `GET /v1/silences/{id}`
+pub async fn get_silence(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<SilenceView>, Failure> {
     let known = responses::silence(&app, &id)?;
+    caller.must(Permission::Read, &app.catalogue, known.workload.as_deref())?;
+    Ok(Json(known))
+}
+
+/// `POST /v1/silences/{id}/expire`
+pub async fn expire(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    expected: IfMatch,
+    Path(id): Path<String>,
+) -> Result<Json<SilenceView>, Failure> {
+    let known = responses::silence(&app, &id)?;
     caller.must(Permission::Respond, &app.catalogue, known.workload.as_deref())?;
+    expected.check(&known)?;
     responses::expire(&app, &id, &caller.actor()).await.map(Json)
 }
 

@@ -12,6 +12,8 @@ mod incidents;
 mod intake;
 mod journal;
 mod labels;
+mod lists;
+mod oidc;
 mod people;
 mod routes;
 mod runs;

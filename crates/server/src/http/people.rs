@@ -8,15 +8,18 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use mainstay_api::v1::{
     ChangePassword, ErrorKind, MadeToken, Me, NewGrant, NewToken, NewUser, Page, Reason, SessionView, SignIn,
-    SignInLink, SignInWays, TokenView, UserView,
+    SignInLink, SignInWays, TokenView, UserState, UserView,
 };
 use mainstay_model::access::Permission;
 use serde::Deserialize;
 
-use super::auth::{address, own_page, session_cookie, session_cookies};
+use super::auth::{address, base_url, own_page, session_cookie, session_cookies};
 use super::docs;
 use super::error::Failure;
-use super::extract::{Asked, Body, Path};
+use super::etag::IfMatch;
+use super::extract::{Asked, Body, Once, Path};
+use super::lists;
+use super::oidc;
 use super::routes::word;
 use crate::access::{Caller, Door, OPERATOR, Opened, SessionRow, Via, grant_views, user_view};
 use crate::app::App;
@@ -28,6 +31,26 @@ pub struct Whose {
     /// Those of everybody, which needs to administer users; otherwise one's own.
     #[serde(default)]
     all: bool,
+    /// Those of this user, which needs the same unless it is oneself.
+    user: Option<String>,
+    /// The `next` of the page before.
+    cursor: Option<String>,
+    /// At most so many entries, 1 to 1000, 1000 if not said.
+    limit: Option<usize>,
+}
+
+/// Which users.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct UsersQuery {
+    /// `active` or `disabled`.
+    state: Option<String>,
+    /// Those that have this text in their name or title, in any case of letters.
+    contains: Option<String>,
+    /// The `next` of the page before.
+    cursor: Option<String>,
+    /// At most so many entries, 1 to 1000, 1000 if not said.
+    limit: Option<usize>,
 }
 
 /// What is asked about oneself.
@@ -49,8 +72,8 @@ pub struct LinkFor {
 }
 
 /// `GET /v1/sign-in`: how people may.
-pub async fn ways() -> Json<SignInWays> {
-    Json(SignInWays { password: true })
+pub async fn ways(State(app): State<Arc<App>>) -> Json<SignInWays> {
+    Json(SignInWays { password: true, providers: oidc::providers(&app) })
 }
 
 /// `POST /v1/sign-in`
@@ -75,7 +98,7 @@ async fn known(app: &App, opened: &Opened) -> Result<Caller, Failure> {
 }
 
 /// Ends the sessions that a browser shows which gets another one.
-async fn leave(app: &App, headers: &HeaderMap) -> Result<(), Failure> {
+pub(super) async fn leave(app: &App, headers: &HeaderMap) -> Result<(), Failure> {
     for secret in session_cookies(headers) {
         if let Some(caller) = app.access.by_session(secret).await?
             && let Via::Session(id) = &caller.via
@@ -123,8 +146,7 @@ pub async fn link(
 pub fn sign_in_link(app: &App, user: String) -> SignInLink {
     let (code, expires_at) = app.access.make_link(Door::SignIn(user));
     let path = format!("/enter/{code}");
-    let base = app.config.public_url.clone().unwrap_or_else(|| format!("http://{}", app.http));
-    SignInLink { url: format!("{}{path}", base.trim_end_matches('/')), path, expires_at }
+    SignInLink { url: format!("{}{path}", base_url(app)), path, expires_at }
 }
 
 /// `GET /enter/{code}`: opens what the code is for to the browser that shows it, once. The code is gone from the address
@@ -213,17 +235,20 @@ pub async fn my_password(
     if !is_right {
         return Err(Failure::new(ErrorKind::Forbidden, "The current password is wrong"));
     }
-    app.access.set_password(&caller.user, change.new, Some(session), &caller.actor()).await?;
+    let whatever = |_: &UserView| Ok(());
+    app.access.set_password(&caller.user, change.new, Some(session), &whatever, &caller.actor()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Whose rows are asked for: one's own, or with the right to it everybody's.
-fn whose(caller: &Caller, all: bool) -> Result<Option<&str>, Failure> {
-    if !all {
-        return Ok(Some(&caller.user));
-    }
-    if caller.may_to_all(Permission::Administer) {
-        return Ok(None);
+/// Whose rows are asked for: one's own, or with the right to it another's or everybody's.
+fn whose<'a>(caller: &'a Caller, asked: &'a Whose) -> Result<Option<&'a str>, Failure> {
+    let user = match (&asked.user, asked.all) {
+        (Some(user), _) => Some(user.as_str()),
+        (None, false) => Some(caller.user.as_str()),
+        (None, true) => None,
+    };
+    if user == Some(caller.user.as_str()) || caller.may_to_all(Permission::Administer) {
+        return Ok(user);
     }
     Err(super::forbidden(Permission::Administer, None))
 }
@@ -239,7 +264,9 @@ pub async fn sessions(
     caller: Caller,
     Asked(asked): Asked<Whose>,
 ) -> Result<Json<Page<SessionView>>, Failure> {
-    let rows = app.access.sessions(whose(&caller, asked.all)?)?;
+    let rows = app.access.sessions(whose(&caller, &asked)?)?;
+    let keyed = rows.into_iter().map(|row| (lists::newest_first(row.started_at, &row.session), row));
+    let Page { items, next } = lists::page(keyed.collect(), asked.cursor.as_deref(), asked.limit);
     let view = |row: SessionRow| SessionView {
         current: caller.via == Via::Session(row.session.clone()),
         id: row.session,
@@ -249,7 +276,7 @@ pub async fn sessions(
         used_at: row.used_at,
         expires_at: row.expires_at,
     };
-    Ok(Json(Page { items: rows.into_iter().map(view).collect(), next: None }))
+    Ok(Json(Page { items: items.into_iter().map(view).collect(), next }))
 }
 
 /// `DELETE /v1/sessions/{id}`
@@ -270,36 +297,59 @@ pub async fn tokens(
     caller: Caller,
     Asked(asked): Asked<Whose>,
 ) -> Result<Json<Page<TokenView>>, Failure> {
-    let items = app.access.tokens(whose(&caller, asked.all)?)?;
-    Ok(Json(Page { items, next: None }))
+    let views = app.access.tokens(whose(&caller, &asked)?)?;
+    let keyed =
+        views.into_iter().map(|view| (lists::newest_first(view.created_at, &view.id), view)).collect();
+    Ok(Json(lists::page(keyed, asked.cursor.as_deref(), asked.limit)))
 }
 
 /// `POST /v1/tokens`
 pub async fn make_token(
     State(app): State<Arc<App>>,
     caller: Caller,
+    Once(once): Once,
     Body(new): Body<NewToken>,
 ) -> Result<(StatusCode, Json<MadeToken>), Failure> {
-    let (view, token) = app.access.make_token(new, &caller).await?;
+    let (view, token) = app.access.make_token(new, once, &caller).await?;
     Ok((StatusCode::CREATED, Json(MadeToken { view, token })))
+}
+
+/// `GET /v1/tokens/{id}`
+pub async fn token(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<TokenView>, Failure> {
+    app.access.token(&id, reach(&caller)).map(Json)
 }
 
 /// `DELETE /v1/tokens/{id}`
 pub async fn revoke_token(
     State(app): State<Arc<App>>,
     caller: Caller,
+    expected: IfMatch,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Failure> {
-    if app.access.revoke_token(&id, reach(&caller), &caller.actor()).await? {
+    let expect = |view: &TokenView| expected.check(view);
+    if app.access.revoke_token(&id, reach(&caller), expect, &caller.actor()).await? {
         return Ok(StatusCode::NO_CONTENT);
     }
     Err(Failure::not_found("token", &id))
 }
 
 /// `GET /v1/users`
-pub async fn users(State(app): State<Arc<App>>) -> Result<Json<Page<UserView>>, Failure> {
-    let items = app.access.users()?.iter().map(user_view).collect();
-    Ok(Json(Page { items, next: None }))
+pub async fn users(
+    State(app): State<Arc<App>>,
+    Asked(asked): Asked<UsersQuery>,
+) -> Result<Json<Page<UserView>>, Failure> {
+    let states = lists::words(asked.state.as_deref(), "state of a user", UserState::ALL)?;
+    let is_wanted = |view: &UserView| {
+        let texts = std::iter::once(view.user.as_str()).chain(view.title.as_deref());
+        states.as_ref().is_none_or(|states| states.contains(&view.state.as_str()))
+            && lists::contains(asked.contains.as_deref(), texts)
+    };
+    let (items, next) = app.access.users(is_wanted, asked.cursor, lists::limit(asked.limit))?;
+    Ok(Json(Page { items, next }))
 }
 
 /// `GET /v1/users/{name}`
@@ -311,9 +361,10 @@ pub async fn user(State(app): State<Arc<App>>, Path(name): Path<String>) -> Resu
 pub async fn add_user(
     State(app): State<Arc<App>>,
     caller: Caller,
+    Once(once): Once,
     Body(new): Body<NewUser>,
 ) -> Result<(StatusCode, Json<UserView>), Failure> {
-    let view = app.access.add_user(new, &caller.actor()).await?;
+    let view = app.access.add_user(new, once, &caller.actor()).await?;
     Ok((StatusCode::CREATED, Json(view)))
 }
 
@@ -321,30 +372,36 @@ pub async fn add_user(
 pub async fn disable_user(
     State(app): State<Arc<App>>,
     caller: Caller,
+    expected: IfMatch,
     Path(name): Path<String>,
     Body(why): Body<Reason>,
 ) -> Result<Json<UserView>, Failure> {
-    app.access.disable_user(&name, true, why.reason, &caller.actor()).await.map(Json)
+    let expect = |view: &UserView| expected.check(view);
+    app.access.disable_user(&name, true, why.reason, &expect, &caller.actor()).await.map(Json)
 }
 
 /// `POST /v1/users/{name}/enable`
 pub async fn enable_user(
     State(app): State<Arc<App>>,
     caller: Caller,
+    expected: IfMatch,
     Path(name): Path<String>,
     Body(why): Body<Reason>,
 ) -> Result<Json<UserView>, Failure> {
-    app.access.disable_user(&name, false, why.reason, &caller.actor()).await.map(Json)
+    let expect = |view: &UserView| expected.check(view);
+    app.access.disable_user(&name, false, why.reason, &expect, &caller.actor()).await.map(Json)
 }
 
 /// `POST /v1/users/{name}/password`
 pub async fn set_password(
     State(app): State<Arc<App>>,
     caller: Caller,
+    expected: IfMatch,
     Path(name): Path<String>,
     Body(change): Body<ChangePassword>,
 ) -> Result<StatusCode, Failure> {
-    app.access.set_password(&name, change.new, None, &caller.actor()).await?;
+    let expect = |view: &UserView| expected.check(view);
+    app.access.set_password(&name, change.new, None, &expect, &caller.actor()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -352,17 +409,19 @@ pub async fn set_password(
 pub async fn grant(
     State(app): State<Arc<App>>,
     caller: Caller,
+    expected: IfMatch,
     Path(name): Path<String>,
     Body(new): Body<NewGrant>,
 ) -> Result<Json<UserView>, Failure> {
-    app.access.grant(&name, &new, &caller.actor()).await.map(Json)
+    app.access.grant(&name, &new, &|view| expected.check(view), &caller.actor()).await.map(Json)
 }
 
 /// `DELETE /v1/users/{name}/grants/{id}`
 pub async fn revoke(
     State(app): State<Arc<App>>,
     caller: Caller,
+    expected: IfMatch,
     Path((name, id)): Path<(String, String)>,
 ) -> Result<Json<UserView>, Failure> {
-    app.access.revoke(&name, &id, &caller.actor()).await.map(Json)
+    app.access.revoke(&name, &id, &|view| expected.check(view), &caller.actor()).await.map(Json)
 }

@@ -134,9 +134,22 @@ impl Operation {
             "name": "Idempotency-Key",
             "in": "header",
             "required": false,
-            "description": "Makes the request safe to repeat: the same key does it once only. `client_token` in the body says the same.",
+            "description": "Makes the request safe to repeat: the same key does it once only. Where the body has a `client_token`, that says the same.",
             "schema": { "type": "string", "minLength": 1, "maxLength": 200 },
         }));
+        self
+    }
+
+    /// It may be asked for on condition that what it changes is what was seen.
+    pub fn if_unchanged(mut self) -> Self {
+        self.parameters.push(json!({
+            "name": "If-Match",
+            "in": "header",
+            "required": false,
+            "description": "The `ETag` that reading it gave: it is changed only if it still is what was seen.",
+            "schema": { "type": "string" },
+        }));
+        self.fails.insert(412);
         self
     }
 

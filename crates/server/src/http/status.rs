@@ -1,32 +1,49 @@
 //! The state of everything, in one answer.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use mainstay_api::v1::{Alive, HostView, MeasureView, Page, ServiceView, Status, WorkloadStatus};
-use mainstay_model::Selector;
 use mainstay_model::access::{Permission, Resource, Verdict};
+use mainstay_model::{HostId, Tags};
 use serde::Deserialize;
 
 use super::error::Failure;
 use super::extract::Asked;
+use super::lists;
 use crate::access::{Caller, host_tags};
 use crate::app::App;
 use crate::catalogue::Active;
+use crate::hub::Host;
+use crate::placement::tagged;
 use crate::{changes, views};
+
+/// The most hosts that the status lists.
+const MOST_HOSTS: usize = 200;
 
 /// `GET /v1/health`: that the server answers, and nothing about what it does.
 pub async fn health() -> Json<Alive> {
     Json(Alive { status: "ok".to_owned() })
 }
 
-/// Which hosts.
+/// Which hosts, and in which order.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct HostsQuery {
     /// Those that a selector picks by their tags and `host`, their id: `role=app,env!=test`.
     selector: Option<String>,
+    /// Those that are connected, or that are not.
+    connected: Option<bool>,
+    /// Those that have this text in their id, in any case of letters.
+    contains: Option<String>,
+    /// `id`, the default; or `trouble`: those that are away first, then those of which a service is not ready.
+    sort: Option<String>,
+    /// The `next` of the page before.
+    cursor: Option<String>,
+    /// At most so many entries, 1 to 1000, 1000 if not said.
+    limit: Option<usize>,
 }
 
 /// `GET /v1/hosts`
@@ -35,46 +52,50 @@ pub async fn hosts(
     caller: Caller,
     Asked(query): Asked<HostsQuery>,
 ) -> Result<Json<Page<HostView>>, Failure> {
-    let selector: Option<Selector> = query
-        .selector
-        .as_deref()
-        .map(str::parse)
-        .transpose()
-        .map_err(|error| Failure::bad_request("The selector is not one").because(error))?;
-    let mut items = seen_hosts(&caller, host_views(&app));
-    items.retain(|host| {
-        selector.as_ref().is_none_or(|selector| selector.matches(&host_tags(&host.id, &host.tags)))
-    });
-    Ok(Json(Page { items, next: None }))
+    let selector = lists::selector(query.selector.as_deref())?;
+    let sort = lists::words(query.sort.as_deref(), "way to sort hosts", &["id", "trouble"])?;
+    let trouble_first = sort.is_some_and(|words| words.contains(&"trouble"));
+    let sees = sees(&caller);
+    let wanted = |id: &HostId, tags: &Tags, connected: bool| {
+        let tag = |key: &str| if key == "host" { Some(id.as_str()) } else { tags.get(key) };
+        query.connected.is_none_or(|wanted| wanted == connected)
+            && selector.as_ref().is_none_or(|selector| selector.matches_by(tag))
+            && lists::contains(query.contains.as_deref(), [id.as_str()])
+            && sees(id, tags)
+    };
+    let (hosts, next) =
+        app.hub.page(wanted, trouble_first, query.cursor.as_deref(), lists::limit(query.limit));
+    Ok(Json(Page { items: host_views(&app, &hosts), next }))
 }
 
-/// Those of the hosts that somebody sees: by their own tags, or all of them with everything on them.
-fn seen_hosts(caller: &Caller, mut hosts: Vec<HostView>) -> Vec<HostView> {
-    if !caller.may_to_all(Permission::Read) {
-        hosts.retain(|host| {
-            let tags = host_tags(&host.id, &host.tags);
-            caller.may(Permission::Read, Resource::Tagged(&tags)) == Verdict::Allowed
-        });
+/// Which hosts somebody sees: by their own tags, or all of them with everything on them.
+fn sees(caller: &Caller) -> impl Fn(&HostId, &Tags) -> bool {
+    let all = caller.may_to_all(Permission::Read);
+    move |id, tags| {
+        all || caller.may(Permission::Read, Resource::Tagged(&host_tags(id.as_str(), tags)))
+            == Verdict::Allowed
     }
-    hosts
 }
 
-/// Every host with what its agent reported, and with what it should run and has not reported: of that nothing is known,
+/// Hosts with what their agents reported, and with what they should run and have not reported: of that nothing is known,
 /// which is not the same as nothing.
-fn host_views(app: &App) -> Vec<HostView> {
-    let mut hosts: Vec<HostView> = app.hub.hosts().iter().map(views::host).collect();
-    for duty in app.applier.duties() {
-        let Some(host) = hosts.iter_mut().find(|host| host.id == duty.host.as_str()) else { continue };
+fn host_views(app: &App, hosts: &[Host]) -> Vec<HostView> {
+    let mut views: BTreeMap<&str, HostView> =
+        hosts.iter().map(|host| (host.id.as_str(), views::host(host))).collect();
+    for duty in app.applier.duties_on(&tagged(hosts)) {
+        let Some(host) = views.get_mut(duty.host.as_str()) else { continue };
         let workload = duty.from.name();
         let is_it = |service: &ServiceView| service.name == duty.component && service.workload == workload;
         if !host.services.iter().any(is_it) {
-            host.services.push(views::unreported(host, workload, &duty.component));
+            let service = views::unreported(host, workload, &duty.component);
+            host.services.push(service);
         }
     }
-    for host in &mut hosts {
+    for host in views.values_mut() {
         host.services.sort_by(|a, b| (&a.workload, &a.name).cmp(&(&b.workload, &b.name)));
     }
-    hosts
+    // In the order in which they were asked for.
+    hosts.iter().filter_map(|host| views.remove(host.id.as_str())).collect()
 }
 
 /// `GET /v1/status`
@@ -83,11 +104,13 @@ pub async fn status(State(app): State<Arc<App>>, caller: Caller) -> Result<Json<
     let sight = caller.sight(&app.catalogue);
     let mut open = changes::open(app.journal.as_ref())?;
     open.retain(|record| sight.sees(Some(&record.about.workload)));
-    let hosts = host_views(&app);
     let workloads = app.catalogue.now();
+    let fleet = app.hub.tagged();
     let seen = workloads.values().filter(|active| sight.sees(Some(active.name())));
-    let workloads = seen.map(|active| workload(&app, active, &hosts)).collect();
-    let hosts = seen_hosts(&caller, hosts);
+    let workloads = seen.map(|active| workload(&app, active, &fleet)).collect();
+    let sees = sees(&caller);
+    let (hosts_known, hosts_connected) = app.hub.count(&sees);
+    let (hosts, _) = app.hub.page(|id, tags, _| sees(id, tags), hosts_known > MOST_HOSTS, None, MOST_HOSTS);
     Ok(Json(Status {
         version: app.config.version.clone(),
         pid: std::process::id(),
@@ -96,28 +119,22 @@ pub async fn status(State(app): State<Arc<App>>, caller: Caller) -> Result<Json<
         journal_hash: head.hash,
         workloads,
         changes: open.iter().map(changes::summary).collect(),
-        hosts,
+        hosts_known,
+        hosts_connected,
+        hosts: host_views(&app, &hosts),
         degraded: app.health.degraded(),
     }))
 }
 
-fn workload(app: &App, active: &Active, hosts: &[HostView]) -> WorkloadStatus {
-    let placed = app.applier.placement(active);
-    let is_ready = |host: &str, component: &str| {
-        hosts.iter().filter(|view| view.id == host && view.connected).any(|view| {
-            view.services.iter().any(|service| {
-                service.name == component && service.workload == active.name() && service.state == "ready"
-            })
-        })
-    };
-    let wanted = &placed.services;
-    let ready = wanted.iter().filter(|service| is_ready(service.host.as_str(), &service.component)).count();
+fn workload(app: &App, active: &Active, fleet: &[(HostId, Tags)]) -> WorkloadStatus {
+    let placed = mainstay_plan::place(&active.declared, fleet);
+    let wanted = placed.services.iter().map(|service| (&service.host, service.component.as_str()));
     WorkloadStatus {
         workload: active.name().to_owned(),
         revision: active.revision.revision.to_string(),
         applied_at: active.revision.applied_at,
-        services_ready: ready,
-        services_wanted: wanted.len(),
+        services_ready: app.hub.count_ready(active.name(), wanted),
+        services_wanted: placed.services.len(),
         measures: active
             .declared
             .workload

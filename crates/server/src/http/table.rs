@@ -20,9 +20,10 @@ use serde_json::{Value, json};
 use super::people::LinkFor;
 use super::routes::{Needs, On, Routes, op};
 use super::{
-    alarms, changes, docs, incidents, intake, journal, labels, people, runs, signals, status, triggers,
+    alarms, changes, docs, incidents, intake, journal, labels, oidc, people, runs, signals, status, triggers,
     workloads,
 };
+use crate::access::oidc::Said;
 use crate::app::App;
 
 use ErrorKind::{Conflict, Invalid, NotBuilt, NotFound};
@@ -53,7 +54,7 @@ fn of(schema: &str) -> Value {
 
 /// The operations whose handlers need the parts of the server.
 pub fn operations() -> Routes<Arc<App>> {
-    people(triggers(runs(workloads_and_changes(incidents(metrics(signals(events(server()))))))))
+    people(triggers(runs(workloads_and_changes(silences(incidents(metrics(signals(events(server())))))))))
 }
 
 fn server() -> Routes<Arc<App>> {
@@ -80,7 +81,7 @@ fn server() -> Routes<Arc<App>> {
         .tag("Fleet")
         .get(
             "/v1/hosts",
-            op(SEE, "listHosts", "Every host that ever joined")
+            op(SEE, "listHosts", "Hosts that ever joined")
                 .asks::<status::HostsQuery>()
                 .gives_page::<HostView>(),
             status::hosts,
@@ -330,6 +331,11 @@ fn incidents(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
                 .makes::<NoteView>(),
             incidents::note,
         )
+}
+
+fn silences(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
+    routes
+        .tag("Incidents")
         .get(
             "/v1/silences",
             op(SEE, "listSilences", "The silences of alarms, newest first")
@@ -346,9 +352,16 @@ fn incidents(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
                 .makes::<SilenceView>(),
             incidents::silence,
         )
+        .get(
+            "/v1/silences/{id}",
+            op(SEE, "getSilence", "A silence").gives::<SilenceView>(),
+            incidents::get_silence,
+        )
         .post(
             "/v1/silences/{id}/expire",
-            op(May(Respond, Each), "expireSilence", "Ends a silence now").gives::<SilenceView>(),
+            op(May(Respond, Each), "expireSilence", "Ends a silence now")
+                .if_unchanged()
+                .gives::<SilenceView>(),
             incidents::expire,
         )
 }
@@ -358,7 +371,9 @@ fn workloads_and_changes(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
         .tag("Workloads")
         .get(
             "/v1/workloads",
-            op(SEE, "listWorkloads", "The workloads and what they declare").gives_page::<WorkloadDetail>(),
+            op(SEE, "listWorkloads", "The workloads and what they declare")
+                .asks::<workloads::WorkloadsQuery>()
+                .gives_page::<WorkloadDetail>(),
             workloads::list,
         )
         .post(
@@ -369,7 +384,7 @@ fn workloads_and_changes(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
                 "Makes the files the wanted state of the workload they declare",
             )
             .takes::<NewRevision>()
-            .fails(&[Conflict, Invalid])
+            .fails(&[Conflict, Invalid, ErrorKind::Changed])
             .gives::<Applied>(),
             workloads::apply,
         )
@@ -478,8 +493,8 @@ fn triggers(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
         .tag("Triggers")
         .get(
             "/v1/triggers",
-            op(SEE, "listTriggers", "All triggers and what they did")
-                .asks::<triggers::OfWorkload>()
+            op(SEE, "listTriggers", "Triggers and what they did")
+                .asks::<triggers::TriggersQuery>()
                 .gives::<Triggers>(),
             triggers::list,
         )
@@ -558,6 +573,27 @@ fn sessions(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
                 .gives::<Me>(),
             people::sign_in,
         )
+        .get(
+            "/v1/sign-in/oidc/{provider}",
+            op(Nothing, "beginSignIn", "Sends a browser to a provider of OpenID Connect")
+                .asks::<oidc::BeginQuery>()
+                .says(303, "To the provider, with a cookie that the end is known by.", Value::Null),
+            oidc::begin,
+        )
+        .get(
+            "/v1/sign-in/oidc/{provider}/callback",
+            op(Nothing, "endSignIn", "Back from the provider: begins a session")
+                .asks::<Said>()
+                .says(200, "Signed in, with a cookie; on to the page that it was begun from.", json!({ html: { "schema": { "type": "string" } } }))
+                .says_each(&[400, 401, 403, 404, 409, 422, 500, 503], "Not signed in, and why.", &json!({ html: { "schema": { "type": "string" } }, "application/problem+json": of("ErrorBody") })),
+            oidc::callback,
+        )
+        .get(
+            "/v1/sign-in/oidc/{provider}/sign-out",
+            op(Nothing, "signOutAtProvider", "Sends a browser to where its session at the provider ends")
+                .says(303, "To the provider.", Value::Null),
+            oidc::sign_out,
+        )
         .post(
             "/v1/sign-in/link",
             op(MANAGE, "createSignInLink", "A link that signs a browser in, once")
@@ -602,11 +638,17 @@ fn sessions(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
             "/v1/tokens",
             op(Needs::SignedIn, "createToken", "Makes a token; its secret is shown this once")
                 .takes::<NewToken>()
+                .once()
                 .fails(&[Conflict, Invalid])
                 .makes::<MadeToken>(),
             people::make_token,
         )
-        .delete("/v1/tokens/{id}", op(Needs::SignedIn, "revokeToken", "Takes a token back").gives_nothing(), people::revoke_token)
+        .get("/v1/tokens/{id}", op(Needs::SignedIn, "getToken", "A token").gives::<TokenView>(), people::token)
+        .delete(
+            "/v1/tokens/{id}",
+            op(Needs::SignedIn, "revokeToken", "Takes a token back").if_unchanged().gives_nothing(),
+            people::revoke_token,
+        )
 }
 
 fn users(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
@@ -614,13 +656,16 @@ fn users(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
         .tag("Users")
         .get(
             "/v1/users",
-            op(MANAGE, "listUsers", "The users and what they may").gives_page::<UserView>(),
+            op(MANAGE, "listUsers", "The users and what they may")
+                .asks::<people::UsersQuery>()
+                .gives_page::<UserView>(),
             people::users,
         )
         .post(
             "/v1/users",
             op(MANAGE, "addUser", "Adds a user")
                 .takes::<NewUser>()
+                .once()
                 .fails(&[Conflict, Invalid])
                 .makes::<UserView>(),
             people::add_user,
@@ -630,18 +675,23 @@ fn users(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
             "/v1/users/{name}/disable",
             op(MANAGE, "disableUser", "Lets a user sign in no more, and ends their sessions")
                 .takes::<Reason>()
+                .if_unchanged()
                 .gives::<UserView>(),
             people::disable_user,
         )
         .post(
             "/v1/users/{name}/enable",
-            op(MANAGE, "enableUser", "Lets a user sign in again").takes::<Reason>().gives::<UserView>(),
+            op(MANAGE, "enableUser", "Lets a user sign in again")
+                .takes::<Reason>()
+                .if_unchanged()
+                .gives::<UserView>(),
             people::enable_user,
         )
         .post(
             "/v1/users/{name}/password",
             op(MANAGE, "setPassword", "Sets a user's password, and ends their sessions")
                 .takes::<ChangePassword>()
+                .if_unchanged()
                 .fails(&[Invalid])
                 .gives_nothing(),
             people::set_password,
@@ -650,13 +700,14 @@ fn users(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
             "/v1/users/{name}/grants",
             op(MANAGE, "grantRole", "Grants a role on what a selector picks")
                 .takes::<NewGrant>()
+                .if_unchanged()
                 .fails(&[Invalid])
                 .gives::<UserView>(),
             people::grant,
         )
         .delete(
             "/v1/users/{name}/grants/{id}",
-            op(MANAGE, "revokeRole", "Takes a granted role back").gives::<UserView>(),
+            op(MANAGE, "revokeRole", "Takes a granted role back").if_unchanged().gives::<UserView>(),
             people::revoke,
         )
 }

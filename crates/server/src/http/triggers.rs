@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use mainstay_api::v1::{
     ChosenCalls, Count, DeadLetter, DisabledView, ErrorKind, NewReplay, Page, ReplayView, SwitchTrigger,
-    TargetView, TriggerView, Triggers,
+    TargetView, TriggerState, TriggerView, Triggers,
 };
 use mainstay_detect::Trigger;
 use mainstay_detect::delivery::{Counts, TriggerId};
@@ -19,6 +19,7 @@ use serde_json::Value;
 
 use super::error::Failure;
 use super::extract::{Asked, Body, Path};
+use super::lists;
 use crate::access::Caller;
 use crate::app::App;
 use crate::catalogue::Active;
@@ -33,6 +34,22 @@ const MAX_PAGE: usize = 1000;
 pub struct OfWorkload {
     /// The workload; needed where several have a trigger of that name.
     workload: Option<String>,
+}
+
+/// Which triggers of the list.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct TriggersQuery {
+    /// Those of this workload.
+    workload: Option<String>,
+    /// States, with commas between them: `on`, `off`, `disabled`.
+    state: Option<String>,
+    /// Those that have this text in their name or description, in any case of letters.
+    contains: Option<String>,
+    /// The `next` of the page before.
+    cursor: Option<String>,
+    /// At most so many entries, 1 to 1000, 1000 if not said.
+    limit: Option<usize>,
 }
 
 /// Which dead letters.
@@ -65,22 +82,38 @@ impl From<CommandError> for Failure {
 pub async fn list(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Asked(query): Asked<OfWorkload>,
+    Asked(query): Asked<TriggersQuery>,
 ) -> Result<Json<Triggers>, Failure> {
     let sight = caller.sight(&app.catalogue);
+    let states = lists::words(query.state.as_deref(), "state of a trigger", TriggerState::ALL)?;
     let seen = Seen::of(&app).await?;
-    let mut items = Vec::new();
-    for active in app.catalogue.now().values() {
-        if query.workload.as_deref().is_none_or(|name| name == active.name())
-            && sight.sees(Some(active.name()))
+    let workloads = app.catalogue.now();
+    let mut found: Vec<(String, (&Active, &Trigger))> = Vec::new();
+    for active in workloads.values() {
+        if !sight.sees(Some(active.name()))
+            || query.workload.as_deref().is_some_and(|name| name != active.name())
         {
-            for trigger in active.triggers.values() {
-                items.push(seen.view(&app, active, trigger)?);
+            continue;
+        }
+        for trigger in active.triggers.values() {
+            let text = trigger.description.as_deref().unwrap_or_default();
+            if !lists::contains(query.contains.as_deref(), [trigger.name.as_str(), text]) {
+                continue;
             }
+            if let Some(states) = &states {
+                let did = triggers::did(app.journal.as_ref(), active.name(), &trigger.name)?;
+                if !states.contains(&state(did.off.is_some(), trigger)) {
+                    continue;
+                }
+            }
+            found.push((format!("{}.{}", active.name(), trigger.name), (active, trigger)));
         }
     }
+    let Page { items, next } = lists::page(found, query.cursor.as_deref(), query.limit);
+    let items = items.into_iter().map(|(active, trigger)| seen.view(&app, active, trigger));
+    let items = items.collect::<Result<Vec<TriggerView>, Failure>>()?;
     let behind = triggers::behind(app.journal.as_ref())?;
-    Ok(Json(Triggers { items, behind }))
+    Ok(Json(Triggers { items, next, behind }))
 }
 
 /// `GET /v1/triggers/{name}`
@@ -96,6 +129,15 @@ pub async fn get(
     let found = active.as_ref().and_then(|active| Some((active, active.triggers.get(&id.trigger)?)));
     let (active, trigger) = found.ok_or_else(|| Failure::not_found("trigger", &name))?;
     seen.view(&app, active, trigger).map(Json)
+}
+
+/// Whether a trigger works: its file may say that it does not, or a person.
+fn state(off: bool, trigger: &Trigger) -> &'static str {
+    match (off, trigger.enabled) {
+        (_, false) => "off",
+        (true, true) => "disabled",
+        (false, true) => "on",
+    }
 }
 
 /// What the loop and the table of dead letters say, read once for all triggers.
@@ -116,11 +158,7 @@ impl Seen {
         let did = triggers::did(app.journal.as_ref(), active.name(), &trigger.name)?;
         let id = TriggerId { workload: active.name().to_owned(), trigger: trigger.name.clone() };
         let counts = self.counts.as_ref().map(|counts| counts.get(&id).copied().unwrap_or_default());
-        let state = match (&did.off, trigger.enabled) {
-            (_, false) => "off",
-            (Some(_), true) => "disabled",
-            (None, true) => "on",
-        };
+        let state = state(did.off.is_some(), trigger);
         let schedule = trigger.schedule.as_ref();
         let next = schedule.filter(|_| state == "on").and_then(|schedule| {
             let since = did.armed.as_ref().map_or(self.now, |armed| armed.since);

@@ -205,6 +205,17 @@ impl Known {
         }
     }
 
+    /// How much it needs a look: it is away, a service of it is not ready or not reported, or nothing of that.
+    fn trouble(&self) -> u8 {
+        let is_ready = |service: &link::ServiceState| service.phase() == link::Phase::Ready;
+        let wanted = self.desired.as_ref().map_or(0, |desired| desired.services.len());
+        match () {
+            () if self.session.is_none() => 0,
+            () if self.services.len() < wanted || !self.services.iter().all(is_ready) => 1,
+            () => 2,
+        }
+    }
+
     /// Puts a command on its way if the host is connected; one that is cancelled goes as its cancellation.
     fn send_command(&mut self, id: &CommandId) {
         let Some(session) = &self.session else { return };
@@ -268,6 +279,72 @@ impl Hub {
             .filter(|(_, known)| !known.agent_id.is_empty())
             .map(|(id, known)| view(id, known))
             .collect()
+    }
+
+    /// The ids and tags of all hosts.
+    pub fn tagged(&self) -> Vec<(HostId, Tags)> {
+        let hosts = self.hosts_locked();
+        let known = hosts.iter().filter(|(_, known)| !known.agent_id.is_empty());
+        known.map(|(id, known)| (id.clone(), known.tags.clone())).collect()
+    }
+
+    /// A page of the hosts that are wanted, by id or those with trouble first, and the key of its last one if there are
+    /// more. Hosts are looked at where they are: of fifty thousand only those of the page are copied.
+    pub fn page(
+        &self,
+        wanted: impl Fn(&HostId, &Tags, bool) -> bool,
+        trouble_first: bool,
+        after: Option<&str>,
+        limit: usize,
+    ) -> (Vec<Host>, Option<String>) {
+        let hosts = self.hosts_locked();
+        let is_wanted = |(id, known): &(&HostId, &Known)| {
+            !known.agent_id.is_empty() && wanted(id, &known.tags, known.session.is_some())
+        };
+        let mut page: Vec<(String, Host)> = Vec::new();
+        if trouble_first {
+            let key = |(id, known): (&HostId, &Known)| (known.trouble(), id.clone());
+            let mut keys: Vec<(u8, HostId)> = hosts.iter().filter(is_wanted).map(key).collect();
+            keys.sort();
+            let text = |(rank, id): &(u8, HostId)| format!("{rank}{id}");
+            let from = after.map_or(0, |after| keys.partition_point(|key| text(key).as_str() <= after));
+            let of_page = keys.iter().skip(from).take(limit + 1);
+            page.extend(of_page.filter_map(|key| Some((text(key), view(&key.1, hosts.get(&key.1)?)))));
+        } else {
+            let behind = hosts.iter().skip_while(|(id, _)| after.is_some_and(|after| id.as_str() <= after));
+            let of_page = behind.filter(is_wanted).take(limit + 1);
+            page.extend(of_page.map(|(id, known)| (id.to_string(), view(id, known))));
+        }
+        let more = page.len() > limit;
+        page.truncate(limit);
+        let next = page.last().filter(|_| more).map(|(key, _)| key.clone());
+        (page.into_iter().map(|(_, host)| host).collect(), next)
+    }
+
+    /// How many hosts are known, and how many of them are connected.
+    pub fn count(&self, wanted: impl Fn(&HostId, &Tags) -> bool) -> (usize, usize) {
+        let hosts = self.hosts_locked();
+        let known = hosts.iter().filter(|(id, known)| !known.agent_id.is_empty() && wanted(id, &known.tags));
+        known.fold((0, 0), |(all, up), (_, known)| (all + 1, up + usize::from(known.session.is_some())))
+    }
+
+    /// How many of these services are ready: those of hosts that are connected, as their agents say.
+    pub fn count_ready<'a>(
+        &self,
+        workload: &str,
+        wanted: impl Iterator<Item = (&'a HostId, &'a str)>,
+    ) -> usize {
+        let hosts = self.hosts_locked();
+        let is_ready = |(host, component): &(&HostId, &str)| {
+            hosts.get(*host).filter(|known| known.session.is_some()).is_some_and(|known| {
+                known.services.iter().any(|service| {
+                    service.component == *component
+                        && service.workload == workload
+                        && service.phase() == link::Phase::Ready
+                })
+            })
+        };
+        wanted.filter(is_ready).count()
     }
 
     /// One host.

@@ -13,7 +13,7 @@ use mainstay_api::v1::{
 use mainstay_model::{Actor, EventDraft, EventId, Timestamp};
 use mainstay_promql::{MatchOp, Matcher};
 use mainstay_respond::Status;
-use mainstay_store::{Journal, RowQuery, StoreError};
+use mainstay_store::{Journal, RowQuery, StoreError, newest_of};
 use serde_json::{Value, json};
 
 pub use alarms::{
@@ -248,11 +248,19 @@ fn view(row: SilenceRow, now: Timestamp) -> SilenceView {
     }
 }
 
-/// The silences, newest first; those that are over only if they are asked for.
-pub fn silences(app: &App, over: bool) -> Result<Vec<SilenceView>, Failure> {
+/// The silences that are wanted, newest first, from behind one on.
+pub fn silences(
+    app: &App,
+    wanted: impl Fn(&SilenceView) -> bool,
+    after: Option<String>,
+    limit: usize,
+) -> Result<Vec<SilenceView>, Failure> {
     let now = app.clock.now();
-    let rows = rows(app.journal.as_ref())?;
-    Ok(rows.into_iter().filter(|row| over || now < row.ends_at).map(|row| view(row, now)).collect())
+    let found = newest_of(app.journal.as_ref(), SILENCES_TABLE, after, (limit, limit), |_, row| {
+        let row = serde_json::from_value::<SilenceRow>(row).ok();
+        Ok(row.map(|row| view(row, now)).filter(|view| wanted(view)))
+    })?;
+    Ok(found)
 }
 
 /// One silence.
@@ -299,7 +307,8 @@ pub async fn create(app: &App, new: NewSilence, by: &Actor) -> Result<SilenceVie
     {
         return Err(Failure::not_found("workload", name));
     }
-    if silences(app, false)?.len() >= MAX_SILENCES {
+    let holds = |silence: &SilenceView| silence.state != "expired";
+    if silences(app, holds, None, MAX_SILENCES)?.len() >= MAX_SILENCES {
         return Err(Failure::new(
             ErrorKind::Conflict,
             format!("There are {MAX_SILENCES} silences, which is the most"),

@@ -73,7 +73,9 @@ pub fn list(
     let mut found = Vec::new();
     let mut after = after;
     loop {
-        let query = RowQuery::newest(PAGE.min(limit.max(1))).from(after.clone());
+        // Where few are wanted, many small rows are looked at: in large pages.
+        let size = if *wanted == Wanted::default() { limit.clamp(1, PAGE) } else { PAGE };
+        let query = RowQuery::newest(size).from(after.clone());
         let page = journal.rows(FACTS_TABLE, &query)?;
         let full = page.len() == query.limit;
         after = page.last().map(|(id, _)| id.clone()).or(after);

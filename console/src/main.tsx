@@ -31,7 +31,7 @@ const client = new QueryClient({
 /** Storms of events make queries old only so often, and not again before what they made old has come: a query that is
     made old while it is read begins anew, and in a storm would never end. */
 const EVERY_MS = 250;
-const LISTS = new Set(["runs", "incidents", "changes", "dead-letters"]);
+const LISTS = new Set(["hosts", "runs", "incidents", "changes", "dead-letters"]);
 let waiting: Event[] = [];
 let isWaiting = false;
 const renew = async (): Promise<void> => {

@@ -23,10 +23,11 @@ export function touched(event: Event): (readonly string[])[] {
     case "alarm":
       return [["alarms"], ["incidents"], ["incident"]];
     case "measure":
-    case "service":
       return [["status"], ["incidents"], ["incident"]];
+    case "service":
+      return [["status"], ["hosts"], ["host", named("host")], ["incidents"], ["incident"]];
     case "host":
-      return [["status"], ["alarms"]];
+      return [["status"], ["hosts"], ["host", named("host")], ["alarms"]];
     case "change":
     case "revision":
       return [["status"], ["changes"], ["change", named("change")], ["workloads"], ["docs"], ["alarms"], ["triggers"]];

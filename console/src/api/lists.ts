@@ -8,7 +8,11 @@ import type { Page } from "./types";
 type Cursor = string | undefined;
 type Pages<T> = InfiniteData<Page<T>, Cursor>;
 
-export function listOptions<T>(queryKey: QueryKey, page: (cursor: Cursor, signal: AbortSignal) => Promise<Page<T>>) {
+/** Lists of so many pages are read again whole. */
+const FEW = 2;
+
+/** With `lookMs`, a list of few pages is looked at again that often: some of what it shows moves without an event. */
+export function listOptions<T>(queryKey: QueryKey, page: (cursor: Cursor, signal: AbortSignal) => Promise<Page<T>>, lookMs?: number) {
   return infiniteQueryOptions<Page<T>, Error, Pages<T>, QueryKey, Cursor>({
     queryKey,
     queryFn: ({ signal, pageParam }) => page(pageParam, signal),
@@ -16,6 +20,7 @@ export function listOptions<T>(queryKey: QueryKey, page: (cursor: Cursor, signal
     getNextPageParam: (last) => last.next,
     // For `refresh`, which reads single pages.
     meta: { page },
+    refetchInterval: (query) => (lookMs !== undefined && (query.state.data?.pages.length ?? 0) <= FEW ? lookMs : false),
   });
 }
 
@@ -48,9 +53,6 @@ export function renewed<T extends Row>(before: Pages<T>, again: Map<number, Page
   }
   return { pages, pageParams: before.pageParams };
 }
-
-/** Lists of so many pages are read again whole. */
-const FEW = 2;
 
 /** Reads again what events have changed of a list: its first page, and the pages that hold one of these rows. */
 export async function refresh(client: QueryClient, prefix: QueryKey, touched: ReadonlySet<string>): Promise<void> {

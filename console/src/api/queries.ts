@@ -22,17 +22,23 @@ export const me = (workload?: string) =>
     staleTime: 60_000,
   });
 
+export const signInWays = queryOptions({
+  queryKey: ["sign-in"],
+  queryFn: ({ signal }) => get("/v1/sign-in", { signal }),
+  staleTime: Infinity,
+});
+
 export const status = queryOptions({
   queryKey: ["status"],
   queryFn: ({ signal }) => get("/v1/status", { signal }),
   refetchInterval: LOOK_MS,
 });
 
-export const hosts = queryOptions({
-  queryKey: ["status", "hosts"],
-  queryFn: ({ signal }) => get("/v1/hosts", { signal }),
-  refetchInterval: LOOK_MS,
-});
+interface HostFilter { selector?: string; contains?: string }
+
+/** Those with trouble first. */
+export const hosts = (filter: HostFilter = {}) =>
+  listOptions(["hosts", filter], (cursor, signal) => get("/v1/hosts", { query: { ...filter, sort: "trouble", cursor }, signal }), LOOK_MS);
 
 export const workloads = queryOptions({
   queryKey: ["workloads"],
@@ -80,11 +86,11 @@ export const incident = (id: string) =>
     refetchInterval: (query) => (query.state.data?.status === "open" ? LOOK_MS : false),
   });
 
-export const alarms = queryOptions({
-  queryKey: ["alarms"],
-  queryFn: ({ signal }) => get("/v1/alarms", { signal }),
-  refetchInterval: LOOK_MS,
-});
+interface AlarmFilter { state?: string; workload?: string; contains?: string }
+
+/** Those that fire first, then those of which nothing is known. */
+export const alarms = (filter: AlarmFilter = {}) =>
+  listOptions(["alarms", filter], (cursor, signal) => get("/v1/alarms", { query: { ...filter, sort: "state", cursor }, signal }), LOOK_MS);
 
 export const silences = (all: boolean) =>
   queryOptions({

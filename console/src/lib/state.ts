@@ -24,7 +24,7 @@ const TONES: Record<string, Tone> = {
   on: "good", off: "idle", disabled: "warn", silenced: "idle", behind: "warn",
   // the line to the server, and what pages say of themselves
   live: "good", "catching up": "active", connecting: "active", cut: "bad", paused: "idle", "signed out": "waiting",
-  trouble: "bad", linked: "good", broken: "bad", nobody: "warn", never: "unknown",
+  "given up": "warn", drift: "warn", trouble: "bad", linked: "good", broken: "bad", nobody: "warn", never: "unknown",
 };
 
 const WORDS: Record<string, string> = {

@@ -4,11 +4,12 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
 import { post } from "../api/client";
+import { useList } from "../api/lists";
 import { useRefusal } from "../api/may";
 import * as ask from "../api/queries";
 import type { Alarm } from "../api/types";
 import { actor, quantity } from "../lib/format";
-import { urgency, word } from "../lib/state";
+import { word } from "../lib/state";
 import { compared } from "../lib/target";
 import { Button, Empty, Loaded, Panel, State, Tags, Time, useTitle } from "../ui/basic";
 import { Course } from "../ui/course";
@@ -16,6 +17,7 @@ import { ReasonDialog } from "../ui/dialog";
 import { FeedLine } from "../ui/events";
 import { Markdown } from "../ui/markdown";
 import { useMoments } from "../ui/range";
+import { SearchField } from "../ui/search";
 import { Table, type Column } from "../ui/table";
 import { toast } from "../ui/toast";
 import { EndSilence, SilenceDialog, Silences } from "./Silences";
@@ -45,15 +47,14 @@ export function Alarms() {
   useTitle("Alarms");
   const search = route.useSearch();
   const navigate = route.useNavigate();
-  const asked = useQuery(ask.alarms);
-  const all = useMemo(() => [...(asked.data?.items ?? [])].sort((a, b) => urgency(a.state) - urgency(b.state) || a.alarm.localeCompare(b.alarm)), [asked.data]);
+  const { asked: whole, rows: all } = useList(ask.alarms());
+  const filter = { ...(search.state ? { state: search.state } : {}), ...(search.q ? { contains: search.q } : {}) };
+  const { asked, rows, more } = useList(ask.alarms(filter));
   const counts = useMemo(() => {
     const found = new Map<string, number>();
     for (const alarm of all) found.set(alarm.state, (found.get(alarm.state) ?? 0) + 1);
     return [...found];
   }, [all]);
-  const q = (search.q ?? "").toLowerCase();
-  const rows = all.filter((alarm) => (search.state === undefined || alarm.state === search.state) && (q === "" || JSON.stringify(alarm).toLowerCase().includes(q)));
   const set = (change: Partial<typeof search>) => void navigate({ search: (before) => ({ ...before, ...change }), replace: true });
   const one = rows.find((alarm) => keyOf(alarm) === search.alarm);
   return (
@@ -65,30 +66,32 @@ export function Alarms() {
           <button type="button" aria-pressed={search.show === "silences"} onClick={() => set({ show: "silences", alarm: undefined })}>Silences</button>
         </div>
         {search.show === undefined && <><div className="segments" role="group" aria-label="State">
-          <button type="button" aria-pressed={search.state === undefined} onClick={() => set({ state: undefined })}>All {all.length}</button>
-          {counts.map(([state, n]) => <button key={state} type="button" aria-pressed={search.state === state} onClick={() => set({ state })}>{word(state)} {n}</button>)}
+          <button type="button" aria-pressed={search.state === undefined} onClick={() => set({ state: undefined })}>All {whole.hasNextPage ? "" : all.length}</button>
+          {counts.map(([state, n]) => <button key={state} type="button" aria-pressed={search.state === state} onClick={() => set({ state })}>{word(state)} {whole.hasNextPage ? "" : n}</button>)}
         </div>
-        <input className="input" data-search type="search" placeholder="Search" aria-label="Search alarms" value={search.q ?? ""} onChange={(event) => set({ q: event.target.value || undefined })} /></>}
+        <SearchField value={search.q} label="Search alarms" placeholder="Search names and labels" onChange={(q) => set({ q })} /></>}
         {Object.keys(search).length > 0 && <Button look="quiet" small onClick={() => void navigate({ search: {} })}>Clear</Button>}
       </div>
       {search.show === "silences" ? <Silences /> : <div className={search.alarm ? "split journal" : ""}>
         <div className="panel">
           <Loaded of={asked} what="alarms">
             {() => (
-              <Table label="Alarms" primary columns={COLUMNS} rows={rows} rowKey={rowKey} current={one ? rowKey(one) : undefined} {...(rows.length > 20 ? { height: "calc(100dvh - 190px)" } : {})} onOpen={(alarm) => set({ alarm: keyOf(alarm) })}
+              <Table label="Alarms" primary columns={COLUMNS} rows={rows} rowKey={rowKey} onEnd={more} foot={asked.hasNextPage && <span>{rows.length.toLocaleString("en")} shown; more as you go down</span>} current={one ? rowKey(one) : undefined} {...(rows.length > 20 ? { height: "calc(100dvh - 190px)" } : {})} onOpen={(alarm) => set({ alarm: keyOf(alarm) })}
                 empty={all.length === 0 ? <Empty title="No workload has an alarm"><p>Put a Prometheus rule file into the folder <code>alarms</code> of a workload and apply it.</p></Empty> : <Empty title="No alarm is like that" />} />
             )}
           </Loaded>
         </div>
-        {search.alarm && <OneAlarm id={search.alarm} alarms={all.filter((alarm) => keyOf(alarm) === search.alarm)} onClose={() => set({ alarm: undefined })} />}
+        {search.alarm && <OneAlarm id={search.alarm} onClose={() => set({ alarm: undefined })} />}
       </div>}
     </>
   );
 }
 
-function OneAlarm({ id, alarms, onClose }: { id: string; alarms: Alarm[]; onClose: () => void }) {
+function OneAlarm({ id, onClose }: { id: string; onClose: () => void }) {
   const [workload = "", ...rest] = id.split("/");
   const name = rest.join("/");
+  const { rows: near } = useList(ask.alarms({ workload, contains: name }));
+  const alarms = near.filter((alarm) => alarm.alarm === name);
   const docs = useQuery(ask.docs(workload));
   const about = docs.data?.alarms[name];
   const history = useQuery(ask.lately(JSON.stringify({ "detail-type": [{ prefix: "alarm." }], detail: { alarm: [name] } })));
@@ -135,7 +138,7 @@ function OneAlarm({ id, alarms, onClose }: { id: string; alarms: Alarm[]; onClos
 
 /** What is done about one of its label sets. */
 function Instance({ alarm }: { alarm: Alarm }) {
-  const all = useQuery(ask.alarms);
+  const { rows: all } = useList(ask.alarms({ workload: alarm.workload }));
   const silences = useQuery(ask.silences(true));
   const refusal = useRefusal("respond", alarm.workload);
   const [isSilencing, setSilencing] = useState(false);
@@ -162,7 +165,7 @@ function Instance({ alarm }: { alarm: Alarm }) {
         {alarm.silenced_by === undefined && <Button why={refusal} onClick={() => setSilencing(true)}>Silence …</Button>}
       </div>
       {isAcknowledging && <ReasonDialog title={`Acknowledge ${alarm.alarm}`} verb="Acknowledge" label="What you do about it" help="Others see that you have it in hand, until it clears. It changes nothing about the alarm." onClose={() => setAcknowledging(false)} act={acknowledge} />}
-      {isSilencing && <SilenceDialog alarm={alarm} all={all.data?.items ?? []} onClose={() => setSilencing(false)} />}
+      {isSilencing && <SilenceDialog alarm={alarm} all={all} onClose={() => setSilencing(false)} />}
     </>
   );
 }

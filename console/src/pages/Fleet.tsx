@@ -3,13 +3,14 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { useMemo } from "react";
+import { useList } from "../api/lists";
 import * as ask from "../api/queries";
 import type { Host, Service } from "../api/types";
 import { count } from "../lib/format";
-import { matches } from "../lib/selector";
 import { urgency, worst } from "../lib/state";
 import { Button, Empty, Loaded, Panel, State, Tags, Time, useTitle } from "../ui/basic";
 import { HostMap } from "../ui/hostmap";
+import { SearchField } from "../ui/search";
 import { Table, useSorted, type Column } from "../ui/table";
 
 const route = getRouteApi("/fleet");
@@ -36,17 +37,27 @@ const SERVICES: Column<Service>[] = [
   { key: "since", head: "Since", width: "90px", right: true, by: (service) => -Date.parse(service.since ?? ""), cell: (service) => <Time at={service.since} /> },
 ];
 
+/** A selector of tags, or a part of a name. */
+function picked(text: string | undefined): { selector?: string; contains?: string } {
+  if (text === undefined) return {};
+  return /[=!]|\bin\s*\(|^tag:/.test(text) ? { selector: text } : { contains: text };
+}
+
 export function Fleet() {
   useTitle("Fleet");
   const search = route.useSearch();
   const navigate = route.useNavigate();
-  const asked = useQuery(ask.hosts);
-  const all = useMemo(() => [...(asked.data?.items ?? [])].sort((a, b) => urgency(stateOf(a)) - urgency(stateOf(b)) || a.id.localeCompare(b.id)), [asked.data]);
+  const status = useQuery(ask.status);
+  const { asked, rows: all, more } = useList(ask.hosts(picked(search.q)));
+  const chosen = useList({ ...ask.hosts({ selector: `host=${search.host ?? ""}` }), enabled: search.host !== undefined });
+  // Only what is here as a whole can be sorted here; the server has those with trouble first.
+  const isWhole = !asked.hasNextPage;
+  const sort = isWhole ? search.sort : undefined;
+  const onSort = isWhole ? (to: string | undefined) => set({ sort: to }) : undefined;
   const keys = useMemo(() => [...new Set(all.flatMap((host) => Object.keys(host.tags)))].sort(), [all]);
-  const shown = useMemo(() => all.filter((host) => matches(search.q ?? "", host.id, host.tags)), [all, search.q]);
-  const listed = useMemo(() => shown.flatMap((host) => host.services).sort((a, b) => urgency(a.state) - urgency(b.state) || a.name.localeCompare(b.name)), [shown]);
-  const services = useSorted(listed, SERVICES, search.sort);
-  const sorted = useSorted(shown, HOSTS, search.sort);
+  const listed = useMemo(() => all.flatMap((host) => host.services).sort((a, b) => urgency(a.state) - urgency(b.state) || a.name.localeCompare(b.name)), [all]);
+  const services = useSorted(listed, SERVICES, sort);
+  const sorted = useSorted(all, HOSTS, sort);
   const groups = useMemo(() => {
     if (!search.by) return [["", sorted] as const];
     const found = new Map<string, Host[]>();
@@ -57,34 +68,34 @@ export function Fleet() {
     return [...found].sort(([a], [b]) => a.localeCompare(b));
   }, [sorted, search.by]);
   const set = (change: Partial<typeof search>) => void navigate({ search: (before) => ({ ...before, ...change }), replace: true });
-  const one = all.find((host) => host.id === search.host);
-  const lost = all.filter((host) => !host.connected).length;
+  const one = search.host === undefined ? undefined : (all.find((host) => host.id === search.host) ?? chosen.rows[0]);
+  const [known, lost] = status.data ? [status.data.hosts_known, status.data.hosts_known - status.data.hosts_connected] : [undefined, 0];
   return (
     <>
-      <div className="page-head"><h1>Fleet</h1>{asked.data && <span className="muted">{count(all.length, "host")}, {count(all.flatMap((host) => host.services).length, "service")}</span>}{lost > 0 && <State state="gone" text={`${lost} gone`} />}</div>
+      <div className="page-head"><h1>Fleet</h1>{known !== undefined && <span className="muted">{count(known, "host")}{isWhole && !search.q ? `, ${count(listed.length, "service")}` : ""}{isWhole ? "" : `; ${all.length.toLocaleString("en")} shown, those with trouble first`}</span>}{lost > 0 && <State state="gone" text={`${lost} gone`} />}</div>
       <div className="filters">
         <div className="segments" role="group" aria-label="What is listed">
           <button type="button" aria-pressed={search.show === undefined} onClick={() => set({ show: undefined, sort: undefined })}>Hosts</button>
           <button type="button" aria-pressed={search.show === "services"} onClick={() => set({ show: "services", sort: undefined })}>Services</button>
         </div>
-        <input className="input grow" data-search type="search" placeholder="Name, or selector: role=app,environment in (local,prod)" aria-label="Which hosts" value={search.q ?? ""} onChange={(event) => set({ q: event.target.value || undefined })} />
+        <SearchField value={search.q} label="Which hosts" placeholder="Name, or selector: role=app,environment in (local,prod)" onChange={(q) => set({ q })} />
         {search.show !== "services" && <select className="input" aria-label="Group by tag" value={search.by ?? ""} onChange={(event) => set({ by: event.target.value || undefined })}><option value="">Not grouped</option>{keys.map((key) => <option key={key} value={key}>by {key}</option>)}</select>}
         {Object.keys(search).length > 0 && <Button look="quiet" small onClick={() => void navigate({ search: {} })}>Clear</Button>}
       </div>
       <Loaded of={asked} what="hosts">
-        {() => all.length === 0 ? <div className="panel"><Empty title="No host has connected yet"><p><code>mainstay up DIR</code> brings this machine's; <code>mainstay agent</code> joins one to a server.</p></Empty></div> : (
+        {() => all.length === 0 && !search.q ? <div className="panel"><Empty title="No host has connected yet"><p><code>mainstay up DIR</code> brings this machine's; <code>mainstay agent</code> joins one to a server.</p></Empty></div> : (
           <div className={one ? "split journal" : "stack"}>
             <div className="stack">
               {search.show === "services" ? (
-                <div className="panel"><Table label="Services" primary columns={SERVICES} rows={services} sort={search.sort} onSort={(sort) => set({ sort })} rowKey={(service) => `${service.host}/${service.workload}/${service.name}`} {...(services.length > 20 ? { height: "calc(100dvh - 190px)" } : {})} onOpen={(service) => set({ host: service.host })} empty={<Empty title="No service is like that" />} /></div>
+                <div className="panel"><Table label="Services" primary columns={SERVICES} rows={services} sort={sort} onSort={onSort} onEnd={more} rowKey={(service) => `${service.host}/${service.workload}/${service.name}`} {...(services.length > 20 ? { height: "calc(100dvh - 190px)" } : {})} onOpen={(service) => set({ host: service.host })} empty={<Empty title="No service is like that" />} /></div>
               ) : groups.map(([value, hosts], n) => (
                 <Panel key={value} title={search.by ? (value === "" ? `without ${search.by}` : `${search.by}=${value}`) : "Hosts"} aside={<span className="muted num">{hosts.length}</span>}>
                   {hosts.length > 24 && <div className="body"><HostMap hosts={hosts.map((host) => ({ host: host.id, state: stateOf(host) }))} selected={search.host} onSelect={(host) => set({ host })} label={`${count(hosts.length, "host")}, ${hosts.filter((host) => !host.connected).length} gone`} /></div>}
-                  <Table label={search.by ? `Hosts with ${search.by}=${value}` : "Hosts"} primary={n === 0} columns={HOSTS} rows={hosts} sort={search.sort} onSort={(sort) => set({ sort })} rowKey={(host) => host.id} current={search.host} {...(hosts.length > 20 ? { height: groups.length > 1 ? "360px" : "calc(100dvh - 230px)" } : {})} onOpen={(host) => set({ host: host.id })} empty={<Empty title="No host is like that"><p>A selector names tags: <code>role=app</code>, <code>stage in (prod,test)</code>, with commas between them. Other words are parts of a name.</p></Empty>} />
+                  <Table label={search.by ? `Hosts with ${search.by}=${value}` : "Hosts"} primary={n === 0} columns={HOSTS} rows={hosts} sort={sort} onSort={onSort} onEnd={more} rowKey={(host) => host.id} current={search.host} {...(hosts.length > 20 ? { height: groups.length > 1 ? "360px" : "calc(100dvh - 230px)" } : {})} onOpen={(host) => set({ host: host.id })} empty={<Empty title="No host is like that"><p>A selector names tags: <code>role=app</code>, <code>stage in (prod,test)</code>, with commas between them. Other words are parts of a name.</p></Empty>} />
                 </Panel>
               ))}
             </div>
-            {one && <OneHost host={one} onTag={(selector) => set({ q: search.q?.split(",").includes(selector) ? search.q : [search.q, selector].filter(Boolean).join(",") })} onClose={() => set({ host: undefined })} />}
+            {one && <OneHost host={one} onTag={(selector) => set({ q: search.q?.includes("=") ? (search.q.split(",").includes(selector) ? search.q : `${search.q},${selector}`) : selector })} onClose={() => set({ host: undefined })} />}
           </div>
         )}
       </Loaded>

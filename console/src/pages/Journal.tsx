@@ -14,6 +14,7 @@ import { eventLink, sentence } from "../lib/events";
 import { actor, count } from "../lib/format";
 import { Badge, Button, Empty, Failure, Json, Loaded, Panel, State, Time, useTitle } from "../ui/basic";
 import { EventMark } from "../ui/events";
+import { SearchField } from "../ui/search";
 import { Table, type Column } from "../ui/table";
 
 const route = getRouteApi("/journal");
@@ -117,7 +118,7 @@ export function Journal() {
         <Button small look="plain" className={isFollowing ? "pressed" : ""} aria-pressed={isFollowing} onClick={() => set({ still: isFollowing ? true : undefined })}>{isFollowing ? "Following" : more > 0 ? `Follow (${more} new)` : "Follow"}</Button>
       </div>
       <div className="filters">
-        <Search value={search.q} onChange={(q) => set({ q })} />
+        <SearchField value={search.q} label="Search the journal" placeholder="Search kinds, subjects and data" onChange={(q) => set({ q })} />
         <Match value={search.match} onChange={(match) => set({ match })} />
         {(workloads.data?.items.length ?? 0) > 1 && <select className="input" aria-label="Workload" value={search.workload ?? ""} onChange={(event) => set({ workload: event.target.value || undefined })}><option value="">Every workload</option>{workloads.data?.items.map((one) => <option key={one.workload}>{one.workload}</option>)}</select>}
         {Object.keys(search).length > 0 && <Button look="quiet" small onClick={() => void navigate({ search: {} })}>Clear</Button>}
@@ -140,20 +141,6 @@ export function Journal() {
       </div>
     </>
   );
-}
-
-/** What is searched by the server, once the typing rests. */
-function Search({ value, onChange }: { value: string | undefined; onChange: (text: string | undefined) => void }) {
-  const [text, setText] = useState(value ?? "");
-  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
-  useEffect(() => setText(value ?? ""), [value]);
-  useEffect(() => () => clearTimeout(timer.current), []);
-  const type = (typed: string): void => {
-    setText(typed);
-    clearTimeout(timer.current);
-    timer.current = setTimeout(() => onChange(typed.trim() || undefined), 300);
-  };
-  return <input className="input grow" data-search type="search" placeholder="Search kinds, subjects and data" aria-label="Search the journal" value={text} onChange={(event) => type(event.target.value)} />;
 }
 
 function Match({ value, onChange }: { value: string | undefined; onChange: (match: string | undefined) => void }) {

@@ -149,7 +149,7 @@ function Doubts({ found }: { found: Doubt[] }) {
       <ul className="lines">
         {found.slice(0, 30).map((doubt) => (
           <li key={doubt.key}>
-            <State state={doubt.state} as={doubt.state === "disabled" || doubt.state === "given up" ? "warn" : doubt.state === "drift" || doubt.state === "behind" ? "warn" : "unknown"} text={word(doubt.state)} />
+            <State state={doubt.state} text={word(doubt.state)} />
             <Link to={doubt.to} className="cut">{doubt.what}</Link>
             {doubt.why && <span className="muted cut" title={doubt.why}>{doubt.why}</span>}
             <span className="grow" />
@@ -195,10 +195,10 @@ export function Now() {
   const workloads = useQuery(ask.workloads);
   const { rows: open } = useList(ask.incidents({ status: "open" }));
   const { rows: runs } = useList(ask.runs({ active: true }));
-  const alarms = useQuery(ask.alarms);
+  const { rows: alarms } = useList(ask.alarms());
   const triggers = useQuery(ask.triggers);
   const details = useMemo(() => new Map((workloads.data?.items ?? []).map((one) => [one.workload, one])), [workloads.data]);
-  const firing = (alarms.data?.items ?? []).filter((one) => one.state === "firing" && one.silenced_by === undefined);
+  const firing = alarms.filter((one) => one.state === "firing" && one.silenced_by === undefined);
   return (
     <>
       <div className="page-head">
@@ -217,7 +217,7 @@ export function Now() {
                 <Panel title="Workloads"><Empty title="No workload has been applied yet"><p>Run <code>mainstay apply DIR</code> with a directory that holds a <code>mainstay.yaml</code>; <code>mainstay init DIR</code> begins one.</p></Empty></Panel>
               )}
               <Under changes={data.changes ?? []} runs={runs} />
-              <Doubts found={doubts(data, alarms.data?.items ?? [], triggers.data)} />
+              <Doubts found={doubts(data, alarms, triggers.data)} />
             </div>
             <div className="stack"><LastHour /></div>
           </div>

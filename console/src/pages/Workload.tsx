@@ -57,7 +57,7 @@ export function Workload() {
                 <Link key={key} to="/workloads/$name" params={{ name }} search={{ tab: key === "overview" ? undefined : key }} activeOptions={{ exact: true, includeSearch: true, explicitUndefined: true }} className={tab === key ? "chosen" : ""} activeProps={{}}>{label}</Link>
               ))}
             </nav>
-            {tab === "overview" && <Loaded of={docs} what="what is declared">{(data) => <Overview name={name} docs={data} hosts={status.data?.hosts ?? []} measures={now?.measures ?? []} about={about} />}</Loaded>}
+            {tab === "overview" && <Loaded of={docs} what="what is declared">{(data) => <Overview name={name} docs={data} measures={now?.measures ?? []} about={about} />}</Loaded>}
             {tab === "priorities" && <Loaded of={docs} what="what is declared">{(data) => <Priorities docs={data} measures={now?.measures ?? []} />}</Loaded>}
             {tab === "procedures" && <Loaded of={docs} what="what is declared">{(data) => <Procedures name={name} docs={data} />}</Loaded>}
             {tab === "history" && <History name={name} current={about.revision} />}
@@ -86,10 +86,11 @@ function servicesOf(hosts: Host[], workload: string): Map<string, Service[]> {
   return found;
 }
 
-function Overview({ name, docs, hosts, measures, about }: { name: string; docs: Documentation; hosts: Host[]; measures: Measure[]; about: WorkloadDetail }) {
+function Overview({ name, docs, measures, about }: { name: string; docs: Documentation; measures: Measure[]; about: WorkloadDetail }) {
   const search = route.useSearch();
   const navigate = route.useNavigate();
-  const alarms = useQuery(ask.alarms);
+  const { rows: own } = useList(ask.alarms({ workload: name }));
+  const { asked: fleet, rows: hosts, more } = useList(ask.hosts());
   const services = useMemo(() => servicesOf(hosts, name), [hosts, name]);
   const nodes = useMemo(
     () =>
@@ -103,7 +104,6 @@ function Overview({ name, docs, hosts, measures, about }: { name: string; docs: 
   );
   const edges = useMemo(() => Object.entries(docs.components).flatMap(([id, component]) => component.depends_on.filter((to) => docs.components[to]).map((to) => ({ id: `${id}>${to}`, from: id, to }))), [docs]);
   const chosen = search.component ? docs.components[search.component] : undefined;
-  const own = (alarms.data?.items ?? []).filter((alarm) => alarm.workload === name).sort((a, b) => urgency(a.state) - urgency(b.state));
   const choose = (component: string | undefined) => void navigate({ search: (before) => ({ ...before, component }), replace: true });
   return (
     <div className="split overview">
@@ -115,7 +115,7 @@ function Overview({ name, docs, hosts, measures, about }: { name: string; docs: 
             </Suspense>
           )}
         </Panel>
-        <Panel title="Services">
+        <Panel title="Services" aside={fleet.hasNextPage && <Button small onClick={more}>Of {hosts.length.toLocaleString("en")} hosts; of more …</Button>}>
           <Table label="Services" primary columns={SERVICES} rows={[...services.values()].flat().sort((a, b) => urgency(a.state) - urgency(b.state) || a.name.localeCompare(b.name))} rowKey={(one) => `${one.host}/${one.name}`} current={undefined} {...([...services.values()].flat().length > 14 ? { height: "420px" } : {})} onOpen={(one) => choose(one.name)} empty={<Empty title="No service runs"><p>Nothing is placed on a host that is connected.</p></Empty>} />
         </Panel>
       </div>

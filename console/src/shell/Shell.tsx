@@ -38,11 +38,11 @@ function Help({ onClose }: { onClose: () => void }) {
 
 function Nav({ onPick }: { onPick: () => void }) {
   const { rows: incidents } = useList(ask.incidents({ status: "open" }));
-  const alarms = useQuery(ask.alarms);
+  const { rows: alarms } = useList(ask.alarms());
   const status = useQuery(ask.status);
   const open = incidents.length;
-  const firing = (alarms.data?.items ?? []).filter((one) => one.state === "firing" && one.silenced_by === undefined).length;
-  const lost = (status.data?.hosts ?? []).filter((host) => !host.connected).length;
+  const firing = alarms.filter((one) => one.state === "firing" && one.silenced_by === undefined).length;
+  const lost = status.data ? status.data.hosts_known - status.data.hosts_connected : 0;
   const numbers: Record<string, [number, string]> = { "/incidents": [open, "open"], "/alarms": [firing, "firing"], "/fleet": [lost, "gone"] };
   return (
     <nav aria-label="Pages" className="nav-list">

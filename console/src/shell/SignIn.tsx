@@ -1,6 +1,9 @@
 // The sign-in, above the page: whatever stands in the page stays as it is.
 
+import { useQuery } from "@tanstack/react-query";
 import { useState, useSyncExternalStore } from "react";
+import { address } from "../api/client";
+import * as ask from "../api/queries";
 import { type Refusal, session } from "../api/session";
 import { length } from "../lib/format";
 import { Button } from "../ui/basic";
@@ -20,6 +23,7 @@ function Form({ before, isHidden }: { before: string | undefined; isHidden: bool
   const [password, setPassword] = useState("");
   const [wrong, setWrong] = useState<Refusal>();
   const [busy, setBusy] = useState(false);
+  const ways = useQuery(ask.signInWays);
   const submit = (): void => {
     setBusy(true);
     void session.signIn(user.trim(), password).then((problem) => {
@@ -40,6 +44,11 @@ function Form({ before, isHidden }: { before: string | undefined; isHidden: bool
         <input id="sign-in-password" className="input" type="password" autoComplete="current-password" data-first={before !== undefined && before !== "operator" ? true : undefined} value={password} onChange={(event) => setPassword(event.target.value)} aria-invalid={wrong !== undefined} aria-describedby="sign-in-help" />
         {wrong && <span className="wrong" role="alert">{wrong.title}{wrong.hint ? ` (${wrong.hint})` : ""}{wrong.retry_after_ms ? `. Try again in ${length(wrong.retry_after_ms)}` : ""}</span>}
       </div>
+      {ways.data?.providers.map((one) => (
+        <a key={one.name} className="button" href={address(one.path, {}, before === undefined ? { back: window.location.pathname + window.location.search } : {})} {...(before === undefined ? {} : { target: "_blank", rel: "noopener" })}>
+          Sign in with {one.title}{before === undefined ? "" : " in another tab"}
+        </a>
+      ))}
       <p className="muted" id="sign-in-help">No name yet, or no password? On the server's machine <code>mainstay login-link</code> prints a link that signs this browser in, once; with <code>--user NAME</code> for somebody else. Open it in another tab: this page goes on by itself.</p>
     </Dialog>
   );

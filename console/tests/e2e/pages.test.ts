@@ -159,6 +159,28 @@ describe("the keyboard alone", () => {
   });
 });
 
+test("services are sorted by a column and hosts picked by a tag, in the address", async () => {
+  const { page, complaints, close } = await world.open("/fleet?show=services");
+  const names = () => page.getByRole("grid", { name: "Services" }).locator(".table-row").evaluateAll((rows) => rows.map((row) => row.querySelectorAll(".table-cell")[1]?.textContent));
+  const head = page.getByRole("columnheader", { name: "Service", exact: false }).first();
+  await head.getByRole("button").click();
+  expect(await names()).toEqual(["checkout", "customers", "payments", "storefront"]);
+  await head.getByRole("button").click();
+  await eventually("they are the other way round", async () => (await names())[0] === "storefront");
+  expect(page.url()).toContain("sort=-name");
+  expect(await head.getAttribute("aria-sort")).toBe("descending");
+  await page.goto(`${world.base}/fleet?host=vm`);
+  await page.getByRole("button", { name: "role=app" }).click();
+  await page.waitForURL("**q=role%3Dapp**");
+  await page.getByRole("grid", { name: "Hosts" }).getByText("vm", { exact: true }).waitFor();
+  await page.getByRole("searchbox", { name: "Which hosts" }).fill("role=db");
+  await page.getByText("No host is like that").waitFor();
+  await page.getByRole("searchbox", { name: "Which hosts" }).fill("v");
+  await page.getByRole("grid", { name: "Hosts" }).getByText("vm", { exact: true }).waitFor();
+  expect(complaints).toEqual([]);
+  await close();
+});
+
 test("the first page is light, and quick from a server on this machine", async () => {
   const { page, close } = await world.open("/");
   await page.getByText("4 of 4 services ready").waitFor();

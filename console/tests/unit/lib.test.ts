@@ -18,7 +18,6 @@ import { hostLines } from "../../src/lib/hosts";
 import { check, initial, valueOf } from "../../src/lib/parameters";
 import { resolve } from "../../src/lib/range";
 import { clean, flag, list, text, whole } from "../../src/lib/search";
-import { matches } from "../../src/lib/selector";
 import { isFor, matcherText } from "../../src/lib/silence";
 import { hasLook, tone, worst } from "../../src/lib/state";
 import { compared, parseTarget } from "../../src/lib/target";
@@ -218,10 +217,6 @@ describe("finding", () => {
     expect(score("checkout", "restore-checkout")).toBeGreaterThan(score("rch", "restore-checkout"));
     expect(score("zz", "restore-checkout")).toBe(0);
     expect(score("run restore", "Run restore-checkout")).toBeGreaterThan(0);
-  });
-  test("selectors of hosts", () => {
-    const tags = { role: "app", env: "prod" };
-    for (const [selector, yes] of [["role=app", true], ["tag:role=db", false], ["env in (prod, test)", true], ["env not in (prod)", false], ["role!=db,web", true], ["*", true], ["nothing", false]] as const) expect(matches(selector, "web-1", tags), selector).toBe(yes);
   });
   test("alarms that a silence is for, by the rules of the server", () => {
     const alarm = { alarm: "Down", workload: "shop", labels: { zone: "a" } };

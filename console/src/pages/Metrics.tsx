@@ -154,16 +154,16 @@ export function Metrics() {
         <div className="panel"><Empty title="Ask something"><p>Type a metric's name: what the server has is completed as you type. Enter runs it, Shift Enter begins a line.</p></Empty></div>
       ) : (
         <>
-          {!asTable && (
+          {!asTable && answers.some((answer) => !answer.isError) && (
             <Panel title="Graph" aside={<span className="muted">drag to zoom{total > MOST_LINES ? `; the first ${MOST_LINES} of ${total} series` : ""}</span>}>
               <div className="body"><Chart series={series} names={names} from={from} to={to} step={step} height={320} label="Graph of the queries" hidden={hidden} onZoom={(a, b) => set({ from: String(a), to: String(b) })} /></div>
             </Panel>
           )}
-          <div className="panel">
+          {answers.some((answer) => !answer.isError) && <div className="panel">
             <Table label="Series" primary columns={columns} rows={rows} rowKey={(row) => row.id} rowHeight={28} {...(rows.length > 14 ? { height: asTable ? "calc(100dvh - 330px)" : "360px" } : {})}
-              empty={answers.some((answer) => answer.isPending) ? <div className="loading" role="status">Asking …</div> : answers.every((answer) => answer.isError) ? undefined : <Empty title="Nothing in this span of time"><p>No series fits, or none had a sample then. A longer span may show when it last had one.</p></Empty>}
+              empty={answers.some((answer) => answer.isPending) ? <div className="loading" role="status">Asking …</div> : <Empty title="Nothing in this span of time"><p>No series fits, or none had a sample then. A longer span may show when it last had one.</p></Empty>}
               foot={<span>{total.toLocaleString("en")} series{total > rows.length ? `; ${rows.length} shown` : ""}</span>} />
-          </div>
+          </div>}
         </>
       )}
     </>

@@ -104,14 +104,16 @@ function Overview({ name, docs, measures, about }: { name: string; docs: Documen
   );
   const edges = useMemo(() => Object.entries(docs.components).flatMap(([id, component]) => component.depends_on.filter((to) => docs.components[to]).map((to) => ({ id: `${id}>${to}`, from: id, to }))), [docs]);
   const chosen = search.component ? docs.components[search.component] : undefined;
+  // On a phone a row of boxes is too small to be read.
+  const isNarrow = window.innerWidth < 720;
   const choose = (component: string | undefined) => void navigate({ search: (before) => ({ ...before, component }), replace: true });
   return (
     <div className="split overview">
       <div className="stack">
-        <Panel title="Components" aside={<span className="muted">what each needs is to its right</span>}>
+        <Panel title="Components" aside={<span className="muted">what each needs is {isNarrow ? "below it" : "to its right"}</span>}>
           {nodes.length === 0 ? <Empty title="It declares no components" /> : (
             <Suspense fallback={<Loading what="the topology" />}>
-              <Flow label={`Components of ${about.title}`} direction="RIGHT" height={nodes.length > 12 ? "min(620px, 70vh)" : nodes.length > 5 ? 300 : 200} nodes={nodes} edges={edges} selected={search.component} onSelect={(id) => choose(id === search.component ? undefined : id)} />
+              <Flow label={`Components of ${about.title}`} direction={isNarrow ? "DOWN" : "RIGHT"} height={isNarrow ? Math.min(480, 90 + nodes.length * 80) : nodes.length > 12 ? "min(620px, 70vh)" : nodes.length > 5 ? 300 : 200} nodes={nodes} edges={edges} selected={search.component} onSelect={(id) => choose(id === search.component ? undefined : id)} />
             </Suspense>
           )}
         </Panel>
@@ -146,7 +148,7 @@ function Overview({ name, docs, measures, about }: { name: string; docs: Documen
 
 const SERVICES: Column<Service>[] = [
   { key: "state", head: "State", width: "120px", cell: (one) => <State state={one.state} /> },
-  { key: "name", head: "Service", width: "minmax(0, 1fr)", cell: (one) => one.name },
+  { key: "name", head: "Service", width: "minmax(80px, 1fr)", cell: (one) => one.name },
   { key: "host", head: "Host", width: "minmax(0, .7fr)", cell: (one) => <Link to="/fleet" search={{ host: one.host }} tabIndex={-1}>{one.host}</Link> },
   { key: "why", head: "Why", width: "minmax(0, 1fr)", wide: true, cell: (one) => <span className="muted" title={one.reason}>{one.reason}</span> },
   { key: "restarts", head: "Restarts", width: "64px", right: true, wide: true, cell: (one) => one.restarts || "" },

@@ -161,7 +161,8 @@ export function Failure({ error, again, title }: { error: unknown; again?: (() =
         <ol>{problem.diagnostics.map((one, at) => <li key={at}><code>{one.path}:{one.line}:{one.column}</code> {one.message}{one.help ? ` (${one.help})` : ""}</li>)}</ol>
       )}
       {problem?.hint && <p className="hint">{problem.hint.charAt(0).toUpperCase() + problem.hint.slice(1)}</p>}
-      {again && <div><Button small icon="again" onClick={again}>Try again</Button></div>}
+      {problem?.status === 404 && !problem.hint && <p className="hint">The address may be mistyped, or what it named is gone, or you may not see it. <kbd className="kbd">Ctrl K</kbd> finds what there is.</p>}
+      {again && problem?.status !== 404 && <div><Button small icon="again" onClick={again}>Try again</Button></div>}
     </div>
   );
 }

@@ -3,18 +3,24 @@
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Page } from "playwright-core";
+import { Provider } from "./provider";
 import { eventually, listen, PASSWORD, settled, World } from "./world";
 
 let world: World;
+let provider: Provider;
 
 beforeAll(async () => {
-  world = await World.start();
+  provider = await Provider.start({ sub: "17", email: "ada@example.org", email_verified: true, groups: ["oncall"] });
+  world = await World.start({
+    "sign-in.json": { oidc: [{ name: "company", title: "Company account", issuer: provider.issuer, client_id: "mainstay", grants: [{ when: { groups: "oncall" }, role: "responder", on: "*" }] }] },
+  });
   await world.user("maria", { role: "responder" });
   await world.user("vera", { role: "viewer" });
 });
 
 afterAll(async () => {
   await world?.stop();
+  await provider?.close();
 });
 
 /** What the browser writes down by itself of an answer that is refused. */
@@ -86,6 +92,26 @@ test("a session that ends in the middle of a form loses nothing, and what was se
   const { items } = await world.api<{ items: { started_by: string }[] }>("/v1/runs");
   expect(items.map((run) => run.started_by)).toEqual(["person:maria"]);
   await page.getByTestId("connection").getByText("live", { exact: true }).waitFor();
+  expect(complaints.filter((one) => !refused(one))).toEqual([]);
+  await close();
+});
+
+test("an account elsewhere signs in, to the page that was asked for; and in another tab, where a form stands open", async () => {
+  const { page, context, complaints, close } = await world.open("/incidents?show=open", { as: null });
+  await dialog(page).getByRole("link", { name: "Sign in with Company account" }).click();
+  await page.getByText("No incident is open").waitFor();
+  expect(page.url()).toBe(`${world.base}/incidents?show=open`);
+  await page.getByRole("button", { name: "Signed in as ada@example.org" }).waitFor();
+  await page.goto(`${world.base}/procedures/shop/restore-checkout?start=true`);
+  await page.getByLabel("AlarmName").fill("OfAda");
+  await endSessions("ada@example.org");
+  await page.getByRole("dialog", { name: "Run restore-checkout" }).getByRole("button", { name: "Run", exact: true }).click();
+  const opened = context.waitForEvent("page");
+  await dialog(page).getByRole("link", { name: "Sign in with Company account in another tab" }).click();
+  await (await opened).getByText("All 2 goals are on target").waitFor();
+  // What was sent goes on by itself.
+  await page.waitForURL("**/runs/*");
+  await page.getByText("OfAda").first().waitFor();
   expect(complaints.filter((one) => !refused(one))).toEqual([]);
   await close();
 });

@@ -72,12 +72,14 @@ export class World {
     return join(this.dir, "examples/shop");
   }
 
-  /** Server, agent and the four services run; the browser is open. */
-  static async start(): Promise<World> {
+  /** Server, agent and the four services run; the browser is open. `files` are put into the data directory before. */
+  static async start(files: Record<string, unknown> = {}): Promise<World> {
     const world = new World();
     world.dir = mkdtempSync(join(tmpdir(), "mainstay-console-"));
     world.ports = await freePorts(6);
     world.unpack();
+    mkdirSync(join(world.dir, "data"), { mode: 0o700 });
+    for (const [name, content] of Object.entries(files)) writeFileSync(join(world.dir, "data", name), JSON.stringify(content), { mode: 0o600 });
     await world.start();
     world.browser = await chromium.launch({
       executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",

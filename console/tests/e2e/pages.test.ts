@@ -181,21 +181,39 @@ test("services are sorted by a column and hosts picked by a tag, in the address"
   await close();
 });
 
-test("the first page is light, and quick from a server on this machine", async () => {
-  const { page, close } = await world.open("/");
+test("the first page is light, and usable within a second from a server on this machine", async () => {
+  const { page, context, complaints, close } = await world.open("/");
   await page.getByText("4 of 4 services ready").waitFor();
   const loaded = await page.evaluate(() => (performance.getEntriesByType("resource") as PerformanceResourceTiming[]).filter((entry) => /\.js(\?|$)/.test(entry.name)).map((entry) => ({ name: new URL(entry.name).pathname, bytes: entry.encodedBodySize })));
   const scripts = loaded.reduce((sum, one) => sum + one.bytes, 0);
-  const usable = await page.evaluate(() => performance.getEntriesByType("paint").find((entry) => entry.name === "first-contentful-paint")?.startTime ?? NaN);
-  const { page: second, close: closeSecond } = await world.open("/");
-  await second.getByText("4 of 4 services ready").waitFor();
-  const shown = await second.evaluate(() => performance.now());
-  console.log(`first page: ${loaded.length} scripts of ${(scripts / 1000).toFixed(1)} kB compressed, first paint after ${usable.toFixed(0)} ms, the state of the services shown after ${shown.toFixed(0)} ms at most`);
   expect(loaded.length).toBeGreaterThan(0);
   expect(scripts).toBeGreaterThan(10_000);
   expect(scripts).toBeLessThan(350_000);
+  // From the first byte that is asked for until the state of the services is read from the server and stands there.
+  const usable: number[] = [];
+  for (let n = 0; n < 5; n += 1) {
+    const fresh = await context.browser()?.newContext({ storageState: await context.storageState() });
+    if (!fresh) throw new Error("no browser");
+    await fresh.addInitScript(() => {
+      const watch = new MutationObserver(() => {
+        if (!document.body?.innerText.includes("4 of 4 services ready")) return;
+        watch.disconnect();
+        (window as { usable?: number }).usable = performance.now();
+      });
+      watch.observe(document, { childList: true, subtree: true, characterData: true });
+    });
+    const one = await fresh.newPage();
+    await one.goto(world.base);
+    await one.waitForFunction(() => (window as { usable?: number }).usable !== undefined);
+    usable.push(await one.evaluate(() => (window as { usable?: number }).usable ?? NaN));
+    await fresh.close();
+  }
+  usable.sort((a, b) => a - b);
+  console.log(`first page: ${loaded.length} scripts of ${(scripts / 1000).toFixed(1)} kB compressed; usable with an empty cache after ${usable.map((ms) => ms.toFixed(0)).join(", ")} ms`);
+  // The quickest shows what the console costs; the others show what else the machine has to do.
+  expect(usable[0]).toBeLessThan(1000);
+  expect(complaints).toEqual([]);
   await close();
-  await closeSecond();
 });
 
 test("what is built holds no address of elsewhere, and pages hold no script or style in themselves", async () => {

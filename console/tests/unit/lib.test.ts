@@ -39,6 +39,8 @@ describe("the stream", () => {
   test("an event makes what it is about old", () => {
     expect(touched(event("run.finished", { run: "r1" }))).toEqual([["runs"], ["run", "r1"], ["incident"]]);
     expect(touched(event("somebody.elses"))).toEqual([]);
+    // A host's row is read again, not every page of 50,000.
+    expect(touched(event("service.failed", { host: "web-1", service: "front" }))).toContainEqual(["host", "web-1"]);
     expect(touchedBy([event("run.started", { run: "a" }), event("run.finished", { run: "a" })])).toEqual([["lately"], ["runs"], ["run", "a"], ["incident"]]);
   });
 });

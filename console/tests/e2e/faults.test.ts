@@ -158,7 +158,7 @@ test("what people write stays text, wherever it is shown", async () => {
   for (const [path, field] of [["/journal", "Search the journal"], ["/fleet", "Which hosts"], ["/alarms", "Search alarms"]] as const) {
     await page.goto(world.base + path);
     await page.getByRole("searchbox", { name: field }).fill(HOSTILE);
-    await page.getByText(/is like that/).first().waitFor();
+    await page.getByText(/is like that/).or(page.getByRole("alert")).first().waitFor();
     await whole(path);
   }
   await page.goto(`${world.base}/journal?match=${encodeURIComponent(HOSTILE)}`);

@@ -2,6 +2,7 @@
 //! what is missing is left out.
 
 use mainstay_api::v1::EventView;
+pub use mainstay_learn::number;
 use serde_json::Value;
 
 use crate::screen::{clean, shorten};
@@ -29,19 +30,6 @@ pub fn of(event: &EventView) -> String {
 
 struct Said<'a> {
     event: &'a EventView,
-}
-
-/// A number as people read it: no more than four significant digits, and no trailing zeros.
-pub fn number(value: f64) -> String {
-    if !value.is_finite() {
-        return value.to_string();
-    }
-    if value == value.trunc() && value.abs() < 1e15 {
-        return format!("{value:.0}");
-    }
-    let digits = (3 - value.abs().log10().floor() as i32).clamp(0, 12) as usize;
-    let text = format!("{value:.digits$}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 impl Said<'_> {
@@ -564,6 +552,7 @@ pub mod tests {
             (12.0, "12"),
             (0.432_19, "0.4322"),
             (1234.56, "1235"),
+            (1230.4, "1230"),
             (0.5, "0.5"),
             (1e-7, "0.0000001"),
         ] {

@@ -17,5 +17,5 @@ mod times;
 pub use case::{Case, Entry, timeline};
 pub use draft::{Context, draft};
 pub use lessons::suggestions;
-pub use sentence::sentence;
+pub use sentence::{number, sentence};
 pub use times::{Moment, Times, times};

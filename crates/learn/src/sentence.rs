@@ -149,8 +149,8 @@ fn why(data: &Value, key: &str) -> String {
     if text.is_empty() { text } else { format!(": {text}") }
 }
 
-/// A number with at most four significant digits.
-pub(crate) fn number(value: f64) -> String {
+/// A number as people read it: no more than four significant digits, and no trailing zeros.
+pub fn number(value: f64) -> String {
     if !value.is_finite() {
         return value.to_string();
     }

@@ -168,6 +168,10 @@ impl<F: Fold> Fold for Authentic<F> {
         self.0.version()
     }
 
+    fn is_listed(&self) -> bool {
+        self.0.is_listed()
+    }
+
     fn apply(&self, event: &Event, rows: &mut dyn Rows) {
         if event.is_authentic() {
             self.0.apply(event, rows);

@@ -32,6 +32,12 @@ pub trait Fold: Send + Sync + 'static {
         1
     }
 
+    /// Whether rows are asked for in the order in which they were made ([`crate::RowQuery::newest`]). Where they are not,
+    /// the index for it is left out, and with it a page to write for each transaction that makes one.
+    fn is_listed(&self) -> bool {
+        true
+    }
+
     /// Makes the change.
     fn apply(&self, event: &Event, rows: &mut dyn Rows);
 }

@@ -72,19 +72,19 @@ pub(crate) fn recompute(
     let scratch = Connection::open("").map_err(classify)?;
     scratch.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF").map_err(classify)?;
     for fold in folds {
-        create_table(&scratch, fold.table()).map_err(classify)?;
+        create_table(&scratch, fold.as_ref()).map_err(classify)?;
     }
     let events = replay(conn, &scratch, folds, &tables, classify)?;
     let mut found = Vec::with_capacity(folds.len());
     for (index, fold) in folds.iter().enumerate() {
         if write {
-            create_table(conn, fold.table()).map_err(classify)?;
+            create_table(conn, fold.as_ref()).map_err(classify)?;
         }
         let table = compare(conn, &scratch, fold.as_ref(), &tables, index).map_err(classify)?;
         if write {
             for id in &table.differing {
                 let row = tables.load(&scratch, index, id).map_err(classify)?;
-                tables.write(conn, index, &[(id.clone(), row)].into()).map_err(classify)?;
+                tables.write(conn, index, &[(id.clone(), row)].into(), 0).map_err(classify)?;
             }
             store_version(conn, fold.table(), fold.version()).map_err(classify)?;
         }
@@ -124,7 +124,7 @@ fn flush(scratch: &Connection, tables: &Tables, changes: &mut Overlay) -> rusqli
     let full = std::mem::replace(changes, Overlay::new(changes.tables.len()));
     scratch.execute_batch("BEGIN")?;
     for (index, changes) in full.tables.iter().enumerate() {
-        tables.write(scratch, index, changes)?;
+        tables.write(scratch, index, changes, 0)?;
     }
     scratch.execute_batch("COMMIT")
 }

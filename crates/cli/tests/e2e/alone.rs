@@ -66,7 +66,7 @@ impl Drop for Folder {
 }
 
 /// Makes a zip of these names and texts, whatever the names are. Its SHA-256.
-fn zip(path: &Path, entries: &[(&str, &str)]) -> String {
+pub fn zip(path: &Path, entries: &[(&str, &str)]) -> String {
     const MAKE: &str = "import json, sys, zipfile
 with zipfile.ZipFile(sys.argv[1], 'w') as archive:
     for name, text in json.load(sys.stdin):
@@ -79,7 +79,7 @@ with zipfile.ZipFile(sys.argv[1], 'w') as archive:
     mainstay_runbook::library::sha256(&std::fs::read(path).expect("made"))
 }
 
-fn attaching(file: &str, handler: &str, sha256: &str) -> String {
+pub fn attaching(file: &str, handler: &str, sha256: &str) -> String {
     format!(
         "schemaVersion: \"0.3\"
 mainSteps:
@@ -92,7 +92,7 @@ files: {{ {file}: {{ checksums: {{ sha256: {sha256} }} }} }}
     )
 }
 
-const TOOL: &str = "import os\nfrom inner import twice\ndef main(events, context):\n    return {'n': twice(events['n']), 'here': sorted(os.listdir('.'))}\n";
+pub const TOOL: &str = "import os\nfrom inner import twice\ndef main(events, context):\n    return {'n': twice(events['n']), 'here': sorted(os.listdir('.'))}\n";
 
 #[test]
 fn what_is_packed_into_an_archive_runs_and_nothing_of_it_is_unpacked() {

@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, channel};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use crate::alone::{TOOL, attaching, zip};
 use crate::processes::{PATIENCE, Process};
 use crate::world::{World, tiny};
 
@@ -147,6 +148,34 @@ fn scripts_have_what_they_are_given_and_each_end_is_told() {
     // Another file under the same name is not the one that the document means.
     world.write("runbooks/tool.py", "def main(events, context):\n    return 2\n");
     world.mainstay(&["apply", "work"]).is(1, &["bad-attachment", "is not the one the document means"]);
+    world.proves();
+}
+
+#[test]
+fn an_archive_comes_with_its_revision() {
+    let mut world = up();
+    declare(&world, "");
+    let path = world.work().join("runbooks/tool.zip");
+    std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+    let inner = "def twice(n):\n    return 2 * n\n";
+    let sha = zip(&path, &[("tool.py", TOOL), ("inner.py", inner)]);
+    world.write("runbooks/packed.yaml", &attaching("tool.zip", "tool.main", &sha));
+    world.apply();
+    // The revision holds it: what lies in the folder now is not asked.
+    let revision = world.json(&["history"])["items"][0]["revision"].clone();
+    std::fs::remove_file(&path).expect("there");
+    let run = finish(&mut world, "packed");
+    assert_eq!(step(&run, "packed")["outputs"]["Payload"]["n"], 40, "{run:#}");
+    // It comes back with a rollback as it was, to the last byte.
+    zip(&path, &[("tool.py", "def main(e, c):\n    return 'other'\n")]);
+    let other = mainstay_runbook::library::sha256(&std::fs::read(&path).expect("made"));
+    world.mainstay(&["apply", "work"]).is(1, &["bad-attachment", &other]);
+    world.write("runbooks/packed.yaml", &attaching("tool.zip", "tool.main", &other));
+    world.apply();
+    assert_eq!(step(&finish(&mut world, "packed"), "packed")["outputs"]["Payload"], "other");
+    world.mainstay(&["rollback", "--yes"]).is(0, &["is wanted now"]);
+    assert_eq!(world.json(&["history"])["items"][0]["restores"], revision);
+    assert_eq!(step(&finish(&mut world, "packed"), "packed")["outputs"]["Payload"]["n"], 40);
     world.proves();
 }
 

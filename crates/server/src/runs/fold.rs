@@ -31,6 +31,11 @@ impl Fold for RunsFold {
         2
     }
 
+    fn is_listed(&self) -> bool {
+        // The order of runs is in the tables of their facts.
+        false
+    }
+
     fn apply(&self, event: &Event, rows: &mut dyn Rows) {
         if let Some(event) = RunEvent::from_event(event) {
             self.memo.lock().unwrap_or_else(PoisonError::into_inner).apply(&event, rows);

@@ -259,7 +259,7 @@ fn settle_folds(
         schema::drop_table(conn, name).map_err(failed)?;
     }
     for fold in &stale {
-        schema::create_table(conn, fold.table()).map_err(failed)?;
+        schema::create_table(conn, fold.as_ref()).map_err(failed)?;
     }
     if !stale.is_empty() {
         let rebuilt = rebuild::recompute(conn, &stale, true, &failed)?;

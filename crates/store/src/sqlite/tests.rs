@@ -134,3 +134,41 @@ async fn what_was_just_appended_reads_as_it_reads_from_disk() {
     assert_eq!(journal.read(written - 2, 10).expect("reads").len(), 4);
     assert_eq!(journal.read(written, 10).expect("reads").len(), 2);
 }
+
+#[tokio::test]
+async fn a_table_has_the_indexes_that_it_needs_and_an_older_one_is_written_as_it_is() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let journal = open(dir.path());
+    append(&journal, 0..3).await.expect("appends");
+    let newest = journal.rows("kinds", &RowQuery::newest(9)).expect("reads");
+    assert_eq!(newest.len(), 1);
+    drop(journal);
+    let conn = open_existing(dir.path(), true).expect("opens");
+    let names = |conn: &rusqlite::Connection| -> Vec<String> {
+        let sql =
+            "SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name LIKE 'fold_%' ORDER BY name";
+        let mut statement = conn.prepare(sql).expect("prepared");
+        let rows = statement.query_map([], |row| row.get(0)).expect("asked");
+        rows.collect::<Result<_, _>>().expect("read")
+    };
+    let own = names(&conn);
+    assert!(own.contains(&"fold_subjects_created".to_owned()), "{own:?}");
+    assert!(!own.contains(&"fold_kinds_created".to_owned()), "{own:?}");
+    // As earlier versions made it: with row numbers, and the index.
+    conn.execute_batch(
+        "ALTER TABLE fold_kinds RENAME TO before;
+         CREATE TABLE fold_kinds(
+           id TEXT PRIMARY KEY NOT NULL, created INTEGER NOT NULL, changed INTEGER NOT NULL, value TEXT NOT NULL);
+         INSERT INTO fold_kinds SELECT * FROM before;
+         DROP TABLE before;
+         CREATE INDEX fold_kinds_created ON fold_kinds(created, id);",
+    )
+    .expect("made");
+    drop(conn);
+    let journal = open(dir.path());
+    append(&journal, 3..8).await.expect("appends");
+    assert_eq!(journal.row("kinds", "k").expect("reads").expect("is there")["count"], 8);
+    drop(journal);
+    assert!(rebuild(dir.path(), &folds(), false).expect("compares").agrees());
+    verify(dir.path()).expect("whole");
+}

@@ -362,7 +362,7 @@ impl Writer {
 
     fn finish(&self, group: &Group) -> rusqlite::Result<()> {
         for (index, changes) in group.changes.tables.iter().enumerate() {
-            self.tables.write(&self.conn, index, changes)?;
+            self.tables.write(&self.conn, index, changes, self.tip.seq)?;
         }
         if group.tip != self.tip {
             let mut head = self.conn.prepare_cached("UPDATE head SET seq = ?, hash = ? WHERE only = 1")?;

@@ -145,7 +145,16 @@ fn from_wire(kind: &ParameterType, value: Value) -> Value {
 pub(crate) fn check(parameter: &Parameter, value: &Value) -> Option<String> {
     let kind = &parameter.kind;
     if !kind.admits(value) {
-        return Some(format!("is {}, found {}", article(kind), describe(value)));
+        let why =
+            no_json(kind, value).map(|error| format!(", which is no JSON: {error}")).unwrap_or_default();
+        let found = match (kind, value) {
+            (ParameterType::MapList, Value::Array(list)) => match list.as_slice() {
+                [only @ Value::String(_)] => only,
+                _ => value,
+            },
+            _ => value,
+        };
+        return Some(format!("is {}, found {}{why}", article(kind), describe(found)));
     }
     if !parameter.allowed_values.is_empty() {
         // `allowedValues` writes numbers and truth values as text as often as not.
@@ -195,6 +204,22 @@ pub(crate) fn check(parameter: &Parameter, value: &Value) -> Option<String> {
         return Some(format!("has at most {most} elements, found {count}"));
     }
     None
+}
+
+/// Why a text that is to be a mapping, and begins like one, cannot be read as one.
+fn no_json(kind: &ParameterType, value: &Value) -> Option<serde_json::Error> {
+    let text = match (kind, value) {
+        (ParameterType::StringMap, Value::String(text)) => text,
+        (ParameterType::MapList, Value::Array(list)) => list.iter().find_map(|one| match one {
+            Value::String(text) if serde_json::from_str::<Value>(text).is_err() => Some(text),
+            _ => None,
+        })?,
+        _ => return None,
+    };
+    if !text.starts_with('{') {
+        return None;
+    }
+    serde_json::from_str::<Value>(text).err()
 }
 
 fn plain(value: &Value) -> String {

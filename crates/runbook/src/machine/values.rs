@@ -11,6 +11,7 @@ use crate::inputs;
 use crate::library;
 use crate::reader::json_bytes;
 use crate::reference::{Reference, interpolate, interpolate_map};
+use crate::run::{StepRecord, StepStatus};
 
 /// What an attempt is to do, until when it sleeps, and when it has to be over.
 type Prepared = (Option<EffectKind>, Option<Timestamp>, Option<Timestamp>);
@@ -89,7 +90,10 @@ impl Machine<'_> {
                 let Some(record) = self.run.step(step) else { return Ok(None) };
                 match record.outputs.get(output) {
                     Some(value) => Ok(Some(value.clone())),
-                    None => Err(missing_output(record, output)),
+                    None => {
+                        let step = self.document.step(step).map(|(_, step)| step);
+                        Err(missing_output(step, record, output))
+                    }
                 }
             }
             Reference::Named { space, name } if space == "automation" && name == "EXECUTION_ID" => {
@@ -111,18 +115,22 @@ pub(crate) fn global(space: &str, name: &str, at: Timestamp) -> Option<Value> {
     }
 }
 
-fn missing_output(record: &crate::run::StepRecord, output: &str) -> String {
-    if record.status.is_over() {
-        let has: Vec<&str> = record.outputs.keys().map(String::as_str).collect();
-        let has = if has.is_empty() { "none".to_owned() } else { has.join(", ") };
-        format!(
-            "Step {} left no output {output} (it is {}; its outputs: {has})",
-            record.name,
-            record.status.as_str()
-        )
-    } else {
-        format!("Step {} has not run, so it has no output {output}", record.name)
+fn missing_output(step: Option<&Step>, record: &StepRecord, output: &str) -> String {
+    if !record.status.is_over() {
+        return format!("Step {} has not run, so it has no output {output}", record.name);
     }
+    let has: Vec<&str> = record.outputs.keys().map(String::as_str).collect();
+    let has = if has.is_empty() { "none".to_owned() } else { has.join(", ") };
+    let declaration = step.and_then(|step| step.outputs.iter().find(|one| one.name == output));
+    let found = match declaration {
+        Some(declaration) if record.status == StepStatus::Success => {
+            let root = Value::Object(record.outputs.clone());
+            let what = if declaration.selector.select(&root).is_some() { "null" } else { "nothing" };
+            format!("at `{}` there is {what}", declaration.selector.as_str())
+        }
+        _ => format!("it is {}", record.status.as_str()),
+    };
+    format!("Step {} left no output {output} ({found}; its outputs: {has})", record.name)
 }
 
 /// An outcome whose outputs can be journalled.

@@ -35,7 +35,16 @@ outputs: [find.Found, find.Lost]
     let neither = run(text, &[("find.1", payload(json!({})))]);
     assert_eq!(
         neither.run.failure.as_deref(),
-        Some("Step use: Step find left no output Found (it is Success; its outputs: Payload)")
+        Some(
+            "Step use: Step find left no output Found (at `$.Payload.found` there is nothing; its outputs: Payload)"
+        )
+    );
+    let null = run(text, &[("find.1", payload(json!({"found": null})))]);
+    assert_eq!(
+        null.run.failure.as_deref(),
+        Some(
+            "Step use: Step find left no output Found (at `$.Payload.found` there is null; its outputs: Payload)"
+        )
     );
 }
 

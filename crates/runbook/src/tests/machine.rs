@@ -433,7 +433,13 @@ mainSteps: [{name: s, action: 'aws:sleep', inputs: {Duration: PT1S}}]
         (&texts["N"], &texts["B"], &texts["P"], &texts["V"], &texts["L"]),
         (&json!(-5), &json!(false), &json!("abc"), &json!("y"), &json!(["a"]))
     );
+    assert_eq!(bound(json!({"N": ["5"], "P": ["abc"], "T": ["{\"k\": 1}"]}))["T"], "{\"k\": 1}");
     // What cannot be read as the type is judged as the text it is.
+    let no_json = with(json!({"N": ["5"], "M": ["{k: 1}"]})).expect_err("a mapping that is no JSON");
+    assert_eq!(
+        no_json[0].message,
+        "Parameter `M` is a StringMap, found the text \"{k: 1}\", which is no JSON: key must be a string at line 1 column 2"
+    );
     let unread = with(json!({"N": ["5.0"], "B": ["on"], "M": ["k=1"]})).expect_err("nothing can be read");
     let unread: Vec<&str> = unread.iter().map(|problem| problem.message.as_str()).collect();
     assert_eq!(

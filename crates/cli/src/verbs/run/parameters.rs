@@ -24,9 +24,9 @@ pub fn given(pairs: &[(String, String)], file: Option<&Path>) -> Result<Map<Stri
     Ok(map)
 }
 
-/// `KEY=VALUE` pairs as a document's parameters: JSON where the value begins as a list, a mapping or a quoted text does.
-/// Anything else is text, in the form that leaves its type to the document (a list of that one text, as
-/// `StartAutomationExecution` has it): only the document knows whether `true` and `5` are words.
+/// `KEY=VALUE` pairs as a document's parameters: JSON where the value begins as a list or a quoted text does. Anything
+/// else is text, in the form that leaves its type to the document (a list of that one text, as
+/// `StartAutomationExecution` has it): only the document knows whether `true`, `5` and `{"a": 1}` are words.
 fn parse(pairs: &[(String, String)]) -> Result<Map<String, Value>, Failure> {
     let mut map = Map::new();
     for (key, text) in pairs {
@@ -44,7 +44,7 @@ fn parse(pairs: &[(String, String)]) -> Result<Map<String, Value>, Failure> {
 
 fn value(text: &str) -> Result<Value, serde_json::Error> {
     Ok(match text.as_bytes().first() {
-        Some(b'[' | b'{' | b'"') => serde_json::from_str(text)?,
+        Some(b'[' | b'"') => serde_json::from_str(text)?,
         _ => Value::Array(vec![text.into()]),
     })
 }
@@ -131,6 +131,8 @@ mod tests {
         let map = parse(&[pair("a", "1"), pair("b", "[\"x\"]"), pair("c", "true"), pair("d", "a=b")])
             .expect("good");
         assert_eq!(Value::Object(map), json!({"a": ["1"], "b": ["x"], "c": ["true"], "d": ["a=b"]}));
+        let map = parse(&[pair("a", "{\"b\": 1}"), pair("b", "{{ x }}")]).expect("good");
+        assert_eq!(Value::Object(map), json!({"a": ["{\"b\": 1}"], "b": ["{{ x }}"]}));
         assert_eq!(parse(&[pair("a", "[1")]).expect_err("bad").exit, Exit::Usage);
         assert_eq!(parse(&[pair("a", "1"), pair("a", "2")]).expect_err("twice").exit, Exit::Usage);
     }

@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -110,8 +111,14 @@ fn start_provider(program: &Path, port: u16) -> Outcome<Running> {
 fn start_server(binary: &Path, data: &Path, issuer: &str) -> Outcome<(Running, String)> {
     let _ = fs::remove_dir_all(data);
     fs::create_dir_all(data).map_err(|error| error.to_string())?;
+    // The provider takes any secret, but wants one.
+    let secret = data.join("oidc-secret");
+    fs::write(&secret, "any").map_err(|error| error.to_string())?;
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).map_err(|error| error.to_string())?;
+    let secret = secret.display();
     let config = format!(
         r#"{{ "oidc": [{{ "name": "mock", "title": "Mock account", "issuer": "{issuer}", "client_id": "mainstay",
+            "client_secret": {{ "secret": "file:{secret}" }},
             "allowed_domains": ["example.org"],
             "grants": [{{ "when": {{ "email": "maria@example.org" }}, "role": "responder", "on": "*" }}] }}] }}"#
     );

@@ -1,4 +1,4 @@
-//! Requests to other people's servers, over TLS: downloads. One request at a time, no pool, no cookies and
+//! Requests to other people's servers, over TLS: downloads, and sign-in elsewhere. One request at a time, no pool, no cookies and
 //! no proxy; whoever asks decides about redirects.
 
 use std::time::Duration;

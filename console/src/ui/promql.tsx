@@ -39,6 +39,10 @@ const look = (dark: boolean) =>
       ".cm-tooltip-autocomplete ul li[aria-selected]": { backgroundColor: "var(--selected)", color: "var(--text)" },
       ".cm-completionDetail": { color: "var(--muted)", fontStyle: "normal" },
       ".cm-completionIcon": { display: "none" },
+      // The pictures that underline by default are data, which the content security policy does not let in.
+      ".cm-lintRange-error, .cm-lintRange-warning, .cm-lintRange-info, .cm-lintRange-hint": { backgroundImage: "none" },
+      ".cm-lintRange-error": { textDecoration: "underline wavy var(--bad)", textUnderlineOffset: "3px" },
+      ".cm-lintRange-warning": { textDecoration: "underline wavy var(--warn)", textUnderlineOffset: "3px" },
       ".cm-diagnostic-error": { borderLeft: "3px solid var(--bad)" },
     },
     { dark },

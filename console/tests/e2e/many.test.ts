@@ -32,12 +32,14 @@ async function scrolled(page: Page, name: string): Promise<{ frames: number; med
         frames.push(now - before);
         before = now;
       }
-      // What is in sight when it stands still is drawn.
-      await frame();
-      await frame();
+      // What is in sight when it stands still is drawn, within so many frames.
+      const isDrawn = (): boolean => {
+        const { left, top } = grid.getBoundingClientRect();
+        return document.elementFromPoint(left + 100, top + grid.clientHeight / 2)?.closest(".table-row") != null;
+      };
+      for (let n = 0; n < 30 && !isDrawn(); n += 1) await frame();
+      if (!isDrawn()) blank += 1;
       before = await frame();
-      const top = grid.getBoundingClientRect().top + grid.clientHeight / 2;
-      if (document.elementFromPoint(grid.getBoundingClientRect().left + 100, top)?.closest(".table-row") === null) blank += 1;
     }
     frames.sort((a, b) => a - b);
     const at = (part: number): number => frames[Math.floor((frames.length - 1) * part)] ?? NaN;
@@ -69,7 +71,7 @@ test("a journal of 50,000 events is gone through to its end, and stays quick whi
   await eventually("all are read", async () => {
     await page.keyboard.press("End");
     return (await page.locator(".table-foot").innerText()).includes("50,000 shown; that is all");
-  }, 80_000);
+  }, 200_000);
   console.log(`read to the end within ${((performance.now() - reading) / 1000).toFixed(1)} s`);
   await grid.getByText("count/0", { exact: true }).or(grid.getByText(/count\/0$/)).first().waitFor();
   expect(await page.locator(".table-row").count()).toBeLessThan(120);
@@ -97,7 +99,7 @@ test("a journal of 50,000 events is gone through to its end, and stays quick whi
   await page.getByText("1 shown").waitFor();
   expect(complaints).toEqual([]);
   await close();
-});
+}, 300_000);
 
 test("a table of 50,000 series is scrolled through", async () => {
   const time = `${Date.now()}000000`;
@@ -122,4 +124,4 @@ test("a table of 50,000 series is scrolled through", async () => {
   expect(seen.blank).toBe(0);
   expect(complaints).toEqual([]);
   await close();
-});
+}, 200_000);

@@ -159,6 +159,15 @@ describe("the keyboard alone", () => {
   });
 });
 
+test("what is wrong in a query is underlined, without a picture that the policy keeps out", async () => {
+  const { page, complaints, close } = await world.open("/metrics?q=sum+by+(");
+  const wrong = page.locator(".cm-lintRange-error").first();
+  await wrong.waitFor();
+  expect(await wrong.evaluate((element) => [getComputedStyle(element).textDecorationStyle, getComputedStyle(element).backgroundImage])).toEqual(["wavy", "none"]);
+  expect(complaints.filter((one) => !FAILS.test(one))).toEqual([]);
+  await close();
+});
+
 test("services are sorted by a column and hosts picked by a tag, in the address", async () => {
   const { page, complaints, close } = await world.open("/fleet?show=services");
   const names = () => page.getByRole("grid", { name: "Services" }).locator(".table-row").evaluateAll((rows) => rows.map((row) => row.querySelectorAll(".table-cell")[1]?.textContent));

@@ -452,7 +452,7 @@ fn values_that_a_procedure_gives_another_are_held_to_what_that_one_takes() {
         "runbooks/caller.yaml:22 The parameter `Hosts` of `child` has at most 2 elements, found 3",
         "runbooks/caller.yaml:23 The parameter `Name` of `child` must match `^[a-z]{1,8}$`, found the text \"WEB\"",
         "runbooks/caller.yaml:24 The parameter `Stage` of `child` is one of test, production, found the text \"prod\"",
-        "runbooks/caller.yaml:25 The parameter `Labels` of `child` is a StringMap, found a list",
+        "runbooks/caller.yaml:25 The parameter `Labels` of `child` is a StringMap, found the text \"a\"",
         "runbooks/caller.yaml:28 The procedure `child` requires the parameter `Count`, which is not given",
         "runbooks/caller.yaml:28 The procedure `child` has no parameter `Cuont`",
         "runbooks/caller.yaml:34 The parameter `Age` of `tidy` is a String, found a list",

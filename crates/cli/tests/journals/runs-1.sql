@@ -1,5 +1,6 @@
 -- The journal of a run without a server as an earlier version left it: its tables `runs` and `runs_facts` have version 1, a run
--- is one row, and `runs_active` is kept. The run waits for a person. Generated once, and kept as it is.
+-- is one row, and `runs_active` is kept. The run waits for a person. The events are from
+-- a real run; the tables of version 1 were made from them by hand, as that version wrote them.
 PRAGMA page_size = 8192;
 PRAGMA application_id = 1299412089;
 PRAGMA user_version = 1;

@@ -360,11 +360,12 @@ fn joined(join: &str, value: &Value, path: &[Segment], problems: &mut Vec<Proble
         return None;
     }
     if list.len() == 1 {
+        // The reference names no least number, so one is taken.
         problems.push(
-            Problem::error(
+            Problem::warning(
                 "bad-condition",
                 path.to_vec(),
-                format!("`{join}` joins at least two conditions, found one"),
+                format!("`{join}` joins one condition only, so it changes nothing"),
             )
             .help("Write the condition itself, or each one as an entry of the list"),
         );

@@ -31,58 +31,48 @@ impl Watch {
     /// Watches every folder below a directory that may hold something, or the folder of a file. Watching one twice is
     /// watching it once.
     pub fn add(&self, path: &Path) -> Result<(), Failure> {
-        watch(&self.0, path)
+        use inotify::WatchFlags as Flags;
+        let wanted = Flags::CLOSE_WRITE
+            | Flags::CREATE
+            | Flags::DELETE
+            | Flags::MOVED_FROM
+            | Flags::MOVED_TO
+            | Flags::ATTRIB
+            | Flags::ONLYDIR;
+        let folders = if path.is_file() {
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            vec![parent.unwrap_or(Path::new(".")).to_owned()]
+        } else {
+            directory::folders(path)
+        };
+        for folder in folders {
+            match inotify::add_watch(&self.0, &folder, wanted) {
+                // Gone in the meantime, which is a change that is seen from above.
+                Ok(_) | Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) => {}
+                Err(error) => {
+                    let failure =
+                        Failure::local(format!("The folder {} cannot be watched", folder.display()), &error);
+                    return Err(match error {
+                        Errno::NOSPC => failure.hint("raise fs.inotify.max_user_watches"),
+                        _ => failure,
+                    });
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Waits for a change, and then until it is quiet.
     pub fn wait(&self) -> Result<(), Failure> {
-        wait(&self.0)
-    }
-}
-
-/// Watches every folder that may hold something. Watching one twice is watching it once.
-fn watch(events: &OwnedFd, path: &Path) -> Result<(), Failure> {
-    use inotify::WatchFlags as Flags;
-    let wanted = Flags::CLOSE_WRITE
-        | Flags::CREATE
-        | Flags::DELETE
-        | Flags::MOVED_FROM
-        | Flags::MOVED_TO
-        | Flags::ATTRIB
-        | Flags::ONLYDIR;
-    let folders = if path.is_file() {
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        vec![parent.unwrap_or(Path::new(".")).to_owned()]
-    } else {
-        directory::folders(path)
-    };
-    for folder in folders {
-        match inotify::add_watch(events, &folder, wanted) {
-            // Gone in the meantime, which is a change that is seen from above.
-            Ok(_) | Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) => {}
-            Err(error) => {
-                let failure =
-                    Failure::local(format!("The folder {} cannot be watched", folder.display()), &error);
-                return Err(match error {
-                    Errno::NOSPC => failure.hint("raise fs.inotify.max_user_watches"),
-                    _ => failure,
-                });
+        until_ready(&self.0, None)?;
+        for _ in 0..MOST_WAITS {
+            drain(&self.0)?;
+            if !until_ready(&self.0, Some(&QUIET))? {
+                break;
             }
         }
+        drain(&self.0)
     }
-    Ok(())
-}
-
-/// Waits for a change, and then until it is quiet.
-fn wait(events: &OwnedFd) -> Result<(), Failure> {
-    until_ready(events, None)?;
-    for _ in 0..MOST_WAITS {
-        drain(events)?;
-        if !until_ready(events, Some(&QUIET))? {
-            break;
-        }
-    }
-    drain(events)
 }
 
 fn until_ready(events: &OwnedFd, timeout: Option<&Timespec>) -> Result<bool, Failure> {

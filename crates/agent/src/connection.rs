@@ -157,11 +157,8 @@ impl Connection {
         let mut sent = 0;
         loop {
             tokio::select! {
-                message = tokio::time::timeout(SILENCE, stream.message()) => {
-                    let message = message.map_err(|_| Lost::Silent)?.map_err(refused)?.ok_or(Lost::Closed)?;
-                    *welcomed = true;
-                    self.receive(message, &sender).await?;
-                }
+                // What happened goes before the report that shows it, and what is known before more is taken.
+                biased;
                 Ok(()) = events.changed() => {
                     loop {
                         let next = self.outbox.after(sent, EVENTS);
@@ -177,6 +174,11 @@ impl Connection {
                     send(&sender, from_agent::Body::Report(report)).await?;
                 }
                 Some(update) = updated.recv() => send(&sender, update).await?,
+                message = tokio::time::timeout(SILENCE, stream.message()) => {
+                    let message = message.map_err(|_| Lost::Silent)?.map_err(refused)?.ok_or(Lost::Closed)?;
+                    *welcomed = true;
+                    self.receive(message, &sender).await?;
+                }
             }
         }
     }

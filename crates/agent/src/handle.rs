@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use rustix::fs::{CWD, Mode, OFlags};
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal};
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
@@ -91,9 +92,19 @@ pub struct Shim {
     announce: Option<pipe::Receiver>,
 }
 
-/// Waits for the end of a FIFO or pipe that nobody writes to.
+/// Waits until nobody has a FIFO or pipe open for writing; at once where nobody has.
 async fn closed(pipe: &mut pipe::Receiver) {
     let mut byte = [0; 1];
+    // Asked before it is waited for: of a FIFO that was opened when nobody wrote, the kernel announces no end before
+    // somebody has come and gone. Once a writer is seen here, its end is announced.
+    loop {
+        match rustix::io::read(&*pipe, &mut byte) {
+            Ok(0) => return,
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => break,
+            Err(_) => return,
+        }
+    }
     while pipe.read(&mut byte).await.is_ok_and(|length| length > 0) {}
 }
 
@@ -124,11 +135,13 @@ impl Shim {
     /// [`End::Unknown`], after ending what may be left of it.
     pub async fn find(dir: &Path) -> Found {
         loop {
-            let alive = match Lock::try_take(&dir.join("lock")) {
-                Ok(lock) => lock.is_none(),
+            let lock = match Lock::try_take(&dir.join("lock")) {
+                Ok(lock) => lock,
                 Err(error) => return Found::Over(unknown(format!("its lock cannot be read: {error}"))),
             };
-            if !alive {
+            if let Some(_held_while_it_is_read) = lock {
+                // A shim that is about to begin waits for the lock; without it, what is read here could be its first
+                // moments, which look like the end of one that was killed.
                 if dir.join("spec.json").exists() {
                     return Found::NotBegun;
                 }
@@ -170,6 +183,9 @@ impl Shim {
         closed(&mut self.alive).await;
         if let Some(child) = &mut self.child {
             let _ = child.wait();
+            if let Some(status) = not_begun(&self.dir, || why_it_did_not_begin(&self.dir)) {
+                return status;
+            }
         }
         over(&self.dir)
     }
@@ -185,18 +201,41 @@ pub async fn stop(dir: &Path, reason: &str) {
         {
             return;
         }
-        // Nobody reads: the shim has not yet opened its end, or is gone.
-        match Lock::try_take(&dir.join("lock")) {
-            Ok(None) => tokio::time::sleep(BEGINNING).await,
-            _ if dir.join("spec.json").exists() => tokio::time::sleep(BEGINNING).await,
-            _ => return,
+        // Nobody reads: the shim has not yet opened its end, or is gone. The lock is not kept, or the shim would not
+        // get it.
+        let is_alive = matches!(Lock::try_take(&dir.join("lock")), Ok(None));
+        if !is_alive && !dir.join("spec.json").exists() {
+            return;
         }
+        tokio::time::sleep(BEGINNING).await;
     }
 }
 
 /// Makes sure that a directory nobody has begun is never begun, and says whether that succeeded.
 pub fn abandon(dir: &Path) -> bool {
     fs::rename(dir.join("spec.json"), dir.join("abandoned.json")).is_ok()
+}
+
+/// Ends a directory whose shim came to its end without having begun it, or could not be started: nobody begins it any
+/// more, and it says why. `None` when another shim has begun it.
+pub fn not_begun(dir: &Path, reason: impl FnOnce() -> String) -> Option<Status> {
+    if !abandon(dir) {
+        return None;
+    }
+    let _ = fs::rename(dir.join("abandoned.json"), dir.join("begun.json"));
+    let status = Status::ended(End::NotStarted { reason: reason() }, clock::now().as_millis());
+    let _ = status.write(dir);
+    Some(status)
+}
+
+/// What a shim that did not begin said last.
+fn why_it_did_not_begin(dir: &Path) -> String {
+    let said = fs::read(dir.join("shim.err")).unwrap_or_default();
+    let said = String::from_utf8_lossy(&said);
+    match said.lines().last() {
+        Some(line) => format!("its supervisor ended before it began: {line}"),
+        None => "its supervisor ended before it began, and said nothing".to_owned(),
+    }
 }
 
 fn unknown(reason: String) -> Status {
@@ -262,4 +301,104 @@ pub fn inherited(bin_dir: Option<&Path>) -> std::collections::BTreeMap<String, S
     };
     env.insert("PATH".to_owned(), path);
     env
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use tokio::task::JoinSet;
+
+    use super::*;
+    use crate::shim::spec::{Purpose, StopSignal, VERSION};
+
+    fn prepared(dir: &Path) -> PathBuf {
+        let spec = Spec {
+            version: VERSION,
+            purpose: Purpose::Command { output_bytes: 1000 },
+            argv: vec!["/bin/true".to_owned()],
+            env: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            directory: PathBuf::from("/"),
+            timeout_ms: None,
+            memory_bytes: None,
+            memory_by_polling: false,
+            stop_signal: StopSignal::Term,
+            stop_deadline_ms: 1000,
+        };
+        let entry = dir.join("c1");
+        prepare(&entry, &spec, &[]).expect("prepared");
+        entry
+    }
+
+    async fn soon<T>(what: impl Future<Output = T>) -> T {
+        tokio::time::timeout(Duration::from_secs(30), what).await.expect("it is not waited for in vain")
+    }
+
+    fn reason(status: Status) -> String {
+        match status.end {
+            Some(End::NotStarted { reason }) => reason,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_shim_that_has_just_gone_is_not_waited_for() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let entry = prepared(dir.path());
+        Spec::take(&entry).expect("io").expect("ours");
+        let end = Status::ended(End::Exited { code: 4 }, 7);
+        end.write(&entry).expect("written");
+        // Of what a shim holds, the lock is seen first, and `alive` is given back before it is opened here.
+        let lock = Lock::try_take(&entry.join("lock")).expect("io").expect("free");
+        let Found::Alive(mut shim) = soon(Shim::find(&entry)).await else { panic!("its lock is held") };
+        drop(lock);
+        assert_eq!(soon(shim.started()).await, end);
+        assert_eq!(soon(shim.finished()).await, end);
+    }
+
+    #[tokio::test]
+    async fn a_shim_that_ends_before_it_begins_has_an_end_and_nobody_begins_after_it() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let entry = prepared(dir.path());
+        let mut shim = Shim::launch(Path::new("/bin/false"), &entry, &[]).expect("started");
+        assert_eq!(
+            reason(soon(shim.started()).await),
+            "its supervisor ended before it began, and said nothing"
+        );
+        assert!(Spec::take(&entry).expect("io").is_none());
+        soon(stop(&entry, "nothing to stop")).await;
+        assert!(matches!(Shim::find(&entry).await, Found::Over(_)));
+
+        let dir = tempfile::tempdir().expect("a directory");
+        let entry = prepared(dir.path());
+        let mut shim = Shim::launch(Path::new("/bin/cat"), &entry, &[]).expect("started");
+        let said = reason(soon(shim.started()).await);
+        assert!(said.starts_with("its supervisor ended before it began: ") && said.contains("cat"), "{said}");
+        assert_eq!(reason(soon(shim.finished()).await), said, "and says so again");
+    }
+
+    #[tokio::test]
+    async fn who_waits_to_stop_a_shim_leaves_it_the_lock() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let entry = prepared(dir.path());
+        let mut stopping = JoinSet::new();
+        stopping.spawn({
+            let entry = entry.clone();
+            async move { stop(&entry, "enough").await }
+        });
+        // As a shim does it, which gives up after a number of attempts.
+        let mut lock = None;
+        for _ in 0..100 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            lock = Lock::try_take(&entry.join("lock")).expect("io");
+            if lock.is_some() {
+                break;
+            }
+        }
+        assert!(lock.is_some(), "the lock is never free");
+        Spec::take(&entry).expect("io").expect("ours");
+        drop(lock);
+        soon(stopping.join_next()).await.expect("it was started").expect("no panic");
+    }
 }

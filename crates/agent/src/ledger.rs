@@ -321,14 +321,8 @@ impl Ledger {
 
     fn cannot_launch(&self, entry: &Path, error: &io::Error) -> Status {
         let binary = self.place.binary.display();
-        let status = ended(End::NotStarted {
-            reason: format!("its supervisor `{binary}` cannot be started: {error}"),
-        });
-        if handle::abandon(entry) {
-            let _ = fs::rename(entry.join("abandoned.json"), entry.join("begun.json"));
-            let _ = status.write(entry);
-        }
-        status
+        let reason = format!("its supervisor `{binary}` cannot be started: {error}");
+        handle::not_begun(entry, || reason.clone()).unwrap_or_else(|| ended(End::NotStarted { reason }))
     }
 
     fn update(&self, id: &CommandId, state: command_state::State) {

@@ -187,8 +187,8 @@ async fn take(data: &Path, dir: &Path) -> Result<Lock, AgentError> {
 }
 
 /// Runs an agent until SIGTERM, which leaves services and commands running for the next agent to take up, or SIGINT,
-/// which stops the services first, in reverse order of their dependencies,
-/// and then the commands.
+/// which stops the services first, in reverse order of their dependencies, and then the commands. SIGTERM also ends one
+/// that is stopping them.
 pub async fn run(config: Config) -> Result<(), AgentError> {
     let socket = server_socket(&config.server)?;
     if !config.binary.is_absolute() || !config.binary.is_file() {
@@ -256,7 +256,12 @@ pub async fn run(config: Config) -> Result<(), AgentError> {
             Some(ended) = tasks.join_next_with_id() => {
                 return match ended {
                     Ok((id, ())) if id == supervising && stopping => {
-                        commands.stop_all("the agent ends").await;
+                        tokio::select! {
+                            () = commands.stop_all("the agent ends") => {}
+                            _ = terminate.recv() => {
+                                tracing::warn!("the agent ends before its commands have; the next agent takes them up");
+                            }
+                        }
                         Ok(())
                     }
                     _ => Err(AgentError::Broken),

@@ -160,6 +160,30 @@ async fn killing_the_agent_at_any_moment_runs_each_command_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_waits_for_its_commands_in_vain_can_still_be_ended() {
+    let mut host = Host::up().await;
+    let script = "exec sleep 1000";
+    host.desire("r1", vec![host.shell("a", script)]);
+    host.run(host.command("c1", script));
+    let command = host.running("c1").await;
+    let status = fs::read(host.data().join("agent/ledger/c1/status.json")).expect("it runs");
+    let status: serde_json::Value = serde_json::from_slice(&status).expect("JSON");
+    let shim = status["shim_pid"].as_u64().and_then(|pid| i32::try_from(pid).ok()).expect("a pid");
+    let shim = Pid::from_raw(shim).expect("a pid");
+    rustix::process::kill_process(shim, Signal::STOP).expect("ours");
+    let ready = host.event("service.ready", "a").await;
+    let service = u32::try_from(ready["pid"].as_u64().expect("a pid")).expect("small");
+    host.signal(Signal::INT);
+    until("the service is stopped", || !alive(service)).await;
+    assert!(host.end(Signal::TERM).await.success());
+    rustix::process::kill_process(shim, Signal::CONT).expect("ours");
+    until("the command ends as it was told", || !alive(command)).await;
+    host.start().await;
+    host.run(host.command("c1", script));
+    assert!(matches!(host.finished("c1").await.end, Some(End::Cancelled(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_time_out_ends_the_whole_tree() {
     let mut host = Host::up().await;
     let script = "trap '' TERM

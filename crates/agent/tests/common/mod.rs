@@ -297,14 +297,21 @@ impl Drop for Host {
 /// Interrupts an agent until it is gone. Where this test itself was started with the signal ignored, as shells start
 /// what runs in the background, an agent that is just starting does not hear the first ones.
 fn interrupt(mut agent: Child) {
-    while let Ok(None) = agent.try_wait() {
+    const PAUSE: Duration = Duration::from_millis(10);
+    for _ in 0..PATIENCE.as_millis() / PAUSE.as_millis() {
+        if !matches!(agent.try_wait(), Ok(None)) {
+            return;
+        }
         let _ = rustix::process::kill_process(Pid::from_child(&agent), Signal::INT);
         #[expect(
             clippy::disallowed_methods,
             reason = "nothing announces that the signal is heard from now on"
         )]
-        std::thread::sleep(Duration::from_millis(10));
+        std::thread::sleep(PAUSE);
     }
+    let _ = agent.kill().and_then(|()| agent.wait());
+    assert!(std::thread::panicking(), "the agent does not end when it is interrupted");
+    eprintln!("the agent did not end when it was interrupted, and was killed");
 }
 
 /// Makes a FIFO on which scripts of a test wait.

@@ -6,7 +6,7 @@
 //! `cargo bench -p mainstay-bench --bench events`; `BENCH_DIR` chooses the disk (a temporary directory otherwise),
 //! `BENCH_SECONDS` how long each measurement takes (5), `BENCH_PATTERNS` how many triggers there are (1000),
 //! `BENCH_CONNECTIONS` how many senders (64), `BENCH_PACED` the rates at which times are measured, with
-//! commas between them (`10000,20000`).
+//! commas between them (`10000,20000`), `BENCH_AT_ONCE` how many events are in one request (`1,50`).
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -363,6 +363,8 @@ async fn load(server: Server) -> Result<(), Failure> {
     let connections: u64 = variable("BENCH_CONNECTIONS", 64)?;
     let paced = variable("BENCH_PACED", "10000,20000".to_owned())?;
     let paced = paced.split(',').map(str::parse).collect::<Result<Vec<u64>, _>>()?;
+    let sizes = variable("BENCH_AT_ONCE", "1,50".to_owned())?;
+    let sizes = sizes.split(',').map(str::parse).collect::<Result<Vec<u64>, _>>()?;
     let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
     let receiver = listener.local_addr()?.port();
     let seen = Arc::new(Seen::new());
@@ -374,7 +376,7 @@ async fn load(server: Server) -> Result<(), Failure> {
     println!("{triggers} triggers, {connections} connections, {seconds} s each");
     let next = Arc::new(AtomicU64::new(0));
     let rates = std::iter::once(None).chain(paced.into_iter().map(Some));
-    for (size, rate) in rates.flat_map(|rate| [(1, rate), (50, rate)]) {
+    for (size, rate) in rates.flat_map(|rate| sizes.iter().map(move |size| (*size, rate))) {
         let connections = if size == 1 { connections } else { connections.min(8) };
         let time = Duration::from_secs(seconds);
         let (http, token) = (server.http.port(), server.token.clone());

@@ -3,6 +3,10 @@
 
 pub mod process;
 
+/// The allocator of the binary, so that what is measured is what is used.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 use std::str::FromStr;
 
 /// Why a measurement could not be made.

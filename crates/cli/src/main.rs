@@ -32,6 +32,11 @@ use args::{Cli, Output, Verb};
 use exit::{Exit, Failure};
 use screen::Screen;
 
+/// In a server nearly everything is freed by another thread than the one that made it, which costs the C library's
+/// allocator a third of the processor's time under load (`cargo bench -p mainstay-bench --bench events`).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     let verb = arguments.next().unwrap_or_default();

@@ -6,6 +6,7 @@ use serde_json::{Map, Number, Value};
 
 use crate::document::{Document, Parameter, ParameterType, describe};
 use crate::machine::global;
+use crate::parse::names_in_default;
 use crate::reference::{Reference, interpolate};
 
 /// The values of all parameters: those given, typed and checked, and the defaults of the others. All problems are
@@ -49,29 +50,58 @@ pub(crate) fn bind(
         }
     }
     for (name, parameter) in &document.parameters {
-        if bound.contains_key(name) {
-            continue;
-        }
-        match &parameter.default {
-            Some(default) => {
-                let resolve = |reference: &Reference| match reference {
-                    Reference::Named { space, name } => Ok(global(space, name, at)),
-                    _ => Ok(None),
-                };
-                let value = interpolate(default, &resolve).unwrap_or_else(|_| default.clone());
-                bound.insert(name.clone(), value);
-            }
-            None => problems.push(Problem::error(
+        if parameter.default.is_none() && !bound.contains_key(name) {
+            problems.push(Problem::error(
                 "missing-parameter",
                 vec![name.as_str().into()],
                 format!("Parameter `{name}` needs a value: it has no default"),
-            )),
+            ));
         }
     }
+    problems.extend(defaults(document, &mut bound, at));
     if problems.is_empty() {
         problems.extend(role(document, &bound));
     }
     if problems.is_empty() { Ok(bound) } else { Err(problems) }
+}
+
+/// Fills in the defaults of parameters that were not given. One that is made of others comes after them; those that need
+/// a parameter that is missing stay out.
+fn defaults(document: &Document, bound: &mut Map<String, Value>, at: Timestamp) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut open: Vec<(&String, &Parameter, &Value)> = document
+        .parameters
+        .iter()
+        .filter(|(name, _)| !bound.contains_key(*name))
+        .filter_map(|(name, parameter)| Some((name, parameter, parameter.default.as_ref()?)))
+        .collect();
+    loop {
+        let is_known = |name: &String| bound.contains_key(name) || !document.parameters.contains_key(name);
+        let (ready, later): (Vec<_>, Vec<_>) = open
+            .into_iter()
+            .partition(|(_, parameter, _)| names_in_default(parameter).all(|name| is_known(&name)));
+        if ready.is_empty() {
+            return problems;
+        }
+        open = later;
+        for (name, parameter, default) in ready {
+            let resolve = |reference: &Reference| match reference {
+                Reference::Named { space, name } => Ok(global(space, name, at)),
+                Reference::Parameter(name) => Ok(bound.get(name).cloned()),
+                Reference::Output { .. } => Ok(None),
+            };
+            let value = interpolate(default, &resolve).unwrap_or_else(|_| default.clone());
+            // A default as it is written was looked at when the document was read.
+            if let Some(message) = (value != *default).then(|| check(parameter, &value)).flatten() {
+                problems.push(Problem::error(
+                    "bad-parameter",
+                    vec![name.as_str().into()],
+                    format!("Parameter `{name}`, whose default comes to {}, {message}", describe(&value)),
+                ));
+            }
+            bound.insert(name.clone(), value);
+        }
+    }
 }
 
 /// What keeps these values from being those of a document's parameters: the parameter, and why, as the end of a sentence

@@ -171,7 +171,7 @@ pub(crate) fn apply(
             backing,
             group,
             batch,
-            found: Vec::new(),
+            found: BTreeMap::new(),
             failure: None,
         };
         // A fold that panics must not take the writer down with everyone else's events.
@@ -203,8 +203,8 @@ struct View<'a> {
     backing: &'a dyn Backing,
     group: &'a Overlay,
     batch: &'a mut Overlay,
-    /// What this event found in the tables: a fold reads a row before it writes it.
-    found: Vec<(String, Option<Stored>)>,
+    /// What this event found in the tables: a fold reads a row before it writes it, and one event may be about hundreds.
+    found: BTreeMap<String, Option<Stored>>,
     failure: Option<StoreError>,
 }
 
@@ -214,19 +214,18 @@ impl View<'_> {
         if let Some(row) = pending {
             return row.as_ref();
         }
-        if let Some(place) = self.found.iter().position(|(found, _)| found == id) {
-            return self.found[place].1.as_ref();
+        if !self.found.contains_key(id) {
+            let row = match self.backing.load(self.index, id) {
+                Ok(row) => row,
+                Err(error) => {
+                    // The first failure is kept; the fold itself cannot fail and goes on with what it sees.
+                    self.failure.get_or_insert(error);
+                    None
+                }
+            };
+            self.found.insert(id.to_owned(), row);
         }
-        let row = match self.backing.load(self.index, id) {
-            Ok(row) => row,
-            Err(error) => {
-                // The first failure is kept; the fold itself cannot fail and goes on with what it sees.
-                self.failure.get_or_insert(error);
-                None
-            }
-        };
-        self.found.push((id.to_owned(), row));
-        self.found.last()?.1.as_ref()
+        self.found.get(id)?.as_ref()
     }
 
     fn change(&mut self, id: &str, row: Option<Stored>) {

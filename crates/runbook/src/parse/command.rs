@@ -77,6 +77,7 @@ pub(crate) fn read(
     reader.unknown_keys(map, &known, "a Command document");
     let description = reader.text(map, "description");
     let parameters = parameter::read_all(map, &mut reader);
+    parameter::check_defaults(&parameters, &mut reader);
     if !map.contains_key(body) {
         if !map.contains_key(other) {
             reader.missing(body, "A Command document");

@@ -40,6 +40,7 @@ const CHANGE_TEMPLATE_KEYS: [&str; 4] =
     ["templateInformation", "emergencyChange", "autoApprovable", "executableRunBooks"];
 
 pub(crate) use command::PLATFORM;
+pub(crate) use parameter::names_in_default;
 
 pub(crate) fn document(value: &Value) -> Result<Document, Vec<Problem>> {
     let mut problems = Vec::new();
@@ -92,6 +93,7 @@ fn read(value: &Value, problems: &mut Vec<Problem>) -> Option<Document> {
     reader.unknown_keys(map, &KEYS, "an Automation document");
     let description = reader.text(map, "description");
     let parameters = parameter::read_all(map, &mut reader);
+    parameter::check_defaults(&parameters, &mut reader);
     let variables = parameter::read_variables(map, &mut reader);
     let assume_role = assume_role(map, &parameters, &mut reader);
     let files = files(map, &mut reader);

@@ -1,5 +1,8 @@
 //! Parameter definitions.
 
+use std::collections::BTreeSet;
+use std::ops::Range;
+
 use mainstay_model::Problem;
 use mainstay_model::problem::nearest;
 use serde_json::{Map, Value};
@@ -9,7 +12,7 @@ use crate::document::{AllowedPattern, Parameter, ParameterType, describe};
 use crate::inputs::variable_problem;
 use crate::parameters::check;
 use crate::reader::{Reader, word_of_yaml_1_1};
-use crate::reference::{Braced, Reference, scan};
+use crate::reference::{Braced, Found, Reference, scan};
 
 const KEYS: [&str; 11] = [
     "type",
@@ -34,6 +37,68 @@ pub(crate) fn read_all(map: &Map<String, Value>, reader: &mut Reader<'_>) -> Par
     definitions(map, "parameters", reader)
 }
 
+/// The parameters that a default refers to, with their places in it.
+fn referred(parameter: &Parameter) -> Vec<(String, Range<usize>)> {
+    let text = parameter.default.as_ref().and_then(Value::as_str).unwrap_or_default();
+    let named = |found: Found| match found.braced {
+        Braced::Reference(Reference::Parameter(name)) => Some((name, found.span)),
+        _ => None,
+    };
+    scan(text).into_iter().filter_map(named).collect()
+}
+
+/// The parameters that a default refers to.
+pub(crate) fn names_in_default(parameter: &Parameter) -> impl Iterator<Item = String> {
+    referred(parameter).into_iter().map(|(name, _)| name)
+}
+
+/// Defaults that are made of other parameters, as published runbooks name what they make after what they make it from:
+/// each of these exists, and none comes back to where it began.
+pub(crate) fn check_defaults(parameters: &Parameters, reader: &mut Reader<'_>) {
+    let mut within = reader.inside("parameters");
+    for (name, parameter) in parameters {
+        let Some(parameter) = parameter else { continue };
+        for (other, span) in referred(parameter) {
+            // Said by itself already.
+            if WINDOW.contains(&other.as_str()) {
+                continue;
+            }
+            let path = within.inside(name.as_str()).at("default");
+            let problem = if !parameters.contains_key(&other) {
+                let problem =
+                    Problem::error("unknown-reference", path, format!("There is no parameter `{other}`"));
+                match nearest(&other, parameters.keys().map(String::as_str)) {
+                    Some(near) => problem.help(format!("Did you mean `{near}`?")),
+                    None => problem,
+                }
+            } else if comes_back(parameters, &other, name) {
+                Problem::error("bad-reference", path, "A default cannot be made of itself").help(format!(
+                    "`{name}` needs `{other}`, whose default needs `{name}`: write one of them out"
+                ))
+            } else {
+                continue;
+            };
+            within.push(problem.within(span));
+        }
+    }
+}
+
+/// Whether the default of one parameter needs another, directly or through others.
+fn comes_back(parameters: &Parameters, from: &str, to: &str) -> bool {
+    let (mut seen, mut next) = (BTreeSet::new(), vec![from.to_owned()]);
+    while let Some(name) = next.pop() {
+        if name == to {
+            return true;
+        }
+        if let Some(Some(parameter)) = parameters.get(&name)
+            && seen.insert(name)
+        {
+            next.extend(names_in_default(parameter));
+        }
+    }
+    false
+}
+
 /// Variables are defined as parameters are. What they begin with is their default; without one a step has to set them
 /// before they are read.
 pub(crate) fn read_variables(map: &Map<String, Value>, reader: &mut Reader<'_>) -> Parameters {
@@ -42,6 +107,15 @@ pub(crate) fn read_variables(map: &Map<String, Value>, reader: &mut Reader<'_>) 
         let Some(variable) = variable else { continue };
         let mut within = reader.inside("variables");
         let mut within = within.inside(name.as_str());
+        if let Some((_, span)) = referred(variable).into_iter().next() {
+            let problem = Problem::error(
+                "bad-reference",
+                within.at("default"),
+                "A variable's default cannot refer to parameters",
+            )
+            .help("Set it in a first step, with aws:updateVariable");
+            within.push(problem.within(span));
+        }
         if let Some(default) = &variable.default
             && default != ""
             && variable.kind.admits(default)
@@ -228,12 +302,16 @@ fn default(parameter: &Parameter, reader: &mut Reader<'_>) {
                         format!("Maintenance windows (`{{{{ {name} }}}}`) are not built yet"),
                     )
                 }
-                Braced::Reference(_) => Problem::error(
-                    "bad-reference",
-                    path,
-                    "A default cannot refer to other parameters or to steps",
-                )
-                .help("Refer to both where the value is used; a default may hold `global:DATE` and `global:DATE_TIME`"),
+                // What other parameters there are is looked at when all are read.
+                Braced::Reference(Reference::Parameter(_)) => {
+                    later = true;
+                    continue;
+                }
+                Braced::Reference(_) => {
+                    Problem::error("bad-reference", path, "A default cannot refer to steps").help(
+                        "Refer to them where the value is used; a default may hold other parameters, `global:DATE` and `global:DATE_TIME`",
+                    )
+                }
                 _ => continue,
             };
             reader.push(problem.within(found.span));

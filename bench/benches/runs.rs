@@ -152,16 +152,22 @@ async fn lists(dir: &Path, over: usize) -> Result<(), Failure> {
     let journal = LookJournal::open(dir, mainstay_server::folds())?;
     let middle = Some(format!("run-{:05}", over / 2));
     let status = |status: &str| Wanted { status: vec![status.to_owned()], ..Wanted::default() };
+    let other = |name: &str| Wanted { procedure: Some(name.to_owned()), ..Wanted::default() };
     let asked = [
         ("the newest", Wanted::default(), None),
         ("those behind the one in the middle", Wanted::default(), middle.clone()),
-        ("those that succeeded, behind that", status("Success"), middle),
+        ("those that succeeded, behind that", status("Success"), middle.clone()),
         ("those that go on, of which there are none", Wanted { active: true, ..Wanted::default() }, None),
         ("those that failed, of which there are none", status("Failed"), None),
-        // There is no index of procedures: each run's small row is looked at.
         (
-            "those of a procedure without any",
-            Wanted { procedure: Some("other".to_owned()), ..Wanted::default() },
+            "those of a workload, behind that",
+            Wanted { workload: Some("shop".to_owned()), ..Wanted::default() },
+            middle,
+        ),
+        ("those of a procedure, of which there are none", other("other"), None),
+        (
+            "of these those that failed",
+            Wanted { procedure: Some("other".to_owned()), ..status("Failed") },
             None,
         ),
     ];

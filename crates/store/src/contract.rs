@@ -15,7 +15,9 @@ use mainstay_model::{Actor, Event, EventDraft, EventId, Timestamp};
 use serde_json::{Value, json};
 
 use crate::record::{ZERO, chain, digest, hex};
-use crate::{Fold, Follower, Head, Journal, MAX_DATA_DEPTH, RowQuery, Rows, StoreError, Subscription};
+use crate::{
+    Fold, Follower, Head, Journal, MAX_DATA_DEPTH, RowQuery, Rows, StoreError, Subscription, rows_from,
+};
 
 /// A new, empty journal and whatever has to live as long as it does.
 pub struct Fresh {
@@ -273,6 +275,21 @@ async fn rows_come_in_pages(make: Make<'_>) {
     let error = journal.rows("subjects", &RowQuery::newest(2).after("x")).expect_err("it is not there");
     assert!(matches!(error, StoreError::NoSuchRow { .. }), "{error}");
     assert_eq!(journal.rows("subjects", &RowQuery::by_id(1)).expect("reads"), [("a".to_owned(), json!(4))]);
+    // However large the pages are, the same rows come in the same order.
+    for page in [0, 1, 2, 3, 9] {
+        let one_by_one = |query: RowQuery| -> Vec<String> {
+            let rows = rows_from(journal.as_ref(), "subjects", RowQuery { limit: page, ..query });
+            rows.map(|row| row.expect("reads").0).collect()
+        };
+        let under = RowQuery::under("c").after("c/1");
+        for query in [RowQuery::by_id(99), RowQuery::newest(99).after("a"), under, RowQuery::under("nobody")]
+        {
+            assert_eq!(one_by_one(query.clone()), ids(query.clone()), "{query:?}, {page} at once");
+        }
+    }
+    let mut gone = rows_from(journal.as_ref(), "subjects", RowQuery::newest(2).after("x"));
+    assert!(matches!(gone.next(), Some(Err(StoreError::NoSuchRow { .. }))));
+    assert!(gone.next().is_none(), "an error is the last of it");
 }
 
 async fn numbers_are_seen_as_they_will_be_read_back(make: Make<'_>) {

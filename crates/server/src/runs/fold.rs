@@ -12,8 +12,9 @@ use super::rows::{self, Memo};
 /// The table of runs; [`super::rows`] says how one lies there.
 pub const RUNS_TABLE: &str = "runs";
 
-/// Runs by where they stand: under [`ACTIVE`] those that are not over, so that a restart need not read all runs; under each
-/// status those that ended so, the one that started last first.
+/// What runs are found by: under [`ACTIVE`] those that are not over, so that a restart need not read all runs; and those that
+/// are over under [`OVER`], by workload, procedure and status, the one that started last first. A run lies in a folder for
+/// each way to ask ([`folder`]), so that none of them has to look at runs that are not wanted.
 pub const STATES_TABLE: &str = "runs_by_status";
 
 /// Keeps [`RUNS_TABLE`].
@@ -46,7 +47,10 @@ impl Fold for RunsFold {
 /// What the runs that are not over stand under in [`STATES_TABLE`].
 pub(super) const ACTIVE: &str = "active";
 
-/// What is kept of a run in [`FACTS_TABLE`] and in [`STATES_TABLE`]: what runs are chosen by.
+/// What the runs that are over stand under in [`STATES_TABLE`].
+const OVER: &str = "over";
+
+/// What is kept of a run in [`FACTS_TABLE`], and while it is not over in [`STATES_TABLE`]: what runs are chosen by.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Facts {
     pub procedure: String,
@@ -55,16 +59,13 @@ pub(super) struct Facts {
     pub started_at: Timestamp,
     /// The place of the event that began it.
     pub place: u64,
-    /// How it ended; the status of a run that goes on is in its own row.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<RunStatus>,
 }
 
 impl Facts {
     /// A run that begins with this event.
     fn begun(event: &RunEvent, place: u64) -> Self {
         let (procedure, workload) = (event.procedure.clone(), event.workload.clone());
-        Self { procedure, workload, started_at: event.at, place, status: None }
+        Self { procedure, workload, started_at: event.at, place }
     }
 }
 
@@ -73,9 +74,35 @@ fn active_id(run: &str) -> String {
     format!("{ACTIVE}/{run}")
 }
 
-/// The row of a run that ended with this status: by the ids, what started last stands first.
-pub(super) fn ended_id(status: RunStatus, place: u64, run: &str) -> String {
-    format!("{}/{:020}/{run}", status.as_str(), u64::MAX - place)
+/// Where the runs stand that ended with this status: those of a workload, of a procedure, of both, or all of them.
+pub(super) fn folder(workload: Option<&str>, procedure: Option<&str>, status: RunStatus) -> String {
+    // What separates the parts, and what stands for any, may be in a name as well: names are of other people.
+    let part = |name: Option<&str>| match name {
+        Some(name) => name.replace('%', "%25").replace('/', "%2F").replace('*', "%2A"),
+        None => "*".to_owned(),
+    };
+    format!("{OVER}/{}/{}/{}", part(workload), part(procedure), status.as_str())
+}
+
+/// The row of a run that is over in one of its folders: by the ids, what started last stands first.
+pub(super) fn over_id(folder: &str, place: u64, run: &str) -> String {
+    format!("{folder}/{:020}/{run}", u64::MAX - place)
+}
+
+/// When a run that is over started, and which it is, by its row in one of its folders.
+pub(super) fn read_over(id: &str, row: Value) -> Option<Begun> {
+    let (before, run) = id.rsplit_once('/')?;
+    let place = u64::MAX - before.rsplit_once('/')?.1.parse::<u64>().ok()?;
+    Some(Begun { place, run: run.to_owned(), at: serde_json::from_value(row).ok()? })
+}
+
+/// When a run began, and which it is. The one that began last is the greatest.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Begun {
+    /// The place of the event that began it.
+    pub place: u64,
+    pub run: String,
+    pub at: Timestamp,
 }
 
 /// A run's first and last event; the others are none of these folds' and need not be read to see that.
@@ -92,6 +119,16 @@ impl Fold for StatesFold {
         STATES_TABLE
     }
 
+    /// 2: runs that are over are found by procedure and by workload, too.
+    fn version(&self) -> u32 {
+        2
+    }
+
+    fn is_listed(&self) -> bool {
+        // The order is in the ids.
+        false
+    }
+
     fn apply(&self, event: &Event, rows: &mut dyn Rows) {
         let Some(read) = first_or_last(event) else { return };
         let (run, active) = (read.run.as_str(), active_id(read.run.as_str()));
@@ -99,18 +136,23 @@ impl Fold for StatesFold {
             (Body::Started { .. }, None) => rows.write(&active, &Facts::begun(&read, event.seq)),
             (Body::Finished { status, .. }, Some(before)) => {
                 rows.remove(&active);
-                let id = ended_id(*status, before.place, run);
-                rows.write(&id, &Facts { status: Some(*status), ..before });
+                let workloads = [None, before.workload.as_deref()];
+                for workload in &workloads[..workloads.iter().flatten().count() + 1] {
+                    for procedure in [None, Some(before.procedure.as_str())] {
+                        let id = over_id(&folder(*workload, procedure, *status), before.place, run);
+                        rows.write(&id, &before.started_at);
+                    }
+                }
             }
             _ => {}
         }
     }
 }
 
-/// What runs are chosen by, in rows so small that very many of them are looked through in no time.
+/// What runs began with that anything is decided by, in small rows: the order in which they began is that of these.
 pub const FACTS_TABLE: &str = "runs_facts";
 
-/// Keeps [`FACTS_TABLE`]: a row is written when a run begins and when it is over.
+/// Keeps [`FACTS_TABLE`]: a row is written when a run begins.
 pub struct FactsFold;
 
 impl Fold for FactsFold {
@@ -118,19 +160,19 @@ impl Fold for FactsFold {
         FACTS_TABLE
     }
 
+    /// 3: how a run ended is no longer in it; the folders of [`STATES_TABLE`] say that.
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn apply(&self, event: &Event, rows: &mut dyn Rows) {
-        let Some(read) = first_or_last(event) else { return };
-        let run = read.run.as_str();
-        match (&read.body, rows.read::<Facts>(run)) {
-            (Body::Started { .. }, None) => rows.write(run, &Facts::begun(&read, event.seq)),
-            (Body::Finished { status, .. }, Some(before)) => {
-                rows.write(run, &Facts { status: Some(*status), ..before });
-            }
-            _ => {}
+        if event.kind != "run.started" {
+            return;
+        }
+        if let Some(read) = RunEvent::from_event(event)
+            && rows.get_text(read.run.as_str()).is_none()
+        {
+            rows.write(read.run.as_str(), &Facts::begun(&read, event.seq));
         }
     }
 }
@@ -157,18 +199,7 @@ pub fn unfinished(journal: &dyn Journal) -> Result<Vec<Run>, StoreError> {
 
 /// Id and facts of every run that is not over, by id.
 pub(super) fn active(journal: &dyn Journal) -> Result<Vec<(String, Facts)>, StoreError> {
-    under(journal, ACTIVE, None, usize::MAX)
-}
-
-/// Rows of [`STATES_TABLE`] under a status, from behind a row's id on: the ids of the runs, and their facts.
-pub(super) fn under(
-    journal: &dyn Journal,
-    status: &str,
-    after: Option<String>,
-    limit: usize,
-) -> Result<Vec<(String, Facts)>, StoreError> {
-    let query = RowQuery { limit, ..RowQuery::under(status).from(after) };
-    let rows = journal.rows(STATES_TABLE, &query)?.into_iter();
+    let rows = journal.rows(STATES_TABLE, &RowQuery::under(ACTIVE))?.into_iter();
     let read = |(id, row): (String, Value)| {
         let run = id.rsplit_once('/').map(|(_, run)| run.to_owned())?;
         Some((run, serde_json::from_value(row).ok()?))

@@ -1,0 +1,52 @@
+//! Rows of a table one by one, read in pages.
+
+use serde_json::Value;
+
+use crate::{Journal, RowQuery, StoreError};
+
+/// Rows of a table in the order of a query, from where it begins to the table's end, read in pages of as many as it asks
+/// for at once. A page is read when its first row is wanted, and each page is of a moment of its own: a row that comes or
+/// goes meanwhile is there or not.
+///
+/// Every list that takes what it wants of many rows is made of this, so that none of them reads to the end for nothing.
+pub fn rows_from<'a>(journal: &'a dyn Journal, table: &'a str, query: RowQuery) -> RowsFrom<'a> {
+    let query = RowQuery { limit: query.limit.max(1), ..query };
+    RowsFrom { journal, table, query, page: Vec::new().into_iter(), is_last: false }
+}
+
+/// What [`rows_from`] gives: ids and rows. An error is the last of it.
+pub struct RowsFrom<'a> {
+    journal: &'a dyn Journal,
+    table: &'a str,
+    /// What the next page is asked by.
+    query: RowQuery,
+    page: std::vec::IntoIter<(String, Value)>,
+    is_last: bool,
+}
+
+impl Iterator for RowsFrom<'_> {
+    type Item = Result<(String, Value), StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(row) = self.page.next() {
+            return Some(Ok(row));
+        }
+        if self.is_last {
+            return None;
+        }
+        match self.journal.rows(self.table, &self.query) {
+            Ok(rows) => {
+                self.is_last = rows.len() < self.query.limit;
+                if let Some((id, _)) = rows.last() {
+                    self.query.after_id = Some(id.clone());
+                }
+                self.page = rows.into_iter();
+                self.page.next().map(Ok)
+            }
+            Err(error) => {
+                self.is_last = true;
+                Some(Err(error))
+            }
+        }
+    }
+}

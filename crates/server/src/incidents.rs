@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use mainstay_model::{Actor, Event, EventDraft, EventId, Timestamp};
 use mainstay_respond::{Desk, Incident, Run, Status};
-use mainstay_store::{Fold, Journal, RowQuery, Rows, StoreError, newest_of};
+use mainstay_store::{Fold, Journal, RowQuery, Rows, StoreError, rows_from};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -213,7 +213,8 @@ pub fn newest(
     if let Some(folder) = folder {
         return indexed(journal, &folder, wanted, after, limit);
     }
-    newest_of(journal, INCIDENTS_TABLE, after, (limit, limit.clamp(50, 512)), |id, row| {
+    let rows = rows_from(journal, INCIDENTS_TABLE, RowQuery::newest(limit.clamp(50, 512)).from(after));
+    rows.first(limit, |id, row| {
         let row = fresh(journal, read_row(&id, row)?)?;
         Ok(wanted(&row.incident).then_some(row))
     })
@@ -234,24 +235,11 @@ fn indexed(
             None => return Err(StoreError::NoSuchRow { table: INCIDENTS_TABLE.to_owned(), id }),
         },
     };
-    let mut query = RowQuery { limit, ..RowQuery::under(folder) }.from(place);
-    let mut found = Vec::new();
-    loop {
-        let rows = journal.rows(INDEX_TABLE, &query)?;
-        let is_last = rows.len() < query.limit;
-        query.after_id = rows.last().map(|(id, _)| id.clone()).or(query.after_id);
-        for (_, id) in rows {
-            let Some(id) = id.as_str() else { continue };
-            let Some(row) = get(journal, id)? else { continue };
-            found.extend(Some(row).filter(|row| wanted(&row.incident)));
-            if found.len() == limit {
-                return Ok(found);
-            }
-        }
-        if is_last {
-            return Ok(found);
-        }
-    }
+    let query = RowQuery { limit, ..RowQuery::under(folder) }.from(place);
+    rows_from(journal, INDEX_TABLE, query).first(limit, |_, id| {
+        let row = id.as_str().map(|id| get(journal, id)).transpose()?.flatten();
+        Ok(row.filter(|row| wanted(&row.incident)))
+    })
 }
 
 fn fresh(journal: &dyn Journal, mut row: IncidentRow) -> Result<IncidentRow, StoreError> {

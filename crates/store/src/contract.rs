@@ -287,6 +287,15 @@ async fn rows_come_in_pages(make: Make<'_>) {
             assert_eq!(one_by_one(query.clone()), ids(query.clone()), "{query:?}, {page} at once");
         }
     }
+    let first = |wanted| {
+        rows_from(journal.as_ref(), "subjects", RowQuery::newest(2)).first(wanted, |id, _| {
+            let is_wanted = !id.starts_with('c');
+            if id == "d" { Err(StoreError::Closed) } else { Ok(is_wanted.then_some(id)) }
+        })
+    };
+    assert_eq!(first(0).expect("nothing is read"), [""; 0]);
+    assert_eq!(first(3).expect("reads"), ["b", "a", "a\0z"], "what is behind the last one is not looked at");
+    assert!(matches!(first(4), Err(StoreError::Closed)));
     let mut gone = rows_from(journal.as_ref(), "subjects", RowQuery::newest(2).after("x"));
     assert!(matches!(gone.next(), Some(Err(StoreError::NoSuchRow { .. }))));
     assert!(gone.next().is_none(), "an error is the last of it");

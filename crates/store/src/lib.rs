@@ -47,34 +47,6 @@ pub use record::{MAX_BATCH_BYTES, MAX_DATA_DEPTH, MAX_EVENT_BYTES};
 pub use sqlite::{FILE_NAME, LookJournal, Options, SqliteJournal, TUNING};
 pub use verify::{Fault, Verified, VerifyError, verify, verify_since};
 
-/// Rows of a table from the newest on, from behind a row if there is one: as many of those that `take` makes something of
-/// as are wanted. Reads them in pages of `page`.
-pub fn newest_of<T>(
-    journal: &dyn Journal,
-    table: &str,
-    after: Option<String>,
-    (wanted, page): (usize, usize),
-    mut take: impl FnMut(String, Value) -> Result<Option<T>, StoreError>,
-) -> Result<Vec<T>, StoreError> {
-    let mut found = Vec::new();
-    let mut query = RowQuery::newest(page.max(1)).from(after);
-    while found.len() < wanted {
-        let rows = journal.rows(table, &query)?;
-        let is_last = rows.len() < query.limit;
-        query.after_id = rows.last().map(|(id, _)| id.clone()).or(query.after_id);
-        for (id, row) in rows {
-            found.extend(take(id, row)?);
-            if found.len() == wanted {
-                return Ok(found);
-            }
-        }
-        if is_last {
-            break;
-        }
-    }
-    Ok(found)
-}
-
 /// The last durable event of a journal.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Head {

@@ -24,6 +24,17 @@ pub struct RowsFrom<'a> {
     is_last: bool,
 }
 
+impl RowsFrom<'_> {
+    /// The first of those that `take` makes something of, as many as are wanted.
+    pub fn first<T>(
+        self,
+        wanted: usize,
+        mut take: impl FnMut(String, Value) -> Result<Option<T>, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        self.filter_map(|row| row.and_then(|(id, row)| take(id, row)).transpose()).take(wanted).collect()
+    }
+}
+
 impl Iterator for RowsFrom<'_> {
     type Item = Result<(String, Value), StoreError>;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use mainstay_api::v1::{ErrorKind, GrantView, NewGrant, NewToken, NewUser, TokenView, UserView};
 use mainstay_model::access::{Grant, Permission};
 use mainstay_model::{Actor, Event, EventDraft, EventId, Selector};
-use mainstay_store::RowQuery;
+use mainstay_store::{RowQuery, rows_from};
 use serde_json::json;
 
 use super::sessions::{MAX_PASSWORD, MIN_PASSWORD, TOKEN_PREFIX};
@@ -122,28 +122,18 @@ impl Access {
     pub fn users(
         &self,
         wanted: impl Fn(&UserView) -> bool,
-        mut after: Option<String>,
+        after: Option<String>,
         limit: usize,
     ) -> Result<(Vec<UserView>, Option<String>), Failure> {
-        let mut found = Vec::new();
-        loop {
-            let query = RowQuery::by_id(limit + 1).from(after);
-            let rows = self.journal.rows(USERS_TABLE, &query)?;
-            let is_last = rows.len() < query.limit;
-            after = rows.last().map(|(name, _)| name.clone());
-            for (_, row) in rows {
-                let Ok(row) = serde_json::from_value::<UserRow>(row) else { continue };
-                found.extend(Some(user_view(&row)).filter(&wanted));
-                if found.len() > limit {
-                    found.truncate(limit);
-                    let next = found.last().map(|view| view.user.clone());
-                    return Ok((found, next));
-                }
-            }
-            if is_last {
-                return Ok((found, None));
-            }
-        }
+        let rows = rows_from(self.journal.as_ref(), USERS_TABLE, RowQuery::by_id(limit + 1).from(after));
+        let mut found = rows.first(limit + 1, |_, row| {
+            let row = serde_json::from_value::<UserRow>(row).ok();
+            Ok(row.map(|row| user_view(&row)).filter(&wanted))
+        })?;
+        let is_last = found.len() <= limit;
+        found.truncate(limit);
+        let next = found.last().filter(|_| !is_last).map(|view| view.user.clone());
+        Ok((found, next))
     }
 
     /// What was done under this key before, if it was.

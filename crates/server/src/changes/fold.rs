@@ -3,7 +3,7 @@
 
 use mainstay_model::{Actor, Event, EventDraft, EventId, RevisionId, Timestamp};
 use mainstay_plan::{Change, ChangeEvent};
-use mainstay_store::{Fold, Journal, RowQuery, Rows, StoreError, newest_of};
+use mainstay_store::{Fold, Journal, RowQuery, Rows, StoreError, rows_from};
 use serde_json::Value;
 
 /// The table's name.
@@ -178,7 +178,7 @@ pub fn newest(
     after: Option<String>,
     limit: usize,
 ) -> Result<Vec<Record>, StoreError> {
-    newest_of(journal, CHANGES_TABLE, after, (limit, 100), |id, row| {
+    rows_from(journal, CHANGES_TABLE, RowQuery::newest(100).from(after)).first(limit, |id, row| {
         let record = read(&id, row)?;
         Ok(wanted(&record.about.workload).then_some(record))
     })

@@ -13,7 +13,7 @@ use mainstay_api::v1::{
 use mainstay_model::{Actor, EventDraft, EventId, Timestamp};
 use mainstay_promql::{MatchOp, Matcher};
 use mainstay_respond::Status;
-use mainstay_store::{Journal, RowQuery, StoreError, newest_of};
+use mainstay_store::{Journal, RowQuery, StoreError, rows_from};
 use serde_json::{Value, json};
 
 pub use alarms::{
@@ -256,7 +256,8 @@ pub fn silences(
     limit: usize,
 ) -> Result<Vec<SilenceView>, Failure> {
     let now = app.clock.now();
-    let found = newest_of(app.journal.as_ref(), SILENCES_TABLE, after, (limit, limit), |_, row| {
+    let rows = rows_from(app.journal.as_ref(), SILENCES_TABLE, RowQuery::newest(limit).from(after));
+    let found = rows.first(limit, |_, row| {
         let row = serde_json::from_value::<SilenceRow>(row).ok();
         Ok(row.map(|row| view(row, now)).filter(|view| wanted(view)))
     })?;

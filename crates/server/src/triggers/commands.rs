@@ -215,19 +215,21 @@ impl Life {
             return Ok(found);
         }
         let mut count = 0;
-        fold::each_row(journal, fold::DEAD_TABLE, |_, row| {
-            let Some(dead) = fold::dead_row(row) else { return Ok(()) };
+        for row in fold::all_rows(journal, fold::DEAD_TABLE) {
+            let Some(dead) = fold::dead_row(&row?.1) else { continue };
             let letter = dead.letter;
             let is_it = chosen
                 .trigger
                 .as_ref()
                 .is_none_or(|id| id.workload == letter.workload && id.trigger == letter.trigger);
-            if is_it && count < MAX_LETTERS {
+            if is_it {
                 count += 1;
                 found.entry(letter.workload.clone()).or_default().push(letter);
             }
-            Ok(())
-        })?;
+            if count == MAX_LETTERS {
+                break;
+            }
+        }
         Ok(found)
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use mainstay_detect::delivery::{Letter, Origin, Routed, Settled, Share, TriggerId, Window};
 use mainstay_model::{Event, Timestamp};
-use mainstay_store::{Fold, Journal, RowQuery, Rows, StoreError};
+use mainstay_store::{Fold, Journal, RowQuery, Rows, RowsFrom, StoreError, rows_from};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -457,24 +457,9 @@ impl Fold for ProgressFold {
     }
 }
 
-/// Rows of a table, page by page, in the order of their ids, from those after an id on.
-pub(super) fn each_row(
-    journal: &dyn Journal,
-    table: &str,
-    mut each: impl FnMut(&str, &Value) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
-    const PAGE: usize = 512;
-    let mut query = RowQuery::by_id(PAGE);
-    loop {
-        let page = journal.rows(table, &query)?;
-        for (id, row) in &page {
-            each(id, row)?;
-        }
-        match page.last() {
-            Some((id, _)) if page.len() == PAGE => query = RowQuery::by_id(PAGE).after(id.clone()),
-            _ => return Ok(()),
-        }
-    }
+/// All rows of a table, in the order of their ids.
+pub(super) fn all_rows<'a>(journal: &'a dyn Journal, table: &'a str) -> RowsFrom<'a> {
+    rows_from(journal, table, RowQuery::by_id(512))
 }
 
 /// What a trigger did; nothing if it never did anything.
@@ -501,13 +486,13 @@ pub(super) fn dead_row(row: &Value) -> Option<Dead> {
 /// How many dead letters there are of each trigger.
 pub fn dead_counts(journal: &dyn Journal) -> Result<BTreeMap<TriggerId, usize>, StoreError> {
     let mut counts = BTreeMap::new();
-    each_row(journal, DEAD_TABLE, |_, row| {
+    for row in all_rows(journal, DEAD_TABLE) {
+        let (_, row) = row?;
         if let (Some(workload), Some(trigger)) = (row["workload"].as_str(), row["trigger"].as_str()) {
             let id = TriggerId { workload: workload.to_owned(), trigger: trigger.to_owned() };
             *counts.entry(id).or_default() += 1;
         }
-        Ok(())
-    })?;
+    }
     Ok(counts)
 }
 
@@ -518,25 +503,13 @@ pub fn dead_letters(
     after: Option<String>,
     limit: usize,
 ) -> Result<(Vec<Dead>, Option<String>), StoreError> {
-    const PAGE: usize = 512;
-    let mut query = RowQuery::newest(PAGE).from(after);
-    let mut found = Vec::new();
-    loop {
-        let page = journal.rows(DEAD_TABLE, &query)?;
-        for (id, row) in &page {
-            let Some(dead) = dead_row(row) else { continue };
-            if wanted(&dead.letter.workload, &dead.letter.trigger) {
-                found.push(dead);
-                if found.len() == limit {
-                    return Ok((found, Some(id.clone())));
-                }
-            }
-        }
-        match page.last() {
-            Some((id, _)) if page.len() == PAGE => query.after_id = Some(id.clone()),
-            _ => return Ok((found, None)),
-        }
-    }
+    let rows = rows_from(journal, DEAD_TABLE, RowQuery::newest(512).from(after));
+    let found = rows.first(limit, |id, row| {
+        let dead = dead_row(&row).filter(|dead| wanted(&dead.letter.workload, &dead.letter.trigger));
+        Ok(dead.map(|dead| (id, dead)))
+    })?;
+    let next = found.last().filter(|_| found.len() == limit).map(|(id, _)| id.clone());
+    Ok((found.into_iter().map(|(_, dead)| dead).collect(), next))
 }
 
 /// One dead letter.

@@ -205,42 +205,42 @@ impl Life {
     /// Takes up what the last life left.
     async fn restore(&mut self, now: Timestamp) -> Result<(), StoreError> {
         let journal = self.parts.journal.clone();
-        fold::each_row(journal.as_ref(), fold::TRIGGERS_TABLE, |id, row| {
+        for row in fold::all_rows(journal.as_ref(), fold::TRIGGERS_TABLE) {
+            let (id, row) = row?;
             if let Some((workload, trigger)) = id.split_once('/')
                 && row.get("off").is_some()
             {
                 let id = TriggerId { workload: workload.to_owned(), trigger: trigger.to_owned() };
                 self.off.insert(id, true);
             }
-            Ok(())
-        })?;
+        }
         self.define();
-        fold::each_row(journal.as_ref(), fold::WINDOWS_TABLE, |_, row| {
-            if let (Some(workload), Ok(window)) = (row["workload"].as_str(), Window::deserialize(row)) {
+        for row in fold::all_rows(journal.as_ref(), fold::WINDOWS_TABLE) {
+            let (_, row) = row?;
+            if let (Some(workload), Ok(window)) = (row["workload"].as_str(), Window::deserialize(&row)) {
                 self.machine.take_window(workload, &window);
             }
-            Ok(())
-        })?;
+        }
         let mut running = Vec::new();
-        fold::each_row(journal.as_ref(), fold::CALLS_TABLE, |id, row| {
-            let Some(place) = fold::place_of(id) else {
-                if let Ok(letter) = Letter::deserialize(row) {
+        for row in fold::all_rows(journal.as_ref(), fold::CALLS_TABLE) {
+            let (id, row) = row?;
+            let Some(place) = fold::place_of(&id) else {
+                if let Ok(letter) = Letter::deserialize(&row) {
                     running.extend(letter.run.clone());
                     self.machine.take_letter(&letter, now);
                 }
-                return Ok(());
+                continue;
             };
             let event = journal.read(place.saturating_sub(1), 1)?.pop();
-            let (Some(event), Ok(batch)) = (event, Batch::deserialize(row)) else { return Ok(()) };
-            let Ok(mut data) = RoutedData::deserialize(&event.data) else { return Ok(()) };
+            let (Some(event), Ok(batch)) = (event, Batch::deserialize(&row)) else { continue };
+            let Ok(mut data) = RoutedData::deserialize(&event.data) else { continue };
             // What it replaced is gone from the table, too.
             data.record.replaced.clear();
             let bits = batch.bits();
             let workload = event.workload.as_deref().unwrap_or_default();
             let is_over = |number| Batch::is_over(&bits, number);
             self.machine.take(workload, place, &data.record, event.time, is_over, 1);
-            Ok(())
-        })?;
+        }
         self.runs_over(&running, now)?;
         self.flush().await?;
         self.plan_schedules().await

@@ -181,8 +181,9 @@ impl Shim {
     /// Waits for the end. May be called again.
     pub async fn finished(&mut self) -> Status {
         closed(&mut self.alive).await;
-        if let Some(child) = &mut self.child {
-            let _ = child.wait();
+        if let Some(mut child) = self.child.take() {
+            // Soon, but not at once where another shim was first: it looks for a while whether it is needed.
+            let _ = tokio::task::spawn_blocking(move || child.wait()).await;
             if let Some(status) = not_begun(&self.dir, || why_it_did_not_begin(&self.dir)) {
                 return status;
             }

@@ -173,8 +173,13 @@ async fn an_agent_that_waits_for_its_commands_in_vain_can_still_be_ended() {
     rustix::process::kill_process(shim, Signal::STOP).expect("ours");
     let ready = host.event("service.ready", "a").await;
     let service = u32::try_from(ready["pid"].as_u64().expect("a pid")).expect("small");
+    // Who has its orders open sees when they have come.
+    let orders = fs::File::options().read(true).write(true).open(host.data().join("agent/ledger/c1/control"));
+    let orders = orders.expect("a FIFO");
     host.signal(Signal::INT);
     until("the service is stopped", || !alive(service)).await;
+    until("the command is told to end", || rustix::io::ioctl_fionread(&orders).is_ok_and(|bytes| bytes > 0))
+        .await;
     assert!(host.end(Signal::TERM).await.success());
     rustix::process::kill_process(shim, Signal::CONT).expect("ours");
     until("the command ends as it was told", || !alive(command)).await;

@@ -307,6 +307,7 @@ pub fn inherited(bin_dir: Option<&Path>) -> std::collections::BTreeMap<String, S
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::os::unix::process::CommandExt;
 
     use tokio::task::JoinSet;
 
@@ -377,6 +378,43 @@ mod tests {
         let said = reason(soon(shim.started()).await);
         assert!(said.starts_with("its supervisor ended before it began: ") && said.contains("cat"), "{said}");
         assert_eq!(reason(soon(shim.finished()).await), said, "and says so again");
+    }
+
+    #[tokio::test]
+    async fn what_ran_when_its_shim_or_host_went_down_has_an_unknown_end_and_no_stranger_is_killed() {
+        for (boot_id, expected, ends) in [
+            ("of an earlier boot".to_owned(), "the host was restarted while it ran", false),
+            (procfs::boot_id(), "its supervisor was killed while it ran", true),
+        ] {
+            let dir = tempfile::tempdir().expect("a directory");
+            let entry = prepared(dir.path());
+            Spec::take(&entry).expect("io").expect("ours");
+            let mut sleeper = Command::new("sleep")
+                .arg("1000")
+                .process_group(0)
+                .stdin(Stdio::null())
+                .spawn()
+                .expect("started");
+            let running = Status {
+                state: State::Running,
+                boot_id,
+                pid: Some(sleeper.id()),
+                start_ticks: procfs::stat(sleeper.id()).map(|stat| stat.start_ticks),
+                ..Status::ended(End::NotStarted { reason: String::new() }, 7)
+            };
+            running.write(&entry).expect("written");
+            let Found::Over(first) = Shim::find(&entry).await else { panic!("nobody holds its lock") };
+            let Some(End::Unknown { reason }) = &first.end else { panic!("{:?}", first.end) };
+            assert_eq!(reason, expected);
+            if !ends {
+                let stranger = Pid::from_child(&sleeper);
+                rustix::process::kill_process(stranger, Signal::TERM).expect("it lives");
+            }
+            let signal = std::os::unix::process::ExitStatusExt::signal(&sleeper.wait().expect("waited for"));
+            assert_eq!(signal, Some(if ends { 9 } else { 15 }));
+            let Found::Over(again) = Shim::find(&entry).await else { panic!("it is over") };
+            assert_eq!(again, first, "the answer stays the same");
+        }
     }
 
     #[tokio::test]

@@ -246,7 +246,7 @@ pub(crate) fn bind(
     }
     let document = command_document(library, &command.document)?;
     let name = &command.document;
-    command.parameters = parameters::bind(&document, command.parameters, at).map_err(|problems| {
+    command.parameters = parameters::bind(&document, command.parameters, None, at).map_err(|problems| {
         let problems: Vec<String> = problems.iter().map(|problem| problem.message.clone()).collect();
         format!("The Command document {name} does not take its parameters: {}", problems.join("; "))
     })?;

@@ -1,19 +1,20 @@
 //! Parameters: the values a run is given, checked against what the document declares.
 
 use mainstay_model::problem::nearest;
-use mainstay_model::{Problem, Timestamp};
+use mainstay_model::{Problem, RunId, Timestamp};
 use serde_json::{Map, Number, Value};
 
-use crate::document::{Document, Parameter, ParameterType, describe};
+use crate::document::{AllowedPattern, Document, Parameter, ParameterType, describe};
 use crate::machine::global;
 use crate::parse::names_in_default;
 use crate::reference::{Reference, interpolate};
 
 /// The values of all parameters: those given, typed and checked, and the defaults of the others. All problems are
-/// reported, each located by the parameter's name.
+/// reported, each located by the parameter's name. `run` is the run that they are for, where it is one of its own.
 pub(crate) fn bind(
     document: &Document,
     given: Map<String, Value>,
+    run: Option<&RunId>,
     at: Timestamp,
 ) -> Result<Map<String, Value>, Vec<Problem>> {
     let mut problems = Vec::new();
@@ -58,7 +59,7 @@ pub(crate) fn bind(
             ));
         }
     }
-    problems.extend(defaults(document, &mut bound, at));
+    problems.extend(defaults(document, &mut bound, run, at));
     if problems.is_empty() {
         problems.extend(role(document, &bound));
     }
@@ -67,7 +68,12 @@ pub(crate) fn bind(
 
 /// Fills in the defaults of parameters that were not given. One that is made of others comes after them; those that need
 /// a parameter that is missing stay out.
-fn defaults(document: &Document, bound: &mut Map<String, Value>, at: Timestamp) -> Vec<Problem> {
+fn defaults(
+    document: &Document,
+    bound: &mut Map<String, Value>,
+    run: Option<&RunId>,
+    at: Timestamp,
+) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut open: Vec<(&String, &Parameter, &Value)> = document
         .parameters
@@ -86,6 +92,9 @@ fn defaults(document: &Document, bound: &mut Map<String, Value>, at: Timestamp) 
         open = later;
         for (name, parameter, default) in ready {
             let resolve = |reference: &Reference| match reference {
+                Reference::Named { space, name } if space == "automation" && name == "EXECUTION_ID" => {
+                    Ok(run.map(|run| run.as_str().into()))
+                }
                 Reference::Named { space, name } => Ok(global(space, name, at)),
                 Reference::Parameter(name) => Ok(bound.get(name).cloned()),
                 Reference::Output { .. } => Ok(None),
@@ -195,20 +204,16 @@ pub(crate) fn check(parameter: &Parameter, value: &Value) -> Option<String> {
             return Some(format!("is one of {}, found {}", names.join(", "), describe(value)));
         }
     }
-    let texts: Vec<&str> = match value {
-        Value::String(text) => vec![text],
-        Value::Array(list) => list.iter().filter_map(Value::as_str).collect(),
-        _ => Vec::new(),
+    let each: Vec<&Value> = match value {
+        Value::Array(list) => list.iter().collect(),
+        one => vec![one],
     };
-    for text in texts {
-        if let Some(pattern) = &parameter.allowed_pattern {
-            let found = describe(&Value::from(text));
-            match pattern.matches(text) {
-                Ok(true) => {}
-                Ok(false) => return Some(format!("must match `{}`, found {found}", pattern.as_str())),
-                Err(reason) => return Some(format!("must match `{}`, which {reason}", pattern.as_str())),
-            }
-        }
+    if let Some(pattern) = &parameter.allowed_pattern
+        && let Some(reason) = each.iter().find_map(|one| unlike(pattern, one))
+    {
+        return Some(reason);
+    }
+    for text in each.into_iter().filter_map(Value::as_str) {
         if let Some(reason) = aws_pattern(kind, text) {
             return Some(reason);
         }
@@ -234,6 +239,43 @@ pub(crate) fn check(parameter: &Parameter, value: &Value) -> Option<String> {
         return Some(format!("has at most {most} elements, found {count}"));
     }
     None
+}
+
+/// Why a value does not match its pattern. Systems Manager gets values as texts: a number or truth value as it is written, a
+/// mapping as JSON, with or without spaces.
+fn unlike(pattern: &AllowedPattern, value: &Value) -> Option<String> {
+    let texts = match value {
+        Value::String(text) => vec![text.clone()],
+        Value::Object(_) => vec![value.to_string(), spaced(value)],
+        other => vec![other.to_string()],
+    };
+    let mut unlike = None;
+    for text in texts {
+        match pattern.matches(&text) {
+            Ok(true) => return None,
+            Ok(false) => {
+                unlike.get_or_insert_with(|| {
+                    format!("must match `{}`, found {}", pattern.as_str(), describe(value))
+                });
+            }
+            Err(reason) => return Some(format!("must match `{}`, which {reason}", pattern.as_str())),
+        }
+    }
+    unlike
+}
+
+/// JSON with a space after each comma and colon, as many tools write it.
+fn spaced(value: &Value) -> String {
+    let list = |parts: Vec<String>| parts.join(", ");
+    match value {
+        Value::Array(items) => format!("[{}]", list(items.iter().map(spaced).collect())),
+        Value::Object(map) => {
+            let entry =
+                |(key, value): (&String, &Value)| format!("{}: {}", Value::from(key.as_str()), spaced(value));
+            format!("{{{}}}", list(map.iter().map(entry).collect()))
+        }
+        other => other.to_string(),
+    }
 }
 
 /// Why a text that is to be a mapping, and begins like one, cannot be read as one.

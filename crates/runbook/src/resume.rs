@@ -195,16 +195,19 @@ fn following(document: &Document, place: usize) -> Option<usize> {
     let mut place = place;
     loop {
         let step = &document.steps[place];
-        if step.is_end || matches!(step.work, Work::Branch { .. }) {
+        if matches!(step.work, Work::Branch { .. }) {
             return None;
         }
-        if let Some(next) = &step.next_step {
-            return document.step(next).map(|(place, _)| place);
-        }
-        let later =
-            (place + 1..document.steps.len()).find(|later| document.steps[*later].parent == step.parent);
-        if later.is_some() {
-            return later;
+        // An end among the steps of a loop is that of the iteration.
+        if !step.is_end {
+            if let Some(next) = &step.next_step {
+                return document.step(next).map(|(place, _)| place);
+            }
+            let later =
+                (place + 1..document.steps.len()).find(|later| document.steps[*later].parent == step.parent);
+            if later.is_some() {
+                return later;
+            }
         }
         place = document.step(step.parent.as_deref()?)?.0;
     }

@@ -471,7 +471,10 @@ fn what_follows(step: &Step, after: Option<&String>) -> String {
             });
         }
         if step.choices.iter().all(|choice| choice.when.is_some()) {
-            out.push("Otherwise the run fails.".to_owned());
+            out.push(match step.next.as_ref().or(after) {
+                Some(next) if !step.is_end => format!("Otherwise goes on to {}.", code(next)),
+                _ => "Otherwise the run ends here.".to_owned(),
+            });
         }
     } else if step.is_end {
         out.push("The run ends here.".to_owned());
@@ -603,9 +606,15 @@ mod tests {
         );
         let mut branch = step("aws:branch", Value::Null);
         branch.choices = vec![Choice { when: Some("`x` is `1`".to_owned()), next: "a".to_owned() }];
+        let taken = "If `x` is `1`, goes on to `a`.";
+        let next = "next".to_owned();
+        assert!(what_follows(&branch, None).starts_with(&format!("{taken} Otherwise the run ends here.")));
         assert!(
-            what_follows(&branch, None)
-                .starts_with("If `x` is `1`, goes on to `a`. Otherwise the run fails.")
+            what_follows(&branch, Some(&next)).starts_with(&format!("{taken} Otherwise goes on to `next`."))
+        );
+        branch.is_end = true;
+        assert!(
+            what_follows(&branch, Some(&next)).starts_with(&format!("{taken} Otherwise the run ends here."))
         );
         assert_eq!((code("a`b"), code("a``b")), ("`` a`b ``".to_owned(), "``` a``b ```".to_owned()));
         assert_eq!(length("1h30m"), "1 h 30 min");

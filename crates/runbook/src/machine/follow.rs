@@ -67,11 +67,14 @@ impl Machine<'_> {
         }
     }
 
-    /// What follows a success: the end if it ends the run, `jump` if there is one, else the next in the same list, else
-    /// the end of the iteration of the loop around it.
+    /// What follows a success: the end if the step is one, `jump` if there is one, else the next in the same list, else
+    /// the end. The steps of a loop are a procedure of their own, so an end among them is that of the iteration.
     pub(crate) fn after(&self, index: usize, step: &Step, jump: Option<&String>) -> Then {
         if step.is_end {
-            return Then::End;
+            return match &step.parent {
+                Some(around) => Then::Again(around.clone()),
+                None => Then::End,
+            };
         }
         if let Some(name) = jump {
             return Then::Step(name.clone());
@@ -97,8 +100,6 @@ impl Machine<'_> {
         }
         let (weight, then) = match &step.on_failure {
             OnFailure::Abort => (Weight::Abort, Then::End),
-            _ if step.is_end && step.is_critical() => (Weight::Critical, Then::End),
-            _ if step.is_end => (Weight::Harmless, Then::End),
             other => {
                 let jump = match other {
                     OnFailure::Step(name) => Some(name),

@@ -37,7 +37,7 @@ pub fn start(document: &Document, start: Start) -> Result<Transition, Vec<Proble
             ),
         )]);
     }
-    let parameters = parameters::bind(document, start.parameters, start.at)?;
+    let parameters = parameters::bind(document, start.parameters, Some(&start.run), start.at)?;
     let event = RunEvent {
         run: start.run,
         procedure: start.procedure,

@@ -78,6 +78,7 @@ pub(crate) fn read(
     let description = reader.text(map, "description");
     let parameters = parameter::read_all(map, &mut reader);
     parameter::check_defaults(&parameters, &mut reader);
+    parameter::refuse_runs_in_defaults(&parameters, &mut reader);
     if !map.contains_key(body) {
         if !map.contains_key(other) {
             reader.missing(body, "A Command document");

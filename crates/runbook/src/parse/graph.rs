@@ -62,23 +62,18 @@ impl Ways<'_> {
     fn of(&mut self, index: usize) -> Vec<usize> {
         let flat = self.flat;
         let item = &flat[index];
-        let is_end = match item.step.get("isEnd") {
-            Some(Value::Bool(flag)) => *flag,
-            Some(Value::String(text)) => text.eq_ignore_ascii_case("true"),
-            _ => false,
-        };
         let mut edges = Vec::new();
-        let mut falls_through = !is_end;
+        let mut falls_through = true;
         // Where a target does not exist, which is reported, what comes next is not blamed for being out of reach.
         if let Some(name) = item.text("nextStep") {
             let to = self.jump(index, &["nextStep".into()], name, 0);
             falls_through &= to.is_none();
             edges.extend(to);
         }
-        // An isEnd step stops on failure too, whatever onFailure says; its target is still checked for existence.
+        // An isEnd step is one on failure too, whatever onFailure says; its target is still checked for existence.
         let mut continues = false;
         match item.text("onFailure") {
-            Some("Continue") => continues = !is_end,
+            Some("Continue") => continues = true,
             Some(other) => {
                 if let Some(name) = other.strip_prefix("step:") {
                     let from = other.len() - name.trim_start().len();
@@ -124,21 +119,27 @@ impl Ways<'_> {
         edges
     }
 
-    /// Where the end of a step leads: to the next in its list, or to where the loop around it goes on.
+    /// Where the end of a step leads: to the next in its list unless it is an end, or to where the loop around it goes on.
     fn onwards(&self, index: usize) -> Option<usize> {
         let mut at = index;
         loop {
-            if let Some(next) = next(self.flat, at) {
+            if !self.is_end(at)
+                && let Some(next) = next(self.flat, at)
+            {
                 return Some(next);
             }
-            let around = self.flat[at].parent?;
-            if let Some(name) = self.flat[around].text("nextStep") {
+            at = self.flat[at].parent?;
+            if let Some(name) = self.flat[at].text("nextStep") {
                 return self.places.get(name).copied();
             }
-            if matches!(self.flat[around].step.get("isEnd"), Some(Value::Bool(true))) {
-                return None;
-            }
-            at = around;
+        }
+    }
+
+    fn is_end(&self, index: usize) -> bool {
+        match self.flat[index].step.get("isEnd") {
+            Some(Value::Bool(flag)) => *flag,
+            Some(Value::String(text)) => text.eq_ignore_ascii_case("true"),
+            _ => false,
         }
     }
 

@@ -83,6 +83,24 @@ pub(crate) fn check_defaults(parameters: &Parameters, reader: &mut Reader<'_>) {
     }
 }
 
+/// A Command document knows nothing of the run that sends it.
+pub(crate) fn refuse_runs_in_defaults(parameters: &Parameters, reader: &mut Reader<'_>) {
+    let mut within = reader.inside("parameters");
+    for (name, parameter) in parameters {
+        let text = parameter.as_ref().and_then(|parameter| parameter.default.as_ref()?.as_str());
+        for found in scan(text.unwrap_or_default()) {
+            if matches!(&found.braced, Braced::Reference(Reference::Named { space, .. }) if space == "automation")
+            {
+                let path = within.inside(name.as_str()).at("default");
+                let message = "A default of a Command document cannot refer to a run";
+                let problem = Problem::error("bad-reference", path, message)
+                    .help("Give it among the `Parameters` of the aws:runCommand that names the document");
+                within.push(problem.within(found.span));
+            }
+        }
+    }
+}
+
 /// Whether the default of one parameter needs another, directly or through others.
 fn comes_back(parameters: &Parameters, from: &str, to: &str) -> bool {
     let (mut seen, mut next) = (BTreeSet::new(), vec![from.to_owned()]);
@@ -286,7 +304,9 @@ fn default(parameter: &Parameter, reader: &mut Reader<'_>) {
                     "Defaults from the parameter store (`ssm:`) are not built yet",
                 ),
                 // Filled in when a run starts.
-                Braced::Reference(Reference::Named { space, name }) if space == "global" => {
+                Braced::Reference(Reference::Named { space, name })
+                    if space == "global" || space == "automation" =>
+                {
                     match super::reference::named(space, name) {
                         None => {
                             later = true;
@@ -309,7 +329,7 @@ fn default(parameter: &Parameter, reader: &mut Reader<'_>) {
                 }
                 Braced::Reference(_) => {
                     Problem::error("bad-reference", path, "A default cannot refer to steps").help(
-                        "Refer to them where the value is used; a default may hold other parameters, `global:DATE` and `global:DATE_TIME`",
+                        "Refer to them where the value is used; a default may hold other parameters, `global:DATE`, `global:DATE_TIME` and `automation:EXECUTION_ID`",
                     )
                 }
                 _ => continue,

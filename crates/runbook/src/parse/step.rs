@@ -132,11 +132,14 @@ fn read(
         );
     }
     if let (true, Some(OnFailure::Step(_))) = (is_end, &on_failure) {
+        let what = if parent.is_some() { "iteration" } else { "run" };
         reader.push(
             Problem::warning(
                 "unused-key",
                 reader.at("onFailure"),
-                "`isEnd` ends the run here also when the step fails, so `onFailure` leads nowhere",
+                format!(
+                    "`isEnd` ends the {what} here also when the step fails, so `onFailure` leads nowhere"
+                ),
             )
             .on_key()
             .help("End the way that succeeds with a step of its own that has `isEnd`"),

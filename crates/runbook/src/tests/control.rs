@@ -74,7 +74,7 @@ fn a_failure_inside_a_loop_is_the_affair_of_the_step_that_failed() {
         ("", "Failed: all Failed, act Failed"),
         ("onFailure: Continue,", "Success: all Success, act Success, note Success, tell Success"),
         ("onFailure: 'step:tell', isCritical: false,", "Success: all Exited, act Failed, tell Success"),
-        ("onFailure: Continue, isEnd: true,", "Success: all Exited, act Success"),
+        ("onFailure: Continue, isEnd: true,", "Success: all Success, act Success, tell Success"),
         ("maxAttempts: 2,", "Success: all Success, act Success, note Success, tell Success"),
     ] {
         let failed = [("act.2", Outcome::failed("No"))];

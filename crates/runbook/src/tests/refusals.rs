@@ -289,7 +289,7 @@ mainSteps: [{name: s, action: 'aws:sleep', inputs: {Duration: PT1S}}]
             "not-built parameters.C.default \"{{ ssm:/x }}\": Defaults from the parameter store (`ssm:`) are not built yet",
             "bad-value parameters.D.displayType: `displayType` is textfield or textarea, found `box`",
             "bad-value parameters.D.maxChars: `maxChars` is 3, less than `minChars`, which is 5",
-            "bad-reference parameters.D.default \"{{ s.A }}\": A default cannot refer to steps (Refer to them where the value is used; a default may hold other parameters, `global:DATE` and `global:DATE_TIME`)",
+            "bad-reference parameters.D.default \"{{ s.A }}\": A default cannot refer to steps (Refer to them where the value is used; a default may hold other parameters, `global:DATE`, `global:DATE_TIME` and `automation:EXECUTION_ID`)",
             "missing-key parameters.E: A parameter needs `type`",
             "bad-value parameters.F.allowedPattern: This is not a regular expression: unclosed character class",
             "bad-default parameters.F.default: The default does not fit its parameter, which is one of a, b, found a list",

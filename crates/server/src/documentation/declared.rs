@@ -390,8 +390,9 @@ fn of_step(step: &mainstay_runbook::document::Step) -> docs::Step {
             OnFailure::Continue => "continue".to_owned(),
             OnFailure::Step(name) => name.clone(),
         },
-        is_end: step.is_end,
-        next: step.next_step.clone(),
+        is_end: step.is_end && step.parent.is_none(),
+        // An end among the steps of a loop leads back to the loop.
+        next: if step.is_end { step.parent.clone() } else { step.next_step.clone() },
         choices,
         ..docs::Step::default()
     }

@@ -2,7 +2,7 @@
 
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
-import { useMemo } from "react";
+import { useEffect, useMemo, useState } from "react";
 import { useList } from "../api/lists";
 import * as ask from "../api/queries";
 import type { Host, Service } from "../api/types";
@@ -37,6 +37,9 @@ const SERVICES: Column<Service>[] = [
   { key: "since", head: "Since", width: "90px", right: true, by: (service) => -Date.parse(service.since ?? ""), cell: (service) => <Time at={service.since} /> },
 ];
 
+/** So many groups are shown at once: a tag may have another value on each of fifty thousand hosts. */
+const GROUPS = 40;
+
 /** A selector of tags, or a part of a name. */
 function picked(text: string | undefined): { selector?: string; contains?: string } {
   if (text === undefined) return {};
@@ -63,10 +66,14 @@ export function Fleet() {
     const found = new Map<string, Host[]>();
     for (const host of sorted) {
       const value = host.tags[search.by] ?? "";
-      found.set(value, [...(found.get(value) ?? []), host]);
+      const group = found.get(value);
+      if (group) group.push(host);
+      else found.set(value, [host]);
     }
-    return [...found].sort(([a], [b]) => a.localeCompare(b));
+    return [...found].sort(([a], [b]) => a.localeCompare(b, "en", { numeric: true }));
   }, [sorted, search.by]);
+  const [most, setMost] = useState(GROUPS);
+  useEffect(() => setMost(GROUPS), [search.by]);
   const set = (change: Partial<typeof search>) => void navigate({ search: (before) => ({ ...before, ...change }), replace: true });
   const one = search.host === undefined ? undefined : (all.find((host) => host.id === search.host) ?? chosen.rows[0]);
   const [known, lost] = status.data ? [status.data.hosts_known, status.data.hosts_known - status.data.hosts_connected] : [undefined, 0];
@@ -87,19 +94,60 @@ export function Fleet() {
           <div className={one ? "split journal" : "stack"}>
             <div className="stack">
               {search.show === "services" ? (
-                <div className="panel"><Table label="Services" primary columns={SERVICES} rows={services} sort={sort} onSort={onSort} onEnd={more} rowKey={(service) => `${service.host}/${service.workload}/${service.name}`} {...(services.length > 20 ? { height: "calc(100dvh - 190px)" } : {})} onOpen={(service) => set({ host: service.host })} empty={<Empty title="No service is like that" />} /></div>
-              ) : groups.map(([value, hosts], n) => (
-                <Panel key={value} title={search.by ? (value === "" ? `without ${search.by}` : `${search.by}=${value}`) : "Hosts"} aside={<span className="muted num">{hosts.length}</span>}>
-                  {hosts.length > 24 && <div className="body"><HostMap hosts={hosts.map((host) => ({ host: host.id, state: stateOf(host) }))} selected={search.host} onSelect={(host) => set({ host })} label={`${count(hosts.length, "host")}, ${hosts.filter((host) => !host.connected).length} gone`} /></div>}
-                  <Table label={search.by ? `Hosts with ${search.by}=${value}` : "Hosts"} primary={n === 0} columns={HOSTS} rows={hosts} sort={sort} onSort={onSort} onEnd={more} rowKey={(host) => host.id} current={search.host} {...(hosts.length > 20 ? { height: groups.length > 1 ? "360px" : "calc(100dvh - 230px)" } : {})} onOpen={(host) => set({ host: host.id })} empty={<Empty title="No host is like that"><p>A selector names tags: <code>role=app</code>, <code>stage in (prod,test)</code>, with commas between them. Other words are parts of a name.</p></Empty>} />
-                </Panel>
+                <div className="panel"><Table label="Services" primary columns={SERVICES} rows={services} sort={sort} onSort={onSort} onEnd={more} rowKey={(service) => `${service.host}/${service.workload}/${service.name}`} {...(services.length > 20 ? { height: "calc(100dvh - 190px)" } : {})} onOpen={(service) => set({ host: service.host })} foot={<span>{services.length.toLocaleString("en")} shown{isWhole ? "" : "; more as you go down"}</span>} empty={isWhole ? <Empty title="No service is like that" /> : <Empty title={`No service is on the ${all.length.toLocaleString("en")} hosts that were read`}><Button disabled={asked.isFetchingNextPage} onClick={more}>{asked.isFetchingNextPage ? "Reading more hosts …" : "Read more hosts"}</Button></Empty>} /></div>
+              ) : groups.slice(0, most).map(([value, hosts], n) => (
+                <Group
+                  key={value} title={search.by ? (value === "" ? `without ${search.by}` : `${search.by}=${value}`) : undefined} hosts={hosts} primary={n === 0} isOne={groups.length === 1} selected={search.host}
+                  more={search.by === undefined && !isWhole} sort={sort} onSort={onSort} onEnd={search.by === undefined ? more : undefined} onSelect={(host) => set({ host })}
+                />
               ))}
+              {search.by && search.show !== "services" && (groups.length > most || !isWhole) && (
+                <div className="row wrapping">
+                  {groups.length > most && <Button onClick={() => setMost(most + GROUPS)}>Show more of {count(groups.length, "group")}</Button>}
+                  {!isWhole && <Button disabled={asked.isFetchingNextPage} onClick={more}>{asked.isFetchingNextPage ? "Reading more hosts …" : "Read more hosts"}</Button>}
+                </div>
+              )}
             </div>
             {one && <OneHost host={one} onTag={(selector) => set({ q: search.q?.includes("=") ? (search.q.split(",").includes(selector) ? search.q : `${search.q},${selector}`) : selector })} onClose={() => set({ host: undefined })} />}
           </div>
         )}
       </Loaded>
     </>
+  );
+}
+
+interface GroupProps {
+  /** Which group; without it all hosts are here. */
+  title: string | undefined;
+  hosts: Host[];
+  primary: boolean;
+  /** There is no other group beside it. */
+  isOne: boolean;
+  selected: string | undefined;
+  /** Whether more come as one goes down. */
+  more: boolean;
+  sort: string | undefined;
+  onSort: ((sort: string | undefined) => void) | undefined;
+  onEnd: (() => void) | undefined;
+  onSelect: (host: string) => void;
+}
+
+/** Hosts at a glance where they are many, and as a table. */
+function Group({ title, hosts, primary, isOne, selected, more, sort, onSort, onEnd, onSelect }: GroupProps) {
+  const squares = useMemo(() => hosts.map((host) => ({ host: host.id, state: stateOf(host) })), [hosts]);
+  const label = useMemo(() => `${count(hosts.length, "host")}, ${hosts.filter((host) => !host.connected).length.toLocaleString("en")} gone`, [hosts]);
+  const hasMap = hosts.length > 24;
+  const height = !isOne ? "360px" : hasMap ? "max(300px, calc(100dvh - 470px))" : "calc(100dvh - 260px)";
+  return (
+    <Panel title={title ?? "Hosts"} aside={<span className="muted num">{hosts.length.toLocaleString("en")}</span>}>
+      {hasMap && <div className="body"><HostMap hosts={squares} selected={selected} onSelect={onSelect} label={label} /></div>}
+      <Table
+        label={title ? `Hosts with ${title}` : "Hosts"} primary={primary} columns={HOSTS} rows={hosts} sort={sort} onSort={onSort} onEnd={onEnd} rowKey={(host) => host.id} current={selected}
+        {...(hosts.length > 20 ? { height } : {})} onOpen={(host) => onSelect(host.id)}
+        foot={hosts.length > 20 && <span>{hosts.length.toLocaleString("en")} shown{more ? "; more as you go down" : ""}</span>}
+        empty={<Empty title="No host is like that"><p>A selector names tags: <code>role=app</code>, <code>stage in (prod,test)</code>, with commas between them. Other words are parts of a name.</p></Empty>}
+      />
+    </Panel>
   );
 }
 

@@ -1,6 +1,6 @@
 // One machine of a test: the real server and agent with the example workload on ports of its own, and a real browser.
 
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -20,6 +20,13 @@ function binary(): string {
   const found = [named, join(root, "target/debug/mainstay"), join(root, "target/release/mainstay")].find((path) => path && existsSync(path));
   if (!found) throw new Error("build the server first: cargo build -p mainstay, or name one with MAINSTAY_E2E_BINARY");
   return found;
+}
+
+/** A journal as it is after years: so many hosts that have been there, and so many runs and incidents that are over. */
+export function longLists(data: string, rows: number): void {
+  const program = join(dirname(binary()), "examples/long_lists");
+  if (!existsSync(program)) throw new Error("build what fills the journal first: cargo build -p mainstay --examples");
+  execFileSync(program, [join(data, "journal"), String(rows), String(rows)], { stdio: ["ignore", "inherit", "inherit"] });
 }
 
 async function freePorts(n: number): Promise<number[]> {
@@ -72,14 +79,16 @@ export class World {
     return join(this.dir, "examples/shop");
   }
 
-  /** Server, agent and the four services run; the browser is open. `files` are put into the data directory before. */
-  static async start(files: Record<string, unknown> = {}): Promise<World> {
+  /** Server, agent and the four services run; the browser is open. `files` are put into the data directory before, and `prepare`
+      may do more there. */
+  static async start(files: Record<string, unknown> = {}, prepare?: (data: string) => void): Promise<World> {
     const world = new World();
     world.dir = mkdtempSync(join(tmpdir(), "mainstay-console-"));
     world.ports = await freePorts(6);
     world.unpack();
     mkdirSync(join(world.dir, "data"), { mode: 0o700 });
     for (const [name, content] of Object.entries(files)) writeFileSync(join(world.dir, "data", name), JSON.stringify(content), { mode: 0o600 });
+    prepare?.(join(world.dir, "data"));
     await world.start();
     world.browser = await chromium.launch({
       executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",

@@ -11,6 +11,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::ops::Bound;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -164,6 +165,9 @@ impl Session {
     }
 }
 
+/// What [`Known::trouble`] says of a host on which all is well.
+const NO_TROUBLE: u8 = 2;
+
 /// What is known of one host.
 struct Known {
     tags: Tags,
@@ -205,14 +209,15 @@ impl Known {
         }
     }
 
-    /// How much it needs a look: it is away, a service of it is not ready or not reported, or nothing of that.
+    /// How much it needs a look, 0 the most and [`NO_TROUBLE`] not at all: it is away, a service of it is not ready or not
+    /// reported, or nothing of that.
     fn trouble(&self) -> u8 {
         let is_ready = |service: &link::ServiceState| service.phase() == link::Phase::Ready;
         let wanted = self.desired.as_ref().map_or(0, |desired| desired.services.len());
         match () {
             () if self.session.is_none() => 0,
             () if self.services.len() < wanted || !self.services.iter().all(is_ready) => 1,
-            () => 2,
+            () => NO_TROUBLE,
         }
     }
 
@@ -289,7 +294,8 @@ impl Hub {
     }
 
     /// A page of the hosts that are wanted, by id or those with trouble first, and the key of its last one if there are
-    /// more. Hosts are looked at where they are: of fifty thousand only those of the page are copied.
+    /// more. Hosts are looked at where they are, from behind the key on and no further than the page goes: of fifty thousand
+    /// only those of the page are copied.
     pub fn page(
         &self,
         wanted: impl Fn(&HostId, &Tags, bool) -> bool,
@@ -298,27 +304,36 @@ impl Hub {
         limit: usize,
     ) -> (Vec<Host>, Option<String>) {
         let hosts = self.hosts_locked();
+        let behind = |after: Option<&str>| {
+            hosts.range::<str, _>((after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded))
+        };
         let is_wanted = |(id, known): &(&HostId, &Known)| {
             !known.agent_id.is_empty() && wanted(id, &known.tags, known.session.is_some())
         };
-        let mut page: Vec<(String, Host)> = Vec::new();
+        let mut page: Vec<(String, &HostId, &Known)> = Vec::new();
         if trouble_first {
-            let key = |(id, known): (&HostId, &Known)| (known.trouble(), id.clone());
-            let mut keys: Vec<(u8, HostId)> = hosts.iter().filter(is_wanted).map(key).collect();
-            keys.sort();
-            let text = |(rank, id): &(u8, HostId)| format!("{rank}{id}");
-            let from = after.map_or(0, |after| keys.partition_point(|key| text(key).as_str() <= after));
-            let of_page = keys.iter().skip(from).take(limit + 1);
-            page.extend(of_page.filter_map(|key| Some((text(key), view(&key.1, hosts.get(&key.1)?)))));
+            for rank in 0..=NO_TROUBLE {
+                let rank_text = rank.to_string();
+                let from = match after.filter(|after| *after >= rank_text.as_str()) {
+                    None => None,
+                    Some(after) => match after.strip_prefix(&rank_text) {
+                        Some(id) => Some(id),
+                        // What it names comes later than all of these.
+                        None => continue,
+                    },
+                };
+                let of_rank = behind(from).filter(|(_, known)| known.trouble() == rank).filter(is_wanted);
+                let of_page = of_rank.take((limit + 1).saturating_sub(page.len()));
+                page.extend(of_page.map(|(id, known)| (format!("{rank_text}{id}"), id, known)));
+            }
         } else {
-            let behind = hosts.iter().skip_while(|(id, _)| after.is_some_and(|after| id.as_str() <= after));
-            let of_page = behind.filter(is_wanted).take(limit + 1);
-            page.extend(of_page.map(|(id, known)| (id.to_string(), view(id, known))));
+            let of_page = behind(after).filter(is_wanted).take(limit + 1);
+            page.extend(of_page.map(|(id, known)| (id.to_string(), id, known)));
         }
         let more = page.len() > limit;
         page.truncate(limit);
-        let next = page.last().filter(|_| more).map(|(key, _)| key.clone());
-        (page.into_iter().map(|(_, host)| host).collect(), next)
+        let next = page.last().filter(|_| more).map(|(key, ..)| key.clone());
+        (page.into_iter().map(|(_, id, known)| view(id, known)).collect(), next)
     }
 
     /// How many hosts are known, and how many of them are connected.

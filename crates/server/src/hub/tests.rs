@@ -307,3 +307,35 @@ async fn a_second_server_is_refused_and_a_stopped_one_leaves_nothing() {
     world.served.await.expect("no panic").expect("a clean end");
     assert!(!world.socket.exists());
 }
+
+#[tokio::test]
+async fn pages_of_hosts_follow_each_other_in_both_orders() {
+    let world = World::start().await;
+    let _agent = world.connect("s1").await;
+    // All but `h1` are away, and need a look first.
+    for name in ["h5", "h0", "h3", "h2", "h4"] {
+        world.hub.remember(&HostId::new(name).expect("an id"), Tags::default(), Timestamp::from_millis(1));
+    }
+    let page = |trouble_first, after: Option<&str>, limit| {
+        let (hosts, next) = world.hub.page(|id, _, _| id.as_str() != "h4", trouble_first, after, limit);
+        (hosts.iter().map(|host| host.id.to_string()).collect::<Vec<_>>().join(" "), next)
+    };
+    for limit in 1..7 {
+        for (trouble_first, whole) in [(false, "h0 h1 h2 h3 h5"), (true, "h0 h2 h3 h5 h1")] {
+            let (mut seen, mut after) = (Vec::new(), None);
+            loop {
+                let (hosts, next) = page(trouble_first, after.as_deref(), limit);
+                assert!(hosts.split(' ').count() <= limit && !hosts.is_empty(), "{limit}: {hosts:?}");
+                seen.push(hosts);
+                let Some(next) = next else { break };
+                after = Some(next);
+            }
+            assert_eq!(seen.join(" "), whole, "pages of {limit}");
+        }
+    }
+    assert_eq!(page(true, Some("0h3"), 9), ("h5 h1".to_owned(), None));
+    assert_eq!(page(true, Some("0h31"), 1), ("h5".to_owned(), Some("0h5".to_owned())), "one that is gone");
+    assert_eq!(page(true, Some("1"), 9), ("h1".to_owned(), None), "of a rank that nothing has");
+    assert_eq!(page(true, Some("9"), 9), (String::new(), None));
+    assert_eq!(page(false, Some("~"), 9), (String::new(), None), "what is no id stands where its text does");
+}

@@ -37,6 +37,12 @@ fn what_is_refused_is_told_where_and_why() {
         ("cut.json", "{\"source\": [\"a\"]"),
         ("good.json", r#"{"source": ["a"]}"#),
         ("list.json", r#"["a"]"#),
+        (
+            "twice.yaml",
+            "Name: restore\nEventPattern: |\n  {\"source\": [\"shop\"],\n   \"source\": [\"other\"]}\n\
+             Targets: [{ Id: one, Arn: procedure/restore }]\n",
+        ),
+        ("long.json", &format!("{{\"source\": [\"{}\"]}}", "a".repeat(4096))),
     ]);
     for (arguments, parts) in [
         (
@@ -44,6 +50,11 @@ fn what_is_refused_is_told_where_and_why() {
             &["bad.json:1:", "did you mean `prefix`?", "bad.json:2:", "must not be empty"][..],
         ),
         (["cut.json", "good.json"], &["cut.json:"]),
+        (["twice.yaml", "good.json"], &["twice.yaml:4:4", "a key is there twice, at `source`"]),
+        (
+            ["long.json", "good.json"],
+            &["long.json:1:1", "4111 characters", "4096 are the most", "several triggers"],
+        ),
         (["good.json", "cut.json"], &["cut.json is not an event", "ends too early at byte 16"]),
         (["good.json", "list.json"], &["list.json is not an event", "not an object"]),
         (["good.json", "missing.json"], &["missing.json cannot be read"]),

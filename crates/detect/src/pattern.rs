@@ -13,6 +13,8 @@
 //! - A literal that is an IP address also matches other spellings of that address.
 //! - The address of a `cidr` may have bits beyond its mask; they do not count. `/32` and `/128` are blocks of one.
 //! - Where two spellings of one path stand beside each other in a pattern, both must hold.
+//! - A key that is there twice is refused. The service takes the last one without a word, so that a pattern does not say
+//!   what it seems to say.
 
 use mainstay_model::Problem;
 use serde_json::Value;
@@ -37,12 +39,27 @@ pub const MAX_COMBINATIONS: usize = 1_000;
 /// The deepest nesting of a pattern.
 pub const MAX_DEPTH: usize = 100;
 
+/// The longest pattern, in characters of its JSON text: what EventBridge's `PutRule` takes.
+pub const MAX_CHARS: usize = 4096;
+
 /// A pattern that was read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pattern {
     root: All,
     /// How many leaves there are; each knows its number.
     leaves: usize,
+}
+
+/// What to do about a pattern that is too long.
+const LESS: &str =
+    "ask for `prefix`, `suffix` or `wildcard` instead of many values, or make several triggers of it";
+
+fn check_length(chars: usize, help: &str) -> Result<(), Vec<Problem>> {
+    if chars <= MAX_CHARS {
+        return Ok(());
+    }
+    let message = format!("The pattern has {chars} characters as JSON, and {MAX_CHARS} are the most");
+    Err(vec![Problem::error("pattern-too-long", [], message).help(help)])
 }
 
 /// What must hold together.
@@ -73,16 +90,23 @@ struct Leaf {
 
 impl Pattern {
     /// Reads a pattern. Refuses what EventBridge refuses, all of it at once.
+    ///
+    /// Its length is that of its JSON without spaces.
     pub fn parse(value: &Value) -> Result<Self, Vec<Problem>> {
+        check_length(value.to_string().chars().count(), LESS)?;
         compile::compile(value)
     }
 
-    /// Reads a pattern from JSON text, as it stands in `EventPattern` of an API call. Of duplicate keys the last wins.
+    /// Reads a pattern from JSON text, as it stands in `EventPattern` of an API call. Its length is that of the text.
+    /// What is wrong with the text itself is underlined in it; problems in what it says have its paths.
     pub fn parse_json(text: &str) -> Result<Self, Vec<Problem>> {
-        let value: Value = serde_json::from_str(text).map_err(|error| {
-            vec![Problem::error("bad-json", [], format!("The pattern is not JSON: {error}"))]
+        let help = format!("write it without spaces between its parts, or as a mapping; else {LESS}");
+        check_length(text.chars().count(), &help)?;
+        let value = crate::read::json(text).map_err(|fault| {
+            let problem = Problem::error("bad-json", [], format!("The pattern is not JSON: {fault}"));
+            vec![problem.within(fault.span)]
         })?;
-        Self::parse(&value)
+        compile::compile(&value)
     }
 
     /// Whether the event matches. An event that is not an object matches nothing.

@@ -1,12 +1,10 @@
 //! Reading mappings that people wrote, with every problem found at its place.
 
-use std::fmt;
 use std::time::Duration;
 
 use mainstay_model::problem::nearest;
-use mainstay_model::{Problem, Segment, parse_duration};
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use mainstay_model::{Problem, Segment, json, parse_duration};
+use serde_json::{Map, Value};
 
 /// A path and one more segment.
 pub(crate) fn at(path: &[Segment], segment: impl Into<Segment>) -> Vec<Segment> {
@@ -27,72 +25,12 @@ pub(crate) fn kind(value: &Value) -> &'static str {
     }
 }
 
+/// The deepest nesting of a JSON text: what is taken of it is put into events, which nest 100 deep.
+const MAX_TEXT_DEPTH: usize = 120;
+
 /// The value of a JSON text. A key that is there twice is refused: one of the two would be lost without a word.
-pub(crate) fn json(text: &str) -> Result<Value, String> {
-    let mut reader = serde_json::Deserializer::from_str(text);
-    let read = Once.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
-    read.map_err(|error| error.to_string())
-}
-
-struct Once;
-
-impl<'de> DeserializeSeed<'de> for Once {
-    type Value = Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Once {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("a number is too large"))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let mut list = Vec::new();
-        while let Some(item) = items.next_element_seed(Self)? {
-            list.push(item);
-        }
-        Ok(Value::Array(list))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
-        let mut map = Map::new();
-        while let Some(key) = entries.next_key::<String>()? {
-            if map.contains_key(&key) {
-                return Err(A::Error::custom(format!("the key `{key}` is there twice")));
-            }
-            map.insert(key, entries.next_value_seed(Self)?);
-        }
-        Ok(Value::Object(map))
-    }
+pub(crate) fn json(text: &str) -> Result<Value, json::Fault> {
+    json::read_text(text, MAX_TEXT_DEPTH)
 }
 
 /// The mapping a value is, or a problem.

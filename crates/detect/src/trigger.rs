@@ -240,7 +240,7 @@ fn read_pattern(map: &Map<String, Value>, problems: &mut Vec<Problem>) -> Option
         return None;
     };
     let parsed = match value {
-        // Problems inside of a text have no place in the file but the text.
+        // Problems inside of what a text says have no place in the file but the text.
         Value::String(text) => Pattern::parse_json(text).map_err(|found| {
             found
                 .into_iter()
@@ -248,8 +248,8 @@ fn read_pattern(map: &Map<String, Value>, problems: &mut Vec<Problem>) -> Option
                     if !problem.path.is_empty() {
                         problem.message = problem.to_string();
                         problem.path.clear();
+                        problem.spot = mainstay_model::Spot::Value;
                     }
-                    problem.spot = mainstay_model::Spot::Value;
                     problem
                 })
                 .collect()

@@ -4,6 +4,7 @@
 #![allow(clippy::panic, reason = "a case that fails is told by a panic")]
 
 use mainstay_detect::{Pattern, PatternSet, Scratch};
+use mainstay_model::Spot;
 use serde_json::Value;
 
 #[path = "fuzz/naive.rs"]
@@ -77,4 +78,44 @@ fn a_thousand_combinations_are_the_most() {
     assert!(Pattern::parse_json(&or(25, 40)).is_ok());
     let problems = Pattern::parse_json(&or(26, 40)).expect_err("1,040 combinations");
     assert_eq!(problems[0].code, "too-many-combinations");
+}
+
+#[test]
+fn a_key_that_is_there_twice_is_refused_where_it_stands() {
+    let text = "{\"source\": [\"shop\"], \"detail\": {\n  \"state\": [\"a\"],\n  \"state\" : [\"b\"]}}";
+    let problems = Pattern::parse_json(text).expect_err("refused");
+    let Spot::Within(range) = &problems[0].spot else { panic!("{:?}", problems[0]) };
+    assert_eq!(
+        (problems.len(), &text[range.clone()], range.start),
+        (1, "\"state\"", text.rfind("\"state").expect("it is there"))
+    );
+    let words = "The pattern is not JSON: a key is there twice, at `detail.state` at line 3 column 3";
+    assert_eq!((problems[0].code, problems[0].message.as_str()), ("bad-json", words));
+    assert!(Pattern::parse_json(r#"{"a": {"x": [1]}, "b": {"x": [1]}}"#).is_ok(), "one key in two mappings");
+}
+
+#[test]
+fn a_pattern_is_so_long_and_no_longer() {
+    let text = |chars: usize| format!("{{\"a\": [\"{}\"]}}", "\u{e9}".repeat(chars - 11));
+    assert!(Pattern::parse_json(&text(4096)).is_ok(), "characters count, not bytes");
+    let problems = Pattern::parse_json(&text(4097)).expect_err("refused");
+    let words = "The pattern has 4097 characters as JSON, and 4096 are the most";
+    assert_eq!((problems[0].code, problems[0].message.as_str()), ("pattern-too-long", words));
+    assert!(
+        problems[0]
+            .help
+            .as_ref()
+            .is_some_and(|help| help.contains("without spaces") && help.contains("`prefix`"))
+    );
+    // As a mapping it has no spaces to leave out.
+    let value = |chars| serde_json::from_str::<Value>(&text(chars)).expect("JSON");
+    assert!(Pattern::parse(&value(4097)).is_ok());
+    let problems = Pattern::parse(&value(4098)).expect_err("refused");
+    assert_eq!(problems[0].message, words);
+    assert!(
+        problems[0]
+            .help
+            .as_ref()
+            .is_some_and(|help| !help.contains("spaces") && help.contains("several triggers"))
+    );
 }

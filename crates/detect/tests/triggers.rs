@@ -352,15 +352,29 @@ fn limits_of_a_retry_policy_are_those_of_the_service() {
 
 #[test]
 fn patterns_may_be_text_and_state_counts() {
-    let parse = |state: &str| {
+    let read = |state: &str, pattern: &str| {
         Trigger::parse(&json!({
-            "Name": "n", "State": state, "EventBusName": "default", "EventPattern": "{\"source\": [\"x\"], \"source\": [\"mainstay\"]}",
+            "Name": "n", "State": state, "EventBusName": "default", "EventPattern": pattern,
             "Targets": [{"Id": "x", "Arn": "a"}],
         }))
-        .expect("valid")
     };
+    let parse = |state: &str| read(state, r#"{"source": ["mainstay"]}"#).expect("valid");
     assert!(parse("ENABLED").matches(&event()));
     assert!(!parse("DISABLED").matches(&event()));
+    let told = |pattern: &str| {
+        let problems = read("ENABLED", pattern).expect_err("refused");
+        let texts = problems.iter().map(|problem| format!("{problem} {:?}", problem.spot));
+        texts.collect::<Vec<_>>().join("\n")
+    };
+    // What the text is, is told in it; what it says, of all of it.
+    assert_eq!(
+        told(r#"{"source": ["x"], "source": ["mainstay"]}"#),
+        "EventPattern: The pattern is not JSON: a key is there twice, at `source` at line 1 column 19 Within(18..26)"
+    );
+    assert_eq!(
+        told(r#"{"source": []}"#),
+        "EventPattern: source: A field's list of values must not be empty Value"
+    );
 }
 
 #[test]

@@ -9,6 +9,7 @@ pub mod event;
 pub mod hash;
 pub mod header;
 pub mod id;
+pub mod json;
 pub mod problem;
 pub mod selector;
 pub mod tags;

@@ -416,7 +416,8 @@ fn constant(
             None
         }
         Err(error) => {
-            problems.push(Problem::error("bad-json", path, format!("`Input` is not JSON: {error}")));
+            let problem = Problem::error("bad-json", path, format!("`Input` is not JSON: {error}"));
+            problems.push(problem.within(error.span));
             None
         }
     }

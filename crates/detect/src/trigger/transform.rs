@@ -237,7 +237,7 @@ fn read_template(
         Err(error) => match lines(&marked) {
             Some(text) => Value::String(text),
             None => {
-                let message = format!("`InputTemplate` is not JSON: {}", unmarked(&error));
+                let message = format!("`InputTemplate` is not JSON: {}", unmarked(&error.to_string()));
                 problems.push(Problem::error("bad-template", path, message).help(
                     "a variable outside of quotes stands for a whole value, inside of quotes for text",
                 ));

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use mainstay_api::v1::{ErrorKind, EventView};
 use mainstay_declare::SourceKind;
 use mainstay_model::access::Permission;
-use mainstay_model::{Event, EventDraft, Timestamp};
+use mainstay_model::{Event, EventDraft, Timestamp, json};
 use serde_json::{Map, Value, json};
 
 use super::error::Failure;
@@ -19,7 +19,7 @@ use crate::access::Caller;
 use crate::app::App;
 use crate::intake::events::{self, Fault};
 use crate::intake::hooks::{self, Refusal};
-use crate::intake::{LEVELS, MAX_EVENTS, json as strict};
+use crate::intake::{LEVELS, MAX_EVENTS};
 
 /// How many faults are listed.
 const MAX_FAULTS: usize = 20;
@@ -70,9 +70,9 @@ fn form(headers: &HeaderMap) -> Result<Form, Failure> {
     }
 }
 
-fn not_json(fault: &strict::Fault) -> Failure {
+fn not_json(fault: &json::Fault) -> Failure {
     let mut failure = Failure::bad_request("The body is refused");
-    failure.0.causes = vec![fault.0.clone()];
+    failure.0.causes = vec![format!("it is not JSON that can be kept: {fault}")];
     failure
 }
 
@@ -113,7 +113,7 @@ fn understand(form: Form, headers: &HeaderMap, bytes: &[u8], now: Timestamp) -> 
         let map = binary(headers, bytes)?;
         return events::cloud_event(map, now).map(Said::One).map_err(|fault| faulty(&[fault]));
     }
-    match (form, strict::read(bytes, LEVELS).map_err(|fault| not_json(&fault))?) {
+    match (form, json::read(bytes, LEVELS).map_err(|fault| not_json(&fault))?) {
         (Form::Batch, Value::Array(items)) => batch(items, now),
         (Form::Structured | Form::Entries, Value::Object(mut map)) if map.contains_key("Entries") => {
             let entries = map.remove("Entries");
@@ -182,7 +182,7 @@ fn binary(headers: &HeaderMap, bytes: &[u8]) -> Result<Map<String, Value>, Failu
     }
     let is_json = media_type.is_none_or(events::is_json);
     let data = match std::str::from_utf8(bytes) {
-        _ if is_json => strict::read(bytes, LEVELS).map_err(|fault| not_json(&fault))?,
+        _ if is_json => json::read(bytes, LEVELS).map_err(|fault| not_json(&fault))?,
         Ok(text) if media_type.is_some_and(|kind| kind.starts_with("text/")) => text.into(),
         _ => {
             use base64::Engine as _;
@@ -306,7 +306,7 @@ pub async fn hook(
                 let failure = Failure::new(ErrorKind::Unsupported, format!("`{media_type}` is not JSON"));
                 return Err(failure.hint("let the sender send `application/json`"));
             }
-            let body = strict::read(&taken.bytes, LEVELS).map_err(|fault| not_json(&fault))?;
+            let body = json::read(&taken.bytes, LEVELS).map_err(|fault| not_json(&fault))?;
             Said::Many(hooks::drafts(&workload, source, headers, &body, now).map_err(refused)?)
         }
     };

@@ -129,17 +129,19 @@ fn has(event: &Event, text: &str) -> bool {
 }
 
 fn pattern(text: &str) -> Result<Pattern, Failure> {
-    let value = if text.trim_start().starts_with('{') {
-        serde_json::from_str(text)
-            .map_err(|error| Failure::bad_request(format!("The pattern is not JSON: {error}")))?
+    let parsed = if text.trim_start().starts_with('{') {
+        Pattern::parse_json(text)
     } else if text.contains('*') {
-        json!({ "detail-type": [{ "wildcard": text }] })
+        Pattern::parse(&json!({ "detail-type": [{ "wildcard": text }] }))
     } else {
-        json!({ "detail-type": [text] })
+        Pattern::parse(&json!({ "detail-type": [text] }))
     };
-    Pattern::parse(&value).map_err(|problems| {
+    parsed.map_err(|problems| {
         let mut failure = Failure::bad_request("The pattern is not an event pattern");
         failure.0.causes = problems.iter().map(ToString::to_string).collect();
+        if let Some(help) = problems.into_iter().find_map(|problem| problem.help) {
+            return failure.hint(help);
+        }
         failure.hint("give an EventBridge pattern such as {\"detail-type\":[{\"prefix\":\"alarm.\"}]}, or a kind such as alarm.*")
     })
 }

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use mainstay_model::{Actor, EventDraft, EventId, Timestamp};
+use mainstay_model::{Actor, EventDraft, EventId, Timestamp, json};
 use serde_json::{Map, Value, json};
 
 /// The longest source, type and subject, in bytes.
@@ -163,8 +163,8 @@ fn data(map: &mut Map<String, Value>, media_type: Option<&str>) -> Result<Value,
         .decode(&encoded)
         .map_err(|error| Fault::new("data_base64", format!("it is not Base64: {error}")))?;
     if media_type.is_none_or(is_json) {
-        return super::json::read(&bytes, super::MAX_DEPTH)
-            .map_err(|fault| Fault::new("data_base64", fault.0));
+        return json::read(&bytes, super::MAX_DEPTH)
+            .map_err(|fault| Fault::new("data_base64", format!("it is not JSON that can be kept: {fault}")));
     }
     Ok(json!({ "data_base64": encoded }))
 }
@@ -252,8 +252,9 @@ pub fn entry(entry: &Value, now: Timestamp) -> Result<EventDraft, (&'static str,
         Some(Value::String(bus)) if bus == "default" => {}
         Some(_) => return Err(invalid("there is one event bus, `default`".to_owned())),
     }
-    let detail = super::json::read(detail.as_bytes(), super::MAX_DEPTH)
-        .map_err(|fault| ("MalformedDetail", format!("`Detail`: {}", fault.0)))?;
+    let detail = json::read_text(detail, super::MAX_DEPTH).map_err(|fault| {
+        ("MalformedDetail", format!("`Detail`: it is not JSON that can be kept: {fault}"))
+    })?;
     if !detail.is_object() {
         return Err(("MalformedDetail", format!("`Detail` is an object, found {}", kind_of(&detail))));
     }

@@ -5,7 +5,6 @@
 
 pub mod events;
 pub mod hooks;
-pub mod json;
 
 use std::io::Read as _;
 use std::sync::Arc;

@@ -4,13 +4,26 @@
 //! is limited before it costs anything.
 
 use std::fmt;
+use std::ops::Range;
 
 use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// What is wrong with a text.
+/// What is wrong with a text, as `Display` says it: with the keys that lead there, the line and the column.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault(pub String);
+pub struct Fault {
+    message: String,
+    /// The bytes of the text that it is about. Of text that is UTF-8 they are whole characters.
+    pub span: Range<usize>,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Fault {}
 
 /// Where a value stands: the keys and numbers that lead to it.
 #[derive(Clone, Copy)]
@@ -39,14 +52,53 @@ impl At<'_> {
     }
 }
 
-/// Reads a text of at most so many levels.
+/// How a key that is there twice is told of.
+const TWICE: &str = "a key is there twice";
+
+/// Reads a text of at most so many levels. More than 126 are not read.
 pub fn read(bytes: &[u8], levels: usize) -> Result<Value, Fault> {
-    let text = std::str::from_utf8(bytes)
-        .map_err(|error| Fault(format!("it is not UTF-8: byte {} is no character", error.valid_up_to())))?;
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let at = error.valid_up_to();
+        let message = format!("it is not UTF-8: byte {at} is no character");
+        Fault { message, span: at..at + error.error_len().unwrap_or(1).min(bytes.len() - at) }
+    })?;
+    read_text(text, levels)
+}
+
+/// The same of a text.
+pub fn read_text(text: &str, levels: usize) -> Result<Value, Fault> {
     let mut reader = serde_json::Deserializer::from_str(text);
-    let read = Strict { at: &At::Root, levels }.deserialize(&mut reader);
-    read.and_then(|value| reader.end().map(|()| value))
-        .map_err(|error| Fault(format!("it is not JSON that can be kept: {error}")))
+    let read = Strict { at: &At::Root, levels: levels.min(126) }.deserialize(&mut reader);
+    read.and_then(|value| reader.end().map(|()| value)).map_err(|error| {
+        let (mut message, span) = (error.to_string(), span(text, &error));
+        if let Some((said, _)) = message.rsplit_once(" at line ").filter(|(said, _)| said.starts_with(TWICE))
+        {
+            // The reader has gone on behind the key by now.
+            let before = &text[..span.start];
+            let line = before.matches('\n').count() + 1;
+            let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
+            message = format!("{said} at line {line} column {column}");
+        }
+        Fault { message, span }
+    })
+}
+
+/// What an error is about: the key that is there twice, or the last character that was read.
+fn span(text: &str, error: &serde_json::Error) -> Range<usize> {
+    let before: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
+    let end = text.ceil_char_boundary((before + error.column()).min(text.len()));
+    let last = text[..end].chars().next_back().map_or(0, char::len_utf8);
+    if !error.to_string().starts_with(TWICE) {
+        return end - last..end;
+    }
+    // Its quotes: the last one, as white space may have been read behind it, and before that one that is not escaped.
+    let is_quote = |at: &usize| {
+        let escapes = text[..*at].bytes().rev().take_while(|byte| *byte == b'\\').count();
+        escapes % 2 == 0
+    };
+    let mut quotes = text[..end].rmatch_indices('"').map(|(at, _)| at).filter(is_quote);
+    let last = quotes.next().unwrap_or(0);
+    quotes.next().unwrap_or(last)..last + 1
 }
 
 struct Strict<'a> {
@@ -125,7 +177,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
         while let Some(key) = entries.next_key::<String>()? {
             let at = At::Key(self.at, &key);
             if map.contains_key(&key) {
-                return Err(A::Error::custom(format!("a key is there twice, {}", at.words())));
+                return Err(A::Error::custom(format!("{TWICE}, {}", at.words())));
             }
             let value = entries.next_value_seed(self.deeper(&at)?)?;
             map.insert(key, value);
@@ -141,7 +193,7 @@ mod tests {
     use super::*;
 
     fn fault(text: &[u8]) -> String {
-        read(text, 10).expect_err("refused").0
+        read(text, 10).expect_err("refused").to_string()
     }
 
     #[test]
@@ -164,5 +216,21 @@ mod tests {
         let bottomless = "[".repeat(1_000_000);
         assert!(fault(bottomless.as_bytes()).contains("nested too deeply"));
         assert!(fault(b"").contains("EOF"));
+    }
+    #[test]
+    fn what_is_wrong_is_underlined() {
+        let about = |text: &str| text[read_text(text, 10).expect_err("refused").span].to_owned();
+        assert_eq!(about("{\n  \"\u{e9}\": [],\r\n  \"\u{e9}\": []\n}"), "\"\u{e9}\"");
+        assert_eq!(about(r#"{"a\"b": 1, "c": {"\\": 1, "\u005c": 2}}"#), r#""\u005c""#);
+        assert_eq!(about(r#"{"a\\\"": 1, "a\\\"" : 2}"#), r#""a\\\"""#);
+        assert_eq!(about(r#"{"": 1, "": 2}"#), r#""""#);
+        assert_eq!(about(r#"{"b": 1, "b"}"#), r#""b""#);
+        assert_eq!(about("[1, \u{e9}]"), "\u{e9}");
+        assert_eq!(about("[1"), "1");
+        assert_eq!(about(""), "");
+        let levels =
+            |many: usize| read_text(&format!("{}{}", "[".repeat(many), "]".repeat(many)), usize::MAX);
+        assert!(levels(126).is_ok());
+        assert!(levels(127).expect_err("too many").to_string().contains("nested too deeply, at `[0][0]"));
     }
 }

@@ -73,7 +73,7 @@ fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         6 => "[xyX]{0,3}",
         1 => "[xyX]{6,12}",
-        1 => "[sSſkK\u{212a}éÉıi]{1,3}",
+        1 => "[sSſkK\u{212a}éÉıiß]{1,3}",
         1 => "(10\\.0\\.[01]\\.[0-3]|::[0-3]|0:0::1)",
     ]
 }
@@ -111,7 +111,7 @@ fn event() -> impl Strategy<Value = Value> {
 fn entry() -> impl Strategy<Value = Value> {
     let wildcard =
         || "[xy]{0,2}\\*[xyX]{0,3}(\\*[xy]{0,2})?".prop_filter("one star", |text| !text.contains("**"));
-    let affix = || "[xyXsſké]{1,2}";
+    let affix = || "[xyXsSſkéß]{1,2}";
     prop_oneof![
         6 => scalar(),
         1 => any::<bool>().prop_map(|wanted| json!({"exists": wanted})),

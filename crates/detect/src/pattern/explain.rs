@@ -12,8 +12,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::near;
-use super::solve::{self, Found, Link, Lists};
-use super::test::{Scalar, Test};
+use super::solve::{self, Found, Link, Lists, may_be_absent};
+use super::test::Scalar;
 use super::{All, Leaf, Or, Pattern};
 
 /// How many places are named where a field does hold.
@@ -407,10 +407,6 @@ impl<'e> View<'e> {
         out.near = near::of_values(leaf, &out.found);
         out
     }
-}
-
-fn may_be_absent(leaf: &Leaf) -> bool {
-    leaf.tests.iter().any(|test| matches!(test, Test::Exists(false)))
 }
 
 /// How many fields are missing at least.

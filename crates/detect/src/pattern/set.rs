@@ -117,7 +117,7 @@ impl<T: Ord> PatternSet<T> {
     }
 
     fn search(&self, scratch: &mut Scratch, text: &str) -> Vec<&T> {
-        self.nodes.search(scratch, text);
+        self.nodes.search(&self.paths, scratch, text);
         let mut found: Vec<&T> =
             scratch.matched.iter().filter_map(|number| self.ids[*number as usize].as_deref()).collect();
         found.sort_unstable();

@@ -92,6 +92,8 @@ enum Demand {
     Always,
     /// It holds in these elements.
     Within(Vec<Vec<Link>>),
+    /// It holds in the first elements, or where none of the second ones was chosen.
+    OrOutside(Vec<Vec<Link>>, Vec<Vec<Link>>),
 }
 
 /// What an event has at the path of a leaf, and which lists are on the way.
@@ -105,11 +107,14 @@ fn demand(leaf: &Leaf, event: &Value, lists: &mut Lists) -> Demand {
     let mut reached = Reached::default();
     reach(event, Some(&leaf.path), &mut Vec::new(), lists, &mut reached, None);
     if reached.scalars.is_empty() {
-        let absent = leaf.tests.iter().any(|test| matches!(test, Test::Exists(false)));
-        return if absent { Demand::Always } else { Demand::Never };
+        return if may_be_absent(leaf) { Demand::Always } else { Demand::Never };
     }
-    let mut chains = BTreeSet::new();
+    let (mut chains, mut all) = (BTreeSet::new(), BTreeSet::new());
+    let may_be_absent = may_be_absent(leaf);
     for found in reached.scalars {
+        if may_be_absent {
+            all.insert(found.chain.clone());
+        }
         let passes = |value| leaf.tests.iter().any(|test| test.passes(value));
         if Scalar::of(found.value).is_some_and(passes) {
             if found.chain.is_empty() {
@@ -118,7 +123,17 @@ fn demand(leaf: &Leaf, event: &Value, lists: &mut Lists) -> Demand {
             chains.insert(found.chain);
         }
     }
-    if chains.is_empty() { Demand::Never } else { Demand::Within(chains.into_iter().collect()) }
+    let chains: Vec<_> = chains.into_iter().collect();
+    // A value outside of lists is there whatever is chosen.
+    if may_be_absent && !all.contains(&Vec::new()) {
+        return Demand::OrOutside(chains, all.into_iter().collect());
+    }
+    if chains.is_empty() { Demand::Never } else { Demand::Within(chains) }
+}
+
+/// Whether the absence of the field is enough.
+pub(super) fn may_be_absent(leaf: &Leaf) -> bool {
+    leaf.tests.iter().any(|test| matches!(test, Test::Exists(false)))
 }
 
 /// Whether the pattern holds.
@@ -140,7 +155,7 @@ impl Solver<'_> {
         &mut self,
         mut todo: Vec<&'p All>,
         mut ors: Vec<&'p Or>,
-        mut within: Vec<usize>,
+        mut within: Vec<&'p Leaf>,
     ) -> bool {
         while let Some(all) = todo.pop() {
             for leaf in &all.leaves {
@@ -148,7 +163,7 @@ impl Solver<'_> {
                 match self.demands.entry(leaf.number).or_insert_with(|| demand(leaf, event, lists)) {
                     Demand::Never => return false,
                     Demand::Always => {}
-                    Demand::Within(_) => within.push(leaf.number),
+                    Demand::Within(_) | Demand::OrOutside(..) => within.push(leaf),
                 }
             }
             ors.extend(&all.ors);
@@ -157,16 +172,83 @@ impl Solver<'_> {
         or.alternatives.iter().any(|all| self.any_branch(vec![all], ors.clone(), within.clone()))
     }
 
-    fn consistent(&self, within: &[usize]) -> bool {
-        let demands = within
+    fn consistent(&self, within: &[&Leaf]) -> bool {
+        let asked = within
             .iter()
-            .filter_map(|number| match self.demands.get(number) {
-                Some(Demand::Within(chains)) => Some(chains.iter().map(Vec::as_slice).collect()),
-                _ => None,
+            .filter_map(|leaf| {
+                let path = leaf.path.as_str();
+                match self.demands.get(&leaf.number) {
+                    Some(Demand::Within(chains)) => {
+                        Some(Asked { path, within: choice(chains), outside: None })
+                    }
+                    Some(Demand::OrOutside(chains, all)) => {
+                        Some(Asked { path, within: choice(chains), outside: Some(choice(all)) })
+                    }
+                    _ => None,
+                }
             })
             .collect();
-        consistent(demands, &mut MAX_DETOURS.clone())
+        all_hold(asked)
     }
+}
+
+/// What a field asks: a value in one of the first elements, or that none of the second ones was chosen for the fields
+/// before it, in the order of their paths.
+pub(super) struct Asked<'c, P> {
+    pub(super) path: P,
+    pub(super) within: Choice<'c>,
+    pub(super) outside: Option<Choice<'c>>,
+}
+
+/// Whether one element can be chosen of each list so that every field has what it asks.
+pub(super) fn all_hold<P: Ord>(mut asked: Vec<Asked<'_, P>>) -> bool {
+    // The outermost lists on which the absence of a field may depend.
+    let outermost = |one: &Asked<'_, P>| -> BTreeSet<usize> {
+        let chains = one.within.iter().chain(one.outside.iter().flatten());
+        chains.filter_map(|chain| chain.first()).map(|link| link.0).collect()
+    };
+    let mut lists = BTreeSet::new();
+    let (mut alone, mut together): (Vec<_>, Vec<_>) = asked.drain(..).partition(|one| one.outside.is_none());
+    lists.extend(together.iter().flat_map(outermost));
+    while let Some(at) = alone.iter().position(|one| !outermost(one).is_disjoint(&lists)) {
+        let one = alone.swap_remove(at);
+        lists.extend(outermost(&one));
+        together.push(one);
+    }
+    together.sort_by(|a, b| a.path.cmp(&b.path));
+    let mut detours = MAX_DETOURS;
+    in_order(&together, &mut Vec::new(), &mut detours)
+        && consistent(alone.into_iter().map(|one| one.within).collect(), &mut detours)
+}
+
+/// Tries the choices of one field after the other.
+fn in_order<'c, P>(asked: &[Asked<'c, P>], chosen: &mut Vec<Link>, detours: &mut usize) -> bool {
+    let Some((one, rest)) = asked.split_first() else { return true };
+    if *detours == 0 {
+        return false;
+    }
+    *detours -= 1;
+    for chain in &one.within {
+        if agrees(chain, chosen) {
+            let before = chosen.len();
+            chosen.extend_from_slice(chain);
+            if in_order(rest, chosen, detours) {
+                return true;
+            }
+            chosen.truncate(before);
+        }
+    }
+    let is_absent = |chains: &Choice<'c>| !chains.iter().any(|chain| agrees(chain, chosen));
+    one.outside.as_ref().is_some_and(is_absent) && in_order(rest, chosen, detours)
+}
+
+fn choice(chains: &[Vec<Link>]) -> Choice<'_> {
+    chains.iter().map(Vec::as_slice).collect()
+}
+
+/// Whether a value may lie in the chosen elements.
+fn agrees(chain: &[Link], chosen: &[Link]) -> bool {
+    chain.iter().all(|link| chosen.iter().all(|other| link.0 != other.0 || link.1 == other.1))
 }
 
 /// A choice between chains of elements; an empty chain is no demand.

@@ -65,19 +65,20 @@ fn same_number(a: &Number, b: &Number) -> bool {
     order(a, b).is_eq()
 }
 
-/// Without case, character by character, at the beginning, at the end or as a whole.
+/// Without case: writes out what each character of the operand stands for.
 fn folded(text: &str, operand: &str, how: &str) -> bool {
-    let same = |(a, b): (char, char)| {
-        a == b || a.to_lowercase().eq(b.to_lowercase()) || a.to_uppercase().eq(b.to_uppercase())
+    let Some(wanted) = operand.chars().next() else { return how != "equals" || text.is_empty() };
+    let (first, rest) = operand.split_at(wanted.len_utf8());
+    let forms: [String; 3] =
+        [first.to_owned(), wanted.to_lowercase().collect(), wanted.to_uppercase().collect()];
+    let goes_on = |from: &str| {
+        let how = if how == "prefix" { how } else { "equals" };
+        forms.iter().any(|form| from.strip_prefix(form).is_some_and(|more| folded(more, rest, how)))
     };
-    let (text, operand): (Vec<char>, Vec<char>) = (text.chars().collect(), operand.chars().collect());
-    let Some(longer) = text.len().checked_sub(operand.len()) else { return false };
-    let part = match how {
-        "prefix" => &text[..operand.len()],
-        "suffix" => &text[longer..],
-        _ => &text[..],
-    };
-    part.len() == operand.len() && part.iter().copied().zip(operand).all(same)
+    match how {
+        "suffix" => text.char_indices().any(|(at, _)| goes_on(&text[at..])),
+        _ => goes_on(text),
+    }
 }
 
 /// Looks at each star in each way, and remembers nothing.
@@ -185,17 +186,25 @@ fn passes(entry: &Value, value: &Value) -> bool {
 fn chosen(fields: &[(String, Vec<Value>)], all: &[Pair], elements: &[(String, usize)]) -> bool {
     let Some(((path, entries), rest)) = fields.split_first() else { return true };
     let here: Vec<&Pair> = all.iter().filter(|pair| pair.0 == *path).collect();
-    if here.is_empty() {
-        return entries.contains(&json!({"exists": false})) && chosen(rest, all, elements);
-    }
-    here.iter().any(|(_, value, within)| {
-        let agrees = within
+    let agrees = |within: &[(String, usize)]| {
+        within
             .iter()
-            .all(|(list, index)| elements.iter().all(|(other, chosen)| list != other || index == chosen));
-        agrees
-            && entries.iter().any(|entry| passes(entry, value))
-            && chosen(rest, all, &[elements, within.as_slice()].concat())
-    })
+            .all(|(list, index)| elements.iter().all(|(other, chosen)| list != other || index == chosen))
+    };
+    let passing: Vec<&Vec<(String, usize)>> = here
+        .iter()
+        .filter(|pair| entries.iter().any(|entry| passes(entry, &pair.1)))
+        .map(|pair| &pair.2)
+        .collect();
+    // A value outside of lists is enough, and chooses no element.
+    if passing.iter().any(|within| within.is_empty()) {
+        return chosen(rest, all, elements);
+    }
+    let absent = entries.contains(&json!({"exists": false})) && !here.iter().any(|pair| agrees(&pair.2));
+    (absent && chosen(rest, all, elements))
+        || passing
+            .iter()
+            .any(|within| agrees(within) && chosen(rest, all, &[elements, within.as_slice()].concat()))
 }
 
 /// Whether an event matches a pattern that is one.
@@ -203,5 +212,9 @@ pub fn naive(pattern: &Value, event: &Value) -> bool {
     let mut all = Vec::new();
     pairs(event, "", "", &[], &mut all);
     let pattern = pattern.as_object().expect("a pattern is an object");
-    combinations(pattern, None).iter().any(|fields| chosen(fields, &all, &[]))
+    combinations(pattern, None).iter_mut().any(|fields| {
+        // Absence is of the elements that were chosen for the fields before.
+        fields.sort_by(|a, b| a.0.cmp(&b.0));
+        chosen(fields, &all, &[])
+    })
 }

@@ -134,6 +134,15 @@ impl Paths {
         }
     }
 
+    /// The path of a place.
+    pub(super) fn name(&self, id: PathId) -> Vec<u8> {
+        let place = |id: PathId| Some(&self.places[id as usize]).filter(|_| id != ROOT);
+        let mut parts: Vec<&[u8]> =
+            std::iter::successors(place(id), |at| place(at.parent)).map(|at| &*at.part).collect();
+        parts.reverse();
+        parts.join(&b'.')
+    }
+
     /// How many places there may be, which is more than the greatest id.
     pub(super) fn bound(&self) -> usize {
         self.places.len()

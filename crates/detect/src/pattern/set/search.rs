@@ -1,8 +1,9 @@
 //! Goes through the automaton with the values of one event.
 
-use super::super::solve::{Choice, MAX_DETOURS, consistent};
+use super::super::solve::{Asked, Choice, MAX_DETOURS, all_hold, consistent};
 use super::super::test::Test;
 use super::nodes::{Branch, Children, Nodes};
+use super::paths::{PathId, Paths};
 use super::scratch::Scratch;
 
 /// Stands for no demand.
@@ -15,10 +16,12 @@ pub(super) struct Visit {
     demands: u32,
 }
 
-/// The values of which one must be chosen for one step, and the steps before.
+/// The values of which one must be chosen for one step, or none if it is for the absence of all; and the steps before.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DemandLink {
     before: u32,
+    path: PathId,
+    absent: bool,
     start: u32,
     end: u32,
 }
@@ -29,7 +32,7 @@ fn small(number: usize) -> u32 {
 
 impl Nodes {
     /// Leaves the numbers of the patterns that match in `scratch.matched`, in no order, some more than once.
-    pub(super) fn search(&self, scratch: &mut Scratch, event: &str) {
+    pub(super) fn search(&self, paths: &Paths, scratch: &mut Scratch, event: &str) {
         scratch.matched.clear();
         scratch.visits.clear();
         scratch.demands.clear();
@@ -37,12 +40,22 @@ impl Nodes {
         scratch.visits.push(Visit { node: 0, demands: NONE });
         while let Some(visit) = scratch.visits.pop() {
             let node = &self.all[visit.node as usize];
-            if !node.ends.is_empty() && holds(scratch, visit.demands) {
+            if !node.ends.is_empty() && holds(paths, scratch, visit.demands) {
                 scratch.matched.extend_from_slice(&node.ends);
             }
             for &(path, child) in &node.absent {
                 if !scratch.has(path) {
                     scratch.visits.push(Visit { node: child, ..visit });
+                } else if visit.demands != NONE && scratch.at(path).all(|at| !scratch.chain(at).is_empty()) {
+                    // Steps on fields that may be absent come last, so the elements it depends on are all asked for.
+                    let start = small(scratch.chosen.len());
+                    let mut chosen = std::mem::take(&mut scratch.chosen);
+                    chosen.extend(scratch.at(path));
+                    scratch.chosen = chosen;
+                    let end = small(scratch.chosen.len());
+                    let link = DemandLink { before: visit.demands, path, absent: true, start, end };
+                    scratch.visits.push(Visit { node: child, demands: small(scratch.demands.len()) });
+                    scratch.demands.push(link);
                 }
             }
             if node.branches.len() <= scratch.present.len() {
@@ -104,7 +117,8 @@ impl Nodes {
                 }
                 let start = small(scratch.chosen.len());
                 scratch.chosen.extend(group.iter().map(|(_, value)| *value));
-                let link = DemandLink { before: demands, start, end: small(scratch.chosen.len()) };
+                let end = small(scratch.chosen.len());
+                let link = DemandLink { before: demands, path: branch.path, absent: false, start, end };
                 scratch.visits.push(Visit { node, demands: small(scratch.demands.len()) });
                 scratch.demands.push(link);
             }
@@ -134,22 +148,29 @@ fn try_all(
 }
 
 /// Whether the values that were chosen from can lie in the same elements.
-fn holds(scratch: &Scratch, demands: u32) -> bool {
+fn holds(paths: &Paths, scratch: &Scratch, demands: u32) -> bool {
     let link = |at: u32| scratch.demands.get(at as usize);
     // One demand alone can be met by any of its values.
     if link(demands).is_none_or(|first| link(first.before).is_none()) {
         return true;
     }
-    let choices: Vec<Choice<'_>> = std::iter::successors(link(demands), |demand| link(demand.before))
-        .map(|demand| {
-            let mut chains: Choice<'_> = scratch.chosen[demand.start as usize..demand.end as usize]
-                .iter()
-                .map(|value| scratch.chain(*value))
-                .collect();
-            chains.sort_unstable();
-            chains.dedup();
-            chains
-        })
-        .collect();
-    consistent(choices, &mut MAX_DETOURS.clone())
+    let all = || std::iter::successors(link(demands), |demand| link(demand.before));
+    let choice = |demand: &DemandLink| {
+        let values = &scratch.chosen[demand.start as usize..demand.end as usize];
+        let mut chains: Choice<'_> = values.iter().map(|value| scratch.chain(*value)).collect();
+        chains.sort_unstable();
+        chains.dedup();
+        chains
+    };
+    if !all().any(|demand| demand.absent) {
+        return consistent(all().map(choice).collect(), &mut MAX_DETOURS.clone());
+    }
+    let asked = all().map(|demand| {
+        let (within, outside) = match choice(demand) {
+            chains if demand.absent => (Vec::new(), Some(chains)),
+            chains => (chains, None),
+        };
+        Asked { path: paths.name(demand.path), within, outside }
+    });
+    all_hold(asked.collect())
 }

@@ -419,6 +419,53 @@ impl<'de> Deserializer<'de> for Field<'de> {
     }
 }
 
+fn shape(kind: &str, reason: &str) -> ReadError {
+    ReadError::Shape { kind: kind.to_owned(), reason: reason.to_owned() }
+}
+
+/// What each event of a run says beside what happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The run.
+    pub run: RunId,
+    /// The name of its procedure.
+    pub procedure: String,
+    /// The event's place among the run's events, from 1 without gaps.
+    pub number: u64,
+}
+
+impl Head {
+    /// Of a journal record, and all its data.
+    fn of(record: &EventDraft) -> Result<(Self, &Map<String, Value>), ReadError> {
+        let kind = record.kind.as_str();
+        if !KINDS.contains(&kind) {
+            return Err(ReadError::OtherKind { kind: kind.to_owned() });
+        }
+        let data = record.data.as_object().ok_or_else(|| shape(kind, "it is not a mapping"))?;
+        let version = data.get("v").and_then(Value::as_u64).ok_or_else(|| shape(kind, "`v` is missing"))?;
+        if version > VERSION {
+            return Err(ReadError::Newer { kind: kind.to_owned(), version });
+        }
+        let text = |key: &str| data.get(key).and_then(Value::as_str);
+        let run = text("run")
+            .and_then(|id| RunId::new(id).ok())
+            .filter(|id| id.as_str().len() <= crate::effect::MAX_RUN_ID_BYTES)
+            .ok_or_else(|| shape(kind, "`run` is not a run id"))?;
+        let procedure =
+            text("procedure").ok_or_else(|| shape(kind, "`procedure` is not a string"))?.to_owned();
+        let number = data
+            .get("number")
+            .and_then(Value::as_u64)
+            .ok_or_else(|| shape(kind, "`number` is not a number"))?;
+        Ok((Self { run, procedure, number }, data))
+    }
+
+    /// Of a journal record. Whether what happened can be read, too, is not looked at: that may be a whole document.
+    pub fn read(record: &EventDraft) -> Result<Self, ReadError> {
+        Self::of(record).map(|(head, _)| head)
+    }
+}
+
 impl RunEvent {
     /// The journal's event type.
     pub fn kind(&self) -> &'static str {
@@ -458,33 +505,33 @@ impl RunEvent {
 
     /// The transition a journal record holds.
     pub fn read(record: &EventDraft) -> Result<Self, ReadError> {
+        Self::read_fields(record, |_| true)
+    }
+
+    /// The same for the fold of a run, which takes nothing of the document and its library: they are left where they are,
+    /// and the document is null. They may be a megabyte, where all else is a few hundred bytes.
+    pub fn outline(record: &EventDraft) -> Result<Self, ReadError> {
+        Self::read_fields(record, |key| !matches!(key, "document" | "library"))
+    }
+
+    /// The transition with those fields of its body that are wanted, and null for the document if it is not.
+    fn read_fields(record: &EventDraft, is_wanted: impl Fn(&str) -> bool) -> Result<Self, ReadError> {
+        let (head, data) = Head::of(record)?;
         let kind = record.kind.as_str();
-        if !KINDS.contains(&kind) {
-            return Err(ReadError::OtherKind { kind: kind.to_owned() });
-        }
-        let shape = |reason: &str| ReadError::Shape { kind: kind.to_owned(), reason: reason.to_owned() };
-        let data = record.data.as_object().ok_or_else(|| shape("it is not a mapping"))?;
-        let version = data.get("v").and_then(Value::as_u64).ok_or_else(|| shape("`v` is missing"))?;
-        if version > VERSION {
-            return Err(ReadError::Newer { kind: kind.to_owned(), version });
-        }
-        let text = |key: &str| data.get(key).and_then(Value::as_str);
-        let run = text("run")
-            .and_then(|id| RunId::new(id).ok())
-            .filter(|id| id.as_str().len() <= crate::effect::MAX_RUN_ID_BYTES)
-            .ok_or_else(|| shape("`run` is not a run id"))?;
-        let procedure = text("procedure").ok_or_else(|| shape("`procedure` is not a string"))?.to_owned();
-        let number =
-            data.get("number").and_then(Value::as_u64).ok_or_else(|| shape("`number` is not a number"))?;
         let fields = data.iter().filter(|(key, _)| !COMMON.contains(&key.as_str()));
-        let fields = fields.map(|(key, value)| (key.as_str(), Field::Of(value)));
+        let fields = fields.filter_map(|(key, value)| match key.as_str() {
+            key if is_wanted(key) => Some((key, Field::Of(value))),
+            "document" => Some(("document", Field::Of(&Value::Null))),
+            _ => None,
+        });
         let fields = MapDeserializer::new(std::iter::once(("kind", Field::Kind(kind))).chain(fields));
-        let body = Body::deserialize(fields).map_err(|error: serde_json::Error| shape(&error.to_string()))?;
+        let body =
+            Body::deserialize(fields).map_err(|error: serde_json::Error| shape(kind, &error.to_string()))?;
         Ok(Self {
-            run,
-            procedure,
+            run: head.run,
+            procedure: head.procedure,
             workload: record.workload.clone(),
-            number,
+            number: head.number,
             at: record.time,
             actor: record.actor.clone(),
             cause: record.cause.clone(),

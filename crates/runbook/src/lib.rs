@@ -48,7 +48,7 @@ pub use effect::{
     ShellEffect, Source, TagFilter, Targets, TimerId, WaitForAlarmEffect, WebhookEffect, aggregate,
     payload_from_stdout, reboot, strict_powershell,
 };
-pub use event::{Body, Continued, Origin, Parent, Queued, ReadError, RunEvent, StepName, TakenOver};
+pub use event::{Body, Continued, Head, Origin, Parent, Queued, ReadError, RunEvent, StepName, TakenOver};
 pub use inputs::{
     DELIVERY_TIMEOUT_S, EXECUTION_TIMEOUT_S, NEEDS_PROGRAM, POWERSHELL_DOCUMENT, SCRIPT_TIMEOUT_S,
     SHELL_DOCUMENT, is_loopback,

@@ -12,7 +12,8 @@ use serde_json::{Map, Value, json};
 use super::common;
 use crate::testing::{Disturbance, Driven, begin, drive, fold};
 use crate::{
-    Decision, Document, Effect, HostEnd, HostResult, Input, Outcome, Run, RunEvent, aggregate, step,
+    Body, Decision, Document, Effect, Head, HostEnd, HostResult, Input, Library, Outcome, ReadError, Run,
+    RunEvent, aggregate, step,
 };
 
 const AUTOMATION: &str = r"
@@ -201,15 +202,22 @@ fn journals_of_earlier_versions_come_to_the_same_end() {
         let text = std::fs::read_to_string(&path).expect("readable");
         let mut lines: Vec<&str> = text.lines().collect();
         let expected: Value = serde_json::from_str(lines.pop().expect("an end")).expect("JSON");
-        let events: Vec<RunEvent> = lines
-            .iter()
-            .map(|line| {
-                let record: EventDraft = serde_json::from_str(line).expect("a record");
-                RunEvent::read(&record).unwrap_or_else(|error| unreachable!("{name}: {error}"))
-            })
-            .collect();
+        let records: Vec<EventDraft> =
+            lines.iter().map(|line| serde_json::from_str(line).expect("a record")).collect();
+        let read = |read: &dyn Fn(&EventDraft) -> Result<RunEvent, ReadError>| -> Vec<RunEvent> {
+            let events = records.iter().map(read);
+            events.collect::<Result<_, _>>().unwrap_or_else(|error| unreachable!("{name}: {error}"))
+        };
+        let events = read(&RunEvent::read);
         let run = fold(&events).expect("events of one run, in order");
         assert_eq!(summary(&run), expected, "{name}");
+        let outlines = read(&RunEvent::outline);
+        assert_eq!(fold(&outlines).as_ref(), Some(&run), "{name} folds without its document");
+        assert_eq!(events[1..], outlines[1..], "{name}: only a run's first event has more to read");
+        for (event, record) in events.iter().zip(&records) {
+            let RunEvent { run, procedure, number, .. } = event.clone();
+            assert_eq!(Head::read(record), Ok(Head { run, procedure, number }), "{name}");
+        }
         // The document in the journal is still accepted, so that a run that is not over can go on.
         let document = Document::pinned(&events[0]).expect("the run's start").expect("a document");
         // The machine of today decides as the one did that wrote this: nothing is left to add.
@@ -236,4 +244,33 @@ fn the_runs_of_the_histories_come_out_the_same_today() {
         let expected: Option<Value> = text.lines().last().and_then(|line| serde_json::from_str(line).ok());
         assert_eq!(Some(summary(&driven.run)), expected, "{name}");
     }
+}
+
+#[test]
+fn the_fold_of_a_run_reads_neither_its_document_nor_its_library() {
+    let (_, driven) = runs().remove(0);
+    let mut record = driven.events[0].draft();
+    record.data["library"] = json!({ "files": { "a.sh": "x".repeat(1000) } });
+    let (whole, outline) =
+        (RunEvent::read(&record).expect("read"), RunEvent::outline(&record).expect("read"));
+    assert!(
+        matches!(&whole.body, Body::Started { document, library, .. } if document.is_object() && !library.is_empty())
+    );
+    let Body::Started { document, library, digest, parameters, .. } = &outline.body else { unreachable!() };
+    assert_eq!((document, library), (&Value::Null, &Library::default()));
+    let run = driven.run;
+    assert_eq!((digest, parameters), (&run.digest, &run.parameters));
+    // What cannot be read is the same to both.
+    for (key, value) in [("steps", json!(1)), ("run", json!("")), ("v", json!(9))] {
+        let mut bad = record.clone();
+        bad.data[key] = value;
+        assert_eq!(RunEvent::outline(&bad), RunEvent::read(&bad), "{key}");
+        assert!(RunEvent::read(&bad).is_err());
+    }
+    let missing = |key: &str| {
+        let mut bad = record.clone();
+        bad.data.as_object_mut().expect("a mapping").remove(key);
+        RunEvent::outline(&bad)
+    };
+    assert!(missing("document").is_err() && missing("parameters").is_err());
 }

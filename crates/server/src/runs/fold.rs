@@ -3,8 +3,9 @@
 use std::sync::{Mutex, PoisonError};
 
 use mainstay_model::{Event, RunId, Timestamp};
-use mainstay_runbook::{Body, Run, RunEvent, RunStatus};
+use mainstay_runbook::{Head, Run, RunEvent, RunStatus};
 use mainstay_store::{Fold, Journal, RowQuery, Rows, StoreError};
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::rows::{self, Memo};
@@ -28,8 +29,9 @@ impl Fold for RunsFold {
         RUNS_TABLE
     }
 
+    /// 3: what the document of a run looks like is no concern of it.
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn is_listed(&self) -> bool {
@@ -38,7 +40,7 @@ impl Fold for RunsFold {
     }
 
     fn apply(&self, event: &Event, rows: &mut dyn Rows) {
-        if let Some(event) = RunEvent::from_event(event) {
+        if let Ok(event) = RunEvent::outline(event) {
             self.memo.lock().unwrap_or_else(PoisonError::into_inner).apply(&event, rows);
         }
     }
@@ -63,9 +65,9 @@ pub(super) struct Facts {
 
 impl Facts {
     /// A run that begins with this event.
-    fn begun(event: &RunEvent, place: u64) -> Self {
-        let (procedure, workload) = (event.procedure.clone(), event.workload.clone());
-        Self { procedure, workload, started_at: event.at, place }
+    fn begun(head: Head, event: &Event) -> Self {
+        let workload = event.workload.clone();
+        Self { procedure: head.procedure, workload, started_at: event.time, place: event.seq }
     }
 }
 
@@ -105,12 +107,6 @@ pub(super) struct Begun {
     pub at: Timestamp,
 }
 
-/// A run's first and last event; the others are none of these folds' and need not be read to see that.
-fn first_or_last(event: &Event) -> Option<RunEvent> {
-    let is_one = matches!(event.kind.as_str(), "run.started" | "run.finished");
-    if is_one { RunEvent::from_event(event) } else { None }
-}
-
 /// Keeps [`STATES_TABLE`].
 pub struct StatesFold;
 
@@ -119,9 +115,10 @@ impl Fold for StatesFold {
         STATES_TABLE
     }
 
-    /// 2: runs that are over are found by procedure and by workload, too.
+    /// 2: runs that are over are found by procedure and by workload, too. 3: of a run's first and last event it reads what it
+    /// keeps, and not the rest.
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn is_listed(&self) -> bool {
@@ -130,16 +127,22 @@ impl Fold for StatesFold {
     }
 
     fn apply(&self, event: &Event, rows: &mut dyn Rows) {
-        let Some(read) = first_or_last(event) else { return };
-        let (run, active) = (read.run.as_str(), active_id(read.run.as_str()));
-        match (&read.body, rows.read::<Facts>(&active)) {
-            (Body::Started { .. }, None) => rows.write(&active, &Facts::begun(&read, event.seq)),
-            (Body::Finished { status, .. }, Some(before)) => {
+        // The other events are none of its, and need not be read to see that.
+        let is_first = event.kind == "run.started";
+        if !is_first && event.kind != "run.finished" {
+            return;
+        }
+        let Ok(head) = Head::read(event) else { return };
+        let (run, active) = (head.run.clone(), active_id(head.run.as_str()));
+        match rows.read::<Facts>(&active) {
+            None if is_first => rows.write(&active, &Facts::begun(head, event)),
+            Some(before) if !is_first => {
+                let Ok(status) = RunStatus::deserialize(&event.data["status"]) else { return };
                 rows.remove(&active);
                 let workloads = [None, before.workload.as_deref()];
                 for workload in &workloads[..workloads.iter().flatten().count() + 1] {
                     for procedure in [None, Some(before.procedure.as_str())] {
-                        let id = over_id(&folder(*workload, procedure, *status), before.place, run);
+                        let id = over_id(&folder(*workload, procedure, status), before.place, run.as_str());
                         rows.write(&id, &before.started_at);
                     }
                 }
@@ -160,19 +163,21 @@ impl Fold for FactsFold {
         FACTS_TABLE
     }
 
-    /// 3: how a run ended is no longer in it; the folders of [`STATES_TABLE`] say that.
+    /// 3: how a run ended is no longer in it; the folders of [`STATES_TABLE`] say that. 4: of the event it reads what it
+    /// keeps, and not the rest.
     fn version(&self) -> u32 {
-        3
+        4
     }
 
     fn apply(&self, event: &Event, rows: &mut dyn Rows) {
         if event.kind != "run.started" {
             return;
         }
-        if let Some(read) = RunEvent::from_event(event)
-            && rows.get_text(read.run.as_str()).is_none()
+        if let Ok(head) = Head::read(event)
+            && rows.get_text(head.run.as_str()).is_none()
         {
-            rows.write(read.run.as_str(), &Facts::begun(&read, event.seq));
+            let run = head.run.clone();
+            rows.write(run.as_str(), &Facts::begun(head, event));
         }
     }
 }

@@ -1,8 +1,7 @@
 // What pages ask the server, each under the key that events make old (see `invalidate.ts`).
 
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
-import { address, get, read } from "./client";
-import type { Documentation } from "./documentation";
+import { get } from "./client";
 import { listOptions } from "./lists";
 import { range, stepFor } from "./prometheus";
 import { session } from "./session";
@@ -54,7 +53,7 @@ export const workload = (name: string) =>
 export const docs = (name: string) =>
   queryOptions({
     queryKey: ["docs", name],
-    queryFn: ({ signal }) => read<Documentation>(address("/v1/workloads/{name}/docs.json", { name }), { signal }),
+    queryFn: ({ signal }) => get("/v1/workloads/{name}/docs.json", { path: { name }, signal }),
     staleTime: 30_000,
   });
 

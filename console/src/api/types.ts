@@ -1,5 +1,5 @@
 // The types of the wire, under the words that pages use. What they are is said by `wire.ts`, which is made from the API's
-// document; the documentation of a workload, which has a format of its own, is in `documentation.ts`.
+// document; those of the documentation of a workload are in `documentation.ts`.
 
 import type { components } from "./wire";
 

@@ -796,6 +796,11 @@ export interface paths {
     "/v1/sign-in/link": {
         /** A link that signs a browser in, once */
         post: {
+            parameters: {
+                header?: {
+                    "Idempotency-Key"?: string;
+                };
+            };
             requestBody: {
                 content: {
                     "application/json": components["schemas"]["LinkFor"];
@@ -1183,6 +1188,9 @@ export interface paths {
         /** Gives events of the past to a trigger */
         post: {
             parameters: {
+                header?: {
+                    "Idempotency-Key"?: string;
+                };
                 path: {
                     name: string;
                 };
@@ -1440,10 +1448,9 @@ export interface paths {
                 };
             };
             responses: {
-                /** @description The documentation. */
                 200: {
                     content: {
-                        "application/json": Record<string, never>;
+                        "application/json": components["schemas"]["Documentation"];
                     };
                 };
             };
@@ -1453,6 +1460,9 @@ export interface paths {
         /** A link that opens the documentation in a browser, once */
         post: {
             parameters: {
+                header?: {
+                    "Idempotency-Key"?: string;
+                };
                 path: {
                     name: string;
                 };
@@ -1856,6 +1866,418 @@ export interface components {
             expires_at: components["schemas"]["Time"];
             /** @description The path with its code, to be put behind the server's address. */
             path: string;
+        };
+        /**
+         * Documentation of a Mainstay workload, docs.json
+         * @description The documentation of one workload, as data: the content of `docs.json`.
+         */
+        Documentation: {
+            /** @description Its alarms, by name. */
+            alarms: {
+                [key: string]: components["schemas"]["DocumentationAlarm"];
+            };
+            /** @description Its components, by name. */
+            components: {
+                [key: string]: components["schemas"]["DocumentationComponent"];
+            };
+            /** @description Where it runs, by name. */
+            environments: {
+                [key: string]: components["schemas"]["DocumentationEnvironment"];
+            };
+            /** @description Always `mainstay-docs`. */
+            format: string;
+            /** @description What happened; absent when it was written from files alone. */
+            history?: components["schemas"]["DocumentationHistory"];
+            /** @description What matters, the first matters most. */
+            priorities: components["schemas"]["DocumentationPriority"][];
+            /** @description Its procedures, by name. */
+            procedures: {
+                [key: string]: components["schemas"]["DocumentationProcedure"];
+            };
+            /** @description The series its rules record, by name. */
+            recordings: {
+                [key: string]: components["schemas"]["DocumentationRecording"];
+            };
+            /** @description The applied revision this was written of; absent when it was written from files alone. */
+            revision?: components["schemas"]["DocumentationChange"];
+            /** @description The standards it uses, by name; what is declared in files below `standards/NAME/` comes from them. */
+            standards?: {
+                [key: string]: components["schemas"]["DocumentationStandard"];
+            };
+            /** @description Its triggers, by name. */
+            triggers: {
+                [key: string]: components["schemas"]["DocumentationTrigger"];
+            };
+            /**
+             * Format: uint32
+             * @description The version of this shape. Fields may be added within a version; none changes its meaning or disappears.
+             */
+            version: number;
+            /** @description The workload itself. */
+            workload: components["schemas"]["DocumentationAbout"];
+        };
+        /** @description The workload itself. */
+        DocumentationAbout: {
+            /** @description The digest of what is declared, as annotations cite it; written by `complete`. */
+            digest: string;
+            /** @description Its name. */
+            name: string;
+            /** @description What people wrote about it; written by `complete`. */
+            notes: components["schemas"]["DocumentationNote"][];
+            /** @description Who answers for it. */
+            owner?: string;
+            /** @description Its tags. */
+            tags: {
+                [key: string]: string;
+            };
+            /** @description Its name as people read it; the name where none is declared. */
+            title: string;
+        };
+        /** @description An alarm: every rule of one name. */
+        DocumentationAlarm: {
+            /** @description The digest of what is declared, as annotations cite it; written by `complete`. */
+            digest: string;
+            /** @description The procedures it leads to. */
+            leads_to: components["schemas"]["DocumentationLeadsTo"][];
+            /** @description What people wrote about it; written by `complete`. */
+            notes: components["schemas"]["DocumentationNote"][];
+            /** @description Its rules; several are levels of one alarm. */
+            rules: components["schemas"]["DocumentationAlarmRule"][];
+            /** @description A runbook elsewhere: a web address or a file of the workload. */
+            runbook?: string;
+            /** @description What it is about, from its annotations. */
+            summary?: string;
+            /** @description What it does, in words; written by `complete`. */
+            words: string;
+        };
+        /** @description One rule of an alarm. */
+        DocumentationAlarmRule: {
+            /** @description Its annotations as written. */
+            annotations: {
+                [key: string]: string;
+            };
+            /** @description The PromQL expression. */
+            expr: string;
+            /** @description The file it is in. */
+            file: string;
+            /** @description How long it has to hold before the alarm fires (`2s`). */
+            for: string;
+            /** @description Its group. */
+            group: string;
+            /** @description How long the alarm keeps firing after it no longer holds (`0s`). */
+            keep_firing_for: string;
+            /** @description Its labels as written. */
+            labels: {
+                [key: string]: string;
+            };
+        };
+        /** @description A revision that was applied. */
+        DocumentationChange: {
+            /** @description When, RFC 3339 in UTC. */
+            applied_at: string;
+            /** @description Who did it. */
+            applied_by: string;
+            /** @description Why. */
+            message?: string;
+            /** @description The revision. */
+            revision: string;
+        };
+        /** @description One way on from a branch. */
+        DocumentationChoice: {
+            /** @description The step it leads to. */
+            next: string;
+            /** @description When it is taken, in words; absent for what is taken when nothing else is. */
+            when?: string;
+        };
+        /** @description A part of the workload. */
+        DocumentationComponent: {
+            /** @description The environment variables it is given, by name. */
+            configuration: {
+                [key: string]: components["schemas"]["DocumentationSetting"];
+            };
+            /** @description The components that depend on it directly; written by `complete`. */
+            dependents: string[];
+            /** @description The components that must be up before it. */
+            depends_on: string[];
+            /** @description What it does. */
+            description?: string;
+            /** @description The digest of what is declared, as annotations cite it; written by `complete`. */
+            digest: string;
+            /** @description Where it answers, as seen from its own host. */
+            endpoint?: string;
+            /** @description What it is in the environments that give it other values, by environment. */
+            environments: {
+                [key: string]: components["schemas"]["DocumentationVariant"];
+            };
+            /** @description The selector of the hosts it runs on; empty means every host. */
+            hosts: string;
+            /** @description Where its metrics are read, as seen from its own host. */
+            metrics?: string;
+            /** @description What people wrote about it; written by `complete`. */
+            notes: components["schemas"]["DocumentationNote"][];
+            /** @description The goals that need it; written by `complete`. */
+            priorities: string[];
+            /** @description The process that is kept running, if it is one of ours. */
+            service?: components["schemas"]["DocumentationService"];
+        };
+        /** @description A place where the workload runs. */
+        DocumentationEnvironment: {
+            /** @description The selector of its hosts. */
+            hosts: string;
+        };
+        /** @description What happened to the workload, the newest first. */
+        DocumentationHistory: {
+            /** @description Revisions that were applied. */
+            changes: components["schemas"]["DocumentationChange"][];
+            /** @description Its incidents. */
+            incidents: components["schemas"]["DocumentationIncident"][];
+            /** @description Runs of its procedures. */
+            runs: components["schemas"]["DocumentationRun"][];
+        };
+        /** @description A disturbance. */
+        DocumentationIncident: {
+            /** @description Its alarms. */
+            alarms: string[];
+            /** @description Its id. */
+            id: string;
+            /** @description What the journal suggests to learn from it, each in a sentence. People decide what is learned. */
+            lessons: string[];
+            /** @description When it was opened, RFC 3339 in UTC. */
+            opened_at: string;
+            /** @description When it was resolved. */
+            resolved_at?: string;
+            /** @description `open` or `resolved`. */
+            status: string;
+            /** @description What it was about. */
+            title: string;
+        };
+        /** @description The way from an alarm to a procedure. */
+        DocumentationLeadsTo: {
+            /** @description Whether the trigger starts it each time. It does not where the pattern asks for what only the event knows. */
+            always: boolean;
+            /** @description The procedure. */
+            procedure: string;
+            /** @description The trigger that starts it; absent where only an annotation names the procedure and a person starts it. */
+            trigger?: string;
+        };
+        /** @description What people wrote about a part of the workload. */
+        DocumentationNote: {
+            /** @description What it is about (`component/checkout`). */
+            about: string;
+            /** @description Which parts have changed since it was accepted, as far as that is known; written by `complete`. */
+            changed: string[];
+            /** @description The digest it was accepted for. */
+            describes?: string;
+            /** @description The file. */
+            file: string;
+            /** @description The digests of the parts it was accepted for. */
+            parts?: {
+                [key: string]: string;
+            };
+            /** @description Whether it fits what is declared now; written by `complete`. */
+            state: components["schemas"]["DocumentationNoteState"];
+            /** @description The text, in Markdown. */
+            text: string;
+        };
+        /** @description Whether an annotation fits what it describes. */
+        DocumentationNoteState: "current" | "earlier" | "unknown";
+        /** @description A parameter of a procedure. */
+        DocumentationParameter: {
+            /** @description The pattern its text must match. */
+            allowed_pattern?: string;
+            /** @description The only values it may have, if there are any. */
+            allowed_values: unknown[];
+            /** @description Its value where none is given. */
+            default?: unknown;
+            /** @description What it is for. */
+            description?: string;
+            /** @description Whether a caller must give it. */
+            required: boolean;
+            /** @description Its type as written. */
+            type: string;
+        };
+        /** @description One thing that matters. */
+        DocumentationPriority: {
+            /** @description The components it depends on; empty means all of them. */
+            components: string[];
+            /** @description What matters, in a sentence. */
+            goal: string;
+            /** @description The PromQL expression that measures it. */
+            measure: string;
+            /** @description What the measure should be (`>= 0.995`). */
+            target: string;
+        };
+        /** @description A procedure. */
+        DocumentationProcedure: {
+            /** @description The alarms that lead to it; written by `complete`. */
+            alarms: string[];
+            /** @description What it is for, in Markdown. */
+            description?: string;
+            /** @description The digest of what is declared, as annotations cite it; written by `complete`. */
+            digest: string;
+            /** @description The file it is in. */
+            file: string;
+            /** @description What people wrote about it; written by `complete`. */
+            notes: components["schemas"]["DocumentationNote"][];
+            /** @description Its outputs (`judge.Findings`). */
+            outputs: string[];
+            /** @description Its parameters, by name. */
+            parameters: {
+                [key: string]: components["schemas"]["DocumentationParameter"];
+            };
+            /** @description The triggers that start it; written by `complete`. */
+            started_by: string[];
+            /** @description Its steps, in the order they are written. */
+            steps: components["schemas"]["DocumentationStep"][];
+        };
+        /** @description A series that a rule records. */
+        DocumentationRecording: {
+            /** @description The PromQL expression. */
+            expr: string;
+            /** @description The file of its rule. */
+            file: string;
+        };
+        /** @description A run of a procedure. */
+        DocumentationRun: {
+            /** @description When it ended. */
+            ended_at?: string;
+            /** @description Its id. */
+            id: string;
+            /** @description The procedure. */
+            procedure: string;
+            /** @description When it began, RFC 3339 in UTC. */
+            started_at: string;
+            /** @description Who or what started it. */
+            started_by: string;
+            /** @description How it stands or ended. */
+            status: string;
+        };
+        /** @description When a trigger fires by the clock. */
+        DocumentationSchedule: {
+            /** @description The expression as written, such as `cron(0 9 * * ? *)`. */
+            expression: string;
+            /** @description The time zone that it is in. */
+            zone: string;
+        };
+        /** @description A process that is kept running. */
+        DocumentationService: {
+            /** @description The working directory, relative to the workload's, if not that itself. */
+            directory?: string;
+            /** @description How it is seen to work, in words. */
+            health?: string;
+            /**
+             * Format: uint64
+             * @description The most resident memory of its process group, in bytes.
+             */
+            memory_limit_bytes?: number;
+            /**
+             * Format: uint16
+             * @description The TCP port it listens on.
+             */
+            port?: number;
+            /** @description When it is started again: `always`, `on-failure` or `never`. */
+            restart: string;
+            /** @description The command line as declared. */
+            run: string;
+            /** @description How it is stopped, in words. */
+            stop: string;
+        };
+        /** @description One value a component is configured with. */
+        DocumentationSetting: {
+            /** @description Where the secret lies, if it is a reference to one. */
+            secret?: string;
+            /** @description The value; absent where it must not be shown. */
+            value?: string;
+        };
+        /** @description A directory that several workloads share. */
+        DocumentationStandard: {
+            /** @description What it is for. */
+            description?: string;
+            /** @description What of it the workload declares itself (`alarm/Down`), and why. */
+            overridden: {
+                [key: string]: string;
+            };
+            /** @description The values of its parameters here. */
+            parameters: {
+                [key: string]: string;
+            };
+            /** @description Where it is: a path relative to the workload's directory, or a git repository with its commit. */
+            source: string;
+        };
+        /** @description A step of a procedure. */
+        DocumentationStep: {
+            /** @description Its action (`aws:runCommand`). */
+            action: string;
+            /** @description The ways on from a branch, with the condition of each in words. */
+            choices: components["schemas"]["DocumentationChoice"][];
+            /** @description What it is for, as its author says. */
+            description?: string;
+            /** @description Its inputs as written. */
+            inputs: unknown;
+            /** @description Whether the run ends with it. */
+            is_end: boolean;
+            /**
+             * Format: uint32
+             * @description How often it is tried.
+             */
+            max_attempts: number;
+            /** @description Its name. */
+            name: string;
+            /** @description The step after it, if the document names one. */
+            next?: string;
+            /** @description Where a failure leads: `abort`, `continue` or the name of a step. */
+            on_failure: string;
+            /** @description What follows it, in words; written by `complete`. */
+            then: string;
+            /** @description How long one try may take, as written: seconds or a parameter. */
+            timeout?: string;
+            /** @description What it does, in words; written by `complete`. */
+            words: string;
+        };
+        /** @description A procedure that a trigger starts. */
+        DocumentationTarget: {
+            /** @description The parameters it is given, by name; a value that is only known from the event is absent. */
+            parameters: {
+                [key: string]: unknown;
+            };
+            /** @description The procedure. */
+            procedure: string;
+        };
+        /** @description A trigger. */
+        DocumentationTrigger: {
+            /** @description What it is for. */
+            description?: string;
+            /** @description The digest of what is declared, as annotations cite it; written by `complete`. */
+            digest: string;
+            /** @description Whether it is on. */
+            enabled: boolean;
+            /** @description The file it is in. */
+            file: string;
+            /** @description What people wrote about it; written by `complete`. */
+            notes: components["schemas"]["DocumentationNote"][];
+            /** @description The event pattern as written; `null` where there is none. */
+            pattern: unknown;
+            /** @description When it fires by the clock. */
+            schedule?: components["schemas"]["DocumentationSchedule"];
+            /** @description The webhooks it sends events to. */
+            sends_to?: string[];
+            /** @description What it starts. */
+            starts: components["schemas"]["DocumentationTarget"][];
+            /** @description What it does, in words; written by `complete`. */
+            words: string;
+        };
+        /** @description A component in one environment, with every value it has there. */
+        DocumentationVariant: {
+            /** @description The environment variables it is given, by name. */
+            configuration: {
+                [key: string]: components["schemas"]["DocumentationSetting"];
+            };
+            /** @description Where it answers, as seen from its own host. */
+            endpoint?: string;
+            /** @description Where its metrics are read, as seen from its own host. */
+            metrics?: string;
+            /** @description The process that is kept running, if it is one of ours. */
+            service?: components["schemas"]["DocumentationService"];
         };
         /** @description The answer to entries of EventBridge, in its words. */
         EntriesAnswer: {

@@ -118,7 +118,7 @@ export function Journal() {
         <Button small look="plain" className={isFollowing ? "pressed" : ""} aria-pressed={isFollowing} onClick={() => set({ still: isFollowing ? true : undefined })}>{isFollowing ? "Following" : more > 0 ? `Follow (${more} new)` : "Follow"}</Button>
       </div>
       <div className="filters">
-        <SearchField value={search.q} label="Search the journal" placeholder="Search kinds, subjects and data" onChange={(q) => set({ q })} />
+        <SearchField value={search.q} label="Search the journal" placeholder="Search what happened, kinds, subjects, people and data" onChange={(q) => set({ q })} />
         <Match value={search.match} onChange={(match) => set({ match })} />
         {(workloads.data?.items.length ?? 0) > 1 && <select className="input" aria-label="Workload" value={search.workload ?? ""} onChange={(event) => set({ workload: event.target.value || undefined })}><option value="">Every workload</option>{workloads.data?.items.map((one) => <option key={one.workload}>{one.workload}</option>)}</select>}
         {Object.keys(search).length > 0 && <Button look="quiet" small onClick={() => void navigate({ search: {} })}>Clear</Button>}
@@ -132,7 +132,7 @@ export function Journal() {
                 onOpen={(event) => set({ seq: String(event.seq) })}
                 onEnd={further}
                 foot={<span>{all.length.toLocaleString("en")} shown{asked.isFetchingNextPage ? "; reading older ones …" : asked.hasNextPage ? `; looked back to event ${asked.data?.pages.at(-1)?.next ?? ""}, further as you go down` : "; that is all"}</span>}
-                empty={<Empty title={asked.hasNextPage ? "None of the newest events is like that" : "No event is like that"}><p>A kind may hold a star (<code>alarm.*</code>), or be an event pattern in JSON as EventBridge knows it. The search looks for its text in the kind, the subject and the data.</p>{asked.hasNextPage && <Button disabled={asked.isFetchingNextPage} onClick={further}>{asked.isFetchingNextPage ? "Searching …" : "Search older events"}</Button>}</Empty>}
+                empty={<Empty title={asked.hasNextPage ? "None of the newest events is like that" : "No event is like that"}><p>A kind may hold a star (<code>alarm.*</code>), or be an event pattern in JSON as EventBridge knows it. The search looks for its text in what happened, who did it, the kind, the subject and the data.</p>{asked.hasNextPage && <Button disabled={asked.isFetchingNextPage} onClick={further}>{asked.isFetchingNextPage ? "Searching …" : "Search older events"}</Button>}</Empty>}
               />
             )}
           </Loaded>

@@ -4,7 +4,7 @@
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Locator, Page } from "playwright-core";
-import { eventually, longLists, settled, World } from "./world";
+import { eventually, faultsFor, longLists, picture, settled, World } from "./world";
 
 const ROWS = Math.max(2000, Number(process.env.MAINSTAY_LISTS ?? 0) || 0);
 /** Reading fifty thousand rows to their end takes a while, on a server that was built for tests. */
@@ -184,6 +184,8 @@ test("incidents", async () => {
 test("hosts", async () => {
   const { page, grid, complaints, close } = await opened("/fleet", "Hosts");
   await readToEnd(grid, ROWS + 1);
+  await picture(page, "fleet-many-1440-light");
+  expect(await faultsFor(page)).toEqual([]);
   await goneThrough(grid);
   await watched("filtered while the wheel turns", grid, async () => {
     const turning = wheel(grid, 60, 400);

@@ -1,12 +1,12 @@
 // Every page: nothing serious for axe-core, nothing wider than its window, nothing to complain of in the browser, a picture
 // in both colours and both widths. Then the keyboard alone, and what the first page weighs.
 
-import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { consoleRoot, eventually, picture, settled, World } from "./world";
+import type { Page } from "playwright-core";
+import { consoleRoot, eventually, faultsFor, picture, settled, World } from "./world";
 
 let world: World;
 const places: Record<string, string> = {};
@@ -59,8 +59,8 @@ afterAll(async () => {
   await world?.stop();
 });
 
-interface Violation { id: string; impact: string; nodes: { target: string[]; html: string; failureSummary?: string }[] }
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+/** Where a panel of a page begins. */
+const topOf = (page: Page, name: string): Promise<number> => page.getByRole("region", { name, exact: true }).evaluate((panel) => panel.getBoundingClientRect().top);
 
 /** Pages whose failed call the browser writes down by itself. */
 const FAILS = /status of (400|404|422)/;
@@ -81,12 +81,11 @@ for (const theme of ["light", "dark"] as const) {
         await picture(page, `${name}-${width}-${theme}`);
         const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
         if (wide > 0) say(name, `${name} is ${wide} too wide`);
-        // Through the developer tools' own door: the content security policy stays as it is.
-        const found = await page.evaluate(`${axe}; axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"], resultTypes: ["violations"] }).then((result) => result.violations)`);
-        for (const violation of found as Violation[]) {
-          if (["serious", "critical"].includes(violation.impact)) {
-            for (const node of violation.nodes.slice(0, 3)) say(name, `${violation.id} (${violation.impact}) at ${node.target.join(" ")}: ${node.html.slice(0, 160)} ${node.failureSummary?.split("\n")[1]?.trim() ?? ""}`);
-          }
+        for (const fault of await faultsFor(page)) say(name, fault);
+        // What people write comes first, also where there is room for one column only.
+        if (name === "incident" && width < 1000) {
+          const [updates, signals, timeline] = [await topOf(page, "Updates"), await topOf(page, "Signals"), await topOf(page, "Timeline")];
+          if (!(updates < signals && signals < timeline)) say(name, `updates at ${updates}, signals at ${signals}, timeline at ${timeline}`);
         }
       }
       expect([...wrong].map(([what, where]) => `${where}: ${what}`)).toEqual([]);

@@ -2,6 +2,7 @@
 
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -226,6 +227,17 @@ export async function picture(page: Page, name: string): Promise<void> {
   const bytes = Buffer.from(data, "base64");
   expect(bytes.length, `${kept} is too large to be kept`).toBeLessThan(150_000);
   writeFileSync(join(process.env.MAINSTAY_PICTURES, `console-${kept}.webp`), bytes);
+}
+
+interface Violation { id: string; impact: string; nodes: { target: string[]; html: string; failureSummary?: string }[] }
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** What axe-core finds serious on a page. */
+export async function faultsFor(page: Page): Promise<string[]> {
+  // Through the developer tools' own door: the content security policy stays as it is.
+  const found = await page.evaluate(`${axe}; axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"], resultTypes: ["violations"] }).then((result) => result.violations)`);
+  return (found as Violation[]).filter(({ impact }) => ["serious", "critical"].includes(impact)).flatMap((violation) =>
+    violation.nodes.slice(0, 3).map((node) => `${violation.id} (${violation.impact}) at ${node.target.join(" ")}: ${node.html.slice(0, 160)} ${node.failureSummary?.split("\n")[1]?.trim() ?? ""}`));
 }
 
 /** Nothing is read any more. */

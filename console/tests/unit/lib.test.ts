@@ -190,7 +190,7 @@ describe("procedures", () => {
   });
   test("the way a run went is told apart", () => {
     const ran: Step[] = [{ name: "look", action: "", status: "Success", attempts: 1, outputs: {}, next: "decide", started_at: "x", ended_at: "y" }, { name: "decide", action: "", status: "InProgress", attempts: 0, outputs: {} }];
-    const graph = graphOf({ file: "", parameters: {}, steps: document, outputs: [], started_by: [], alarms: [], digest: "" }, ran);
+    const graph = graphOf({ file: "", parameters: {}, steps: document, outputs: [], started_by: [], alarms: [], notes: [], digest: "" }, ran);
     expect(graph.edges.filter((edge) => edge.taken).map((edge) => edge.id)).toEqual(["look>decide>next"]);
     expect(graph.nodes.find((node) => node.id === "mend")?.state).toBeUndefined();
   });

@@ -321,6 +321,10 @@ impl Said<'_> {
             "trigger.disarmed" => format!("trigger {name} no longer fires by a schedule"),
             "trigger.disabled" => format!("trigger {name} disabled{}", self.because("reason")),
             "trigger.enabled" => format!("trigger {name} enabled{}", self.because("reason")),
+            "trigger.replayed" => {
+                let matched = usize::try_from(number(&data["matched"])).unwrap_or(usize::MAX);
+                format!("trigger {name} given {} of the past again", crate::screen::count(matched, "event"))
+            }
             "trigger.redriven" => format!("{} tried again that had been given up", calls(length("again"))),
             "trigger.dropped" => {
                 format!("{} dropped{}", calls(length("dropped") + length("open")), self.because("reason"))

@@ -615,7 +615,7 @@ fn every_kind_of_event_is_listed() {
         ("silence", "created expired"),
         (
             "trigger",
-            "matched failed routed begun settled dead scheduled missed armed disarmed disabled enabled redriven dropped",
+            "matched failed routed begun settled dead scheduled missed armed disarmed disabled enabled redriven dropped replayed",
         ),
         ("host", "connected lost"),
         ("server", "started stopping"),

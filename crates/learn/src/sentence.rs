@@ -42,6 +42,14 @@ pub fn sentence(event: &EventDraft) -> String {
                 Some(format!("Trigger {} was disabled{}", part(data, "trigger"), why(data, "reason")))
             }
             "trigger.enabled" => Some(format!("Trigger {} was enabled", part(data, "trigger"))),
+            "trigger.replayed" => {
+                let matched = data["matched"].as_u64().unwrap_or_default();
+                let events = if matched == 1 { "event" } else { "events" };
+                Some(format!(
+                    "Trigger {} was given {matched} {events} of the past again",
+                    part(data, "trigger")
+                ))
+            }
             _ => None,
         },
         "access" => access(event),

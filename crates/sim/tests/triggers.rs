@@ -311,6 +311,7 @@ async fn a_throttle_lets_one_of_each_key_through_and_outlives_the_server() {
         from: Timestamp::from_millis(0),
         to: world.clock.now(),
         dry_run,
+        once: None,
     };
     let by = Actor::Person("test".to_owned());
     let told = server.triggers.replay(replay(true), by.clone()).await.expect("counted");
@@ -320,6 +321,48 @@ async fn a_throttle_lets_one_of_each_key_through_and_outlives_the_server() {
     assert_eq!(world.sent("chat").len(), 24);
     let last = world.receiver.calls().pop().expect("calls");
     assert_eq!(last.body["replay-name"].as_str(), told.name.as_deref());
+    server.kill().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replay_is_done_once_under_a_key() {
+    let world = World::new(&[("orders", TO_CHAT)], quick);
+    let mut server = world.start(CrashPoint::Never);
+    world.send(0..3).await;
+    world.wait(1).await;
+    assert_eq!(world.sent("chat").len(), 3);
+    let replay = |key: &str, dry_run| Replay {
+        trigger: TriggerId { workload: "shop".to_owned(), trigger: "orders".to_owned() },
+        from: Timestamp::from_millis(0),
+        to: world.clock.now(),
+        dry_run,
+        once: Some(key.to_owned()),
+    };
+    let by = Actor::Person("test".to_owned());
+    let first = server.triggers.replay(replay("k1", false), by.clone()).await.expect("replayed");
+    world.wait(1).await;
+    assert_eq!((first.matched, world.sent("chat").len()), (3, 6));
+    // It holds across a restart, whatever came in meanwhile.
+    server.kill().await;
+    server = world.start(CrashPoint::Never);
+    world.send(3..4).await;
+    world.wait(1).await;
+    let again = server.triggers.replay(replay("k1", false), by.clone()).await.expect("told again");
+    world.wait(1).await;
+    assert_eq!((&again, world.sent("chat").len()), (&first, 7));
+    let counted = server.triggers.replay(replay("k1", true), by.clone()).await.expect("counted");
+    assert_eq!((counted.matched, counted.name), (4, None), "what only counts is not kept");
+    let other = server.triggers.replay(replay("k2", false), by.clone()).await.expect("replayed");
+    let theirs =
+        server.triggers.replay(replay("k1", false), Actor::Person("x".to_owned())).await.expect("theirs");
+    world.wait(1).await;
+    assert_eq!((other.matched, theirs.matched, world.sent("chat").len()), (4, 4, 15));
+    assert!(first.name.is_some() && other.name != first.name && theirs.name != first.name);
+    let events = world.journal.read(0, 1000).expect("readable");
+    let told: Vec<_> = events.iter().filter(|event| event.kind == "trigger.replayed").collect();
+    assert_eq!(told.len(), 3, "one for each");
+    assert_eq!((&told[0].data["matched"], &told[0].data["replay"]), (&json!(3), &json!(first.name)));
+    assert_eq!(told[0].actor, by);
     server.kill().await;
 }
 

@@ -50,7 +50,7 @@ pub struct Access {
     hashing: Semaphore,
     /// When sessions were used last, as far as it is not on record.
     used: Mutex<BTreeMap<String, Timestamp>>,
-    links: Mutex<BTreeMap<String, (Timestamp, Door)>>,
+    links: Mutex<BTreeMap<String, sessions::Link>>,
     /// Who changes people does so one after the other.
     turn: tokio::sync::Mutex<()>,
 }

@@ -106,7 +106,7 @@ fn token_view(row: &TokenRow) -> TokenView {
 pub type Expect<'a> = &'a (dyn Fn(&UserView) -> Result<(), Failure> + Sync);
 
 /// An id of an event that follows from what makes a request safe to repeat.
-fn once_id(scope: &str, by: &Actor, key: &str) -> EventId {
+pub(super) fn once_id(scope: &str, by: &Actor, key: &str) -> EventId {
     let hash = blake3::hash(format!("{scope}\n{by}\n{key}").as_bytes()).to_hex();
     EventId::new(format!("access:{}", &hash[..32])).expect("hex digits are an id")
 }

@@ -7,9 +7,10 @@ use std::time::Duration;
 use argon2::password_hash::{PasswordHash, SaltString};
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version};
 use mainstay_api::v1::{ErrorKind, SignIn};
-use mainstay_model::{Actor, Timestamp};
+use mainstay_model::{Actor, EventId, Timestamp};
 use serde_json::json;
 
+use super::people::once_id;
 use super::{
     Access, Caller, OPERATOR, SESSIONS_TABLE, SessionRow, TOKENS_TABLE, TokenRow, USERS_TABLE, UserRow, Via,
     all, hash_of, is_of, locked, secret,
@@ -42,6 +43,15 @@ pub enum Door {
     Documentation(String),
     /// Everything that this user may.
     SignIn(String),
+}
+
+/// A link that was made.
+pub(super) struct Link {
+    until: Timestamp,
+    /// What it opens; nothing after it was opened.
+    door: Option<Door>,
+    /// The key under which it was asked for.
+    once: Option<EventId>,
 }
 
 /// A session that has begun, with its secret, which is told this once.
@@ -143,7 +153,7 @@ impl Access {
     }
 
     /// Puts on record that a link was made that signs a user in.
-    pub async fn record_link(&self, user: &str, by: &Actor) -> Result<(), Failure> {
+    async fn record_link(&self, user: &str, by: &Actor) -> Result<(), Failure> {
         self.say("access.link.made", by, format!("user/{user}"), json!({ "user": user })).await.map(drop)
     }
 
@@ -319,22 +329,66 @@ impl Access {
 
     /// A code that opens a door, once and for a while.
     pub fn make_link(&self, door: Door) -> (String, Timestamp) {
+        self.keep_link(door, None)
+    }
+
+    /// The same, asked for by somebody: of one that signs in it is put on record. Under the same key it is made once, and told
+    /// again as long as it waits to be opened.
+    pub async fn make_link_once(
+        &self,
+        door: Door,
+        once: Option<String>,
+        by: &Actor,
+    ) -> Result<(String, Timestamp), Failure> {
+        let key = once.map(|key| once_id(&format!("link {door:?}"), by, &key));
+        let _turn = self.turn.lock().await;
+        if let Some(link) = self.link_of(key.as_ref())? {
+            return Ok(link);
+        }
+        if let Door::SignIn(user) = &door {
+            self.record_link(user, by).await?;
+        }
+        Ok(self.keep_link(door, key))
+    }
+
+    /// The link that was made under a key, if it still waits.
+    fn link_of(&self, key: Option<&EventId>) -> Result<Option<(String, Timestamp)>, Failure> {
+        let now = self.now();
+        let links = locked(&self.links);
+        let mut held = links.iter().filter(|(_, link)| key.is_some() && link.until > now);
+        match held.find(|(_, link)| link.once.as_ref() == key) {
+            Some((_, Link { door: None, .. })) => Err(Failure::new(
+                ErrorKind::Conflict,
+                "The link that this `Idempotency-Key` made was opened already",
+            )
+            .hint("ask for another one under another key")),
+            found => Ok(found.map(|(code, link)| (code.clone(), link.until))),
+        }
+    }
+
+    fn keep_link(&self, door: Door, once: Option<EventId>) -> (String, Timestamp) {
         let now = self.now();
         let until = now.plus(LINK_LASTS);
         let code = secret();
         let mut links = locked(&self.links);
-        links.retain(|_, (until, _)| *until > now);
+        links.retain(|_, link| link.until > now);
         if links.len() >= MAX_LINKS {
-            let oldest = links.iter().min_by_key(|(_, (until, _))| *until).map(|(code, _)| code.clone());
+            let oldest = links.iter().min_by_key(|(_, link)| link.until).map(|(code, _)| code.clone());
             oldest.map(|code| links.remove(&code));
         }
-        links.insert(code.clone(), (until, door));
+        links.insert(code.clone(), Link { until, door: Some(door), once });
         (code, until)
     }
 
     /// What a code opens. It opens nothing afterwards.
     pub fn open_link(&self, code: &str) -> Option<Door> {
-        let found = locked(&self.links).remove(code);
-        found.filter(|(until, _)| *until > self.now()).map(|(_, door)| door)
+        let now = self.now();
+        let mut links = locked(&self.links);
+        let link = links.get_mut(code).filter(|link| link.until > now)?;
+        let door = link.door.take();
+        if link.once.is_none() {
+            links.remove(code);
+        }
+        door
     }
 }

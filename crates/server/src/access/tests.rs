@@ -134,6 +134,31 @@ async fn a_link_opens_for_a_while() {
 }
 
 #[tokio::test]
+async fn a_link_is_made_once_under_a_key() {
+    let house = House::new();
+    let ask = async |user: &str, key: Option<&str>| {
+        let door = Door::SignIn(user.to_owned());
+        let by = Actor::Person("maria".to_owned());
+        house.access.make_link_once(door, key.map(str::to_owned), &by).await.map_err(|failure| failure.0.kind)
+    };
+    let first = ask("jo", Some("k1")).await.expect("made");
+    house.clock.go(Duration::from_secs(1));
+    assert_eq!(ask("jo", Some("k1")).await, Ok(first.clone()), "told again");
+    let others = [ask("jo", Some("k2")).await, ask("operator", Some("k1")).await, ask("jo", None).await];
+    assert!(others.iter().all(|other| other.as_ref().is_ok_and(|(code, _)| *code != first.0)), "others");
+    let made = house.journal.read(0, 100).expect("readable");
+    let made = made.iter().filter(|event| event.kind == "access.link.made").count();
+    assert_eq!(made, 4, "on record once for each");
+    assert_eq!(house.access.open_link(&first.0), Some(Door::SignIn("jo".to_owned())));
+    assert_eq!(house.access.open_link(&first.0), None, "it is not opened twice");
+    assert_eq!(ask("jo", Some("k1")).await, Err(ErrorKind::Conflict), "nor made anew after it was opened");
+    assert_eq!(house.access.open_link(&first.0), None);
+    house.clock.go(LINK_LASTS);
+    let later = ask("jo", Some("k1")).await.expect("the key is free again");
+    assert_ne!(later.0, first.0);
+}
+
+#[tokio::test]
 async fn tries_to_sign_in_run_out_and_come_back() {
     let house = House::new();
     house.add("jo", Some(PASSWORD)).await;

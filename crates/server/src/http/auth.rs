@@ -92,10 +92,10 @@ const OWN_PAGE: &str = "x-mainstay-request";
 /// The longest session cookie that is looked at.
 const MAX_SECRET: usize = 200;
 
-impl FromRequestParts<Arc<App>> for Caller {
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = Failure;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, Failure> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
         let known = parts.extensions.get::<Self>().cloned();
         known.ok_or_else(|| Failure::new(ErrorKind::Unauthenticated, "It is not known who asks"))
     }

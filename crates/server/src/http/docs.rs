@@ -15,8 +15,8 @@ use mainstay_api::v1::DocsLink;
 use mainstay_learn::docs::{self, Documentation};
 
 use super::error::Failure;
-use super::extract::Path;
-use crate::access::Door;
+use super::extract::{Once, Path};
+use crate::access::{Caller, Door};
 use crate::app::App;
 use crate::documentation::{change, documentation, history};
 
@@ -86,12 +86,15 @@ pub async fn data(State(docs): State<Arc<Docs>>, Path(name): Path<String>) -> Re
 /// `POST /v1/workloads/{name}/docs/link`: a link for a browser.
 pub async fn link(
     State(docs): State<Arc<Docs>>,
+    caller: Caller,
+    Once(once): Once,
     Path(name): Path<String>,
 ) -> Result<Json<DocsLink>, Failure> {
     if docs.app.catalogue.get(&name).is_none() {
         return Err(Failure::not_found("workload", &name));
     }
-    let (code, expires_at) = docs.app.access.make_link(Door::Documentation(name));
+    let door = Door::Documentation(name);
+    let (code, expires_at) = docs.app.access.make_link_once(door, once, &caller.actor()).await?;
     Ok(Json(DocsLink { path: format!("/enter/{code}"), expires_at }))
 }
 

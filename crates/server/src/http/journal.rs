@@ -54,7 +54,8 @@ pub struct EventsQuery {
     /// Until then.
     #[param(value_type = Option<Time>)]
     until: Option<Timestamp>,
-    /// Those that have this text in their type, subject or data, in any case of letters.
+    /// Those that have this text in their type, subject, actor, data, or in the sentence that says what happened, in any case
+    /// of letters.
     contains: Option<String>,
 }
 
@@ -123,9 +124,12 @@ impl Filter {
 fn has(event: &Event, text: &str) -> bool {
     let text = text.to_lowercase();
     let subject = event.subject.as_deref().unwrap_or_default();
-    event.kind.to_lowercase().contains(&text)
-        || subject.to_lowercase().contains(&text)
-        || event.shown_data().to_string().to_lowercase().contains(&text)
+    let is_in = |shown: &str| shown.to_lowercase().contains(&text);
+    is_in(&event.kind)
+        || is_in(subject)
+        || is_in(&event.actor.to_string())
+        || is_in(&event.shown_data().to_string())
+        || is_in(&mainstay_learn::sentence(&event.draft))
 }
 
 fn pattern(text: &str) -> Result<Pattern, Failure> {
@@ -246,4 +250,26 @@ pub async fn stream(
         });
     let stream = futures::StreamExt::flatten(pages);
     Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))))
+}
+
+#[cfg(test)]
+mod tests {
+    use mainstay_model::{Actor, EventDraft, EventHash, EventId};
+
+    use super::*;
+
+    #[test]
+    fn a_search_looks_at_all_that_is_shown_of_an_event() {
+        let id = EventId::new("e1").expect("an id");
+        let data = json!({ "trigger": "nightly", "why": "Too Loud" });
+        let by = Actor::Person("maria".to_owned());
+        let draft = EventDraft::new(id, "trigger.disabled", Timestamp::from_millis(1), by, data);
+        let draft = draft.subject("trigger/shop/nightly".to_owned());
+        let event = Event { draft, seq: 1, prev_hash: EventHash::default(), hash: EventHash::default() };
+        let sentence = mainstay_learn::sentence(&event.draft);
+        for text in ["TRIGGER.dis", "shop/night", "too loud", "person:maria", "Maria", sentence.as_str()] {
+            assert!(has(&event, text), "{text}");
+        }
+        assert!(sentence.contains("was disabled") && !has(&event, "was enabled") && !has(&event, "e1x"));
+    }
 }

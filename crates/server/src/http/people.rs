@@ -10,6 +10,7 @@ use mainstay_api::v1::{
     ChangePassword, ErrorKind, MadeToken, Me, NewGrant, NewToken, NewUser, Page, Reason, SessionView, SignIn,
     SignInLink, SignInWays, TokenView, UserState, UserView,
 };
+use mainstay_model::Timestamp;
 use mainstay_model::access::Permission;
 use serde::Deserialize;
 
@@ -132,19 +133,23 @@ pub async fn sign_out(State(app): State<Arc<App>>, caller: Caller) -> Result<Res
 pub async fn link(
     State(app): State<Arc<App>>,
     caller: Caller,
+    Once(once): Once,
     Body(asked): Body<LinkFor>,
 ) -> Result<Json<SignInLink>, Failure> {
     let user = asked.user.unwrap_or_else(|| OPERATOR.to_owned());
     if user != OPERATOR && app.access.user(&user)?.disabled {
         return Err(Failure::new(ErrorKind::Conflict, format!("The user `{user}` is disabled")));
     }
-    app.access.record_link(&user, &caller.actor()).await?;
-    Ok(Json(sign_in_link(&app, user)))
+    let link = app.access.make_link_once(Door::SignIn(user), once, &caller.actor()).await?;
+    Ok(Json(shown_link(&app, link)))
 }
 
 /// A link that signs a user in, once.
 pub fn sign_in_link(app: &App, user: String) -> SignInLink {
-    let (code, expires_at) = app.access.make_link(Door::SignIn(user));
+    shown_link(app, app.access.make_link(Door::SignIn(user)))
+}
+
+fn shown_link(app: &App, (code, expires_at): (String, Timestamp)) -> SignInLink {
     let path = format!("/enter/{code}");
     SignInLink { url: format!("{}{path}", base_url(app)), path, expires_at }
 }

@@ -88,6 +88,7 @@ pub struct Operation {
     answers: BTreeMap<u16, Value>,
     fails: BTreeSet<u16>,
     schemas: Vec<(String, RefOr<Schema>)>,
+    formats: Vec<(String, Value)>,
 }
 
 /// An operation: what calling it needs, its name, which clients are generated with and which never changes, and what it
@@ -103,6 +104,7 @@ pub fn op(needs: Needs, id: &'static str, summary: &'static str) -> Operation {
         answers: BTreeMap::new(),
         fails: BTreeSet::new(),
         schemas: Vec::new(),
+        formats: Vec::new(),
     }
 }
 
@@ -186,6 +188,25 @@ impl Operation {
     /// The answer when all is well (200).
     pub fn gives<T: ToSchema>(mut self) -> Self {
         let schema = self.schema::<T>();
+        self.answer(200, "As asked.", json!({ JSON: { "schema": schema } }))
+    }
+
+    /// The answer when all is well (200), in a format of its own that a JSON Schema is published of. Its types stand among those
+    /// of the API, under names that begin with the format's.
+    pub fn gives_format(mut self, name: &str, schema: &str) -> Self {
+        let mut schema: Value = serde_json::from_str(schema).expect("what is published is JSON");
+        let parts = schema.as_object_mut().and_then(|map| {
+            map.remove("$schema");
+            map.remove("$defs")
+        });
+        let own = [(name.to_owned(), schema)];
+        let parts = parts.as_ref().and_then(Value::as_object).into_iter().flatten();
+        let parts = parts.map(|(part, schema)| (format!("{name}{part}"), schema.clone()));
+        self.formats.extend(own.into_iter().chain(parts).map(|(of, mut schema)| {
+            refer(&mut schema, name);
+            (of, schema)
+        }));
+        let schema = json!({ "$ref": format!("#/components/schemas/{name}") });
         self.answer(200, "As asked.", json!({ JSON: { "schema": schema } }))
     }
 
@@ -392,6 +413,7 @@ pub struct Document {
     operations: BTreeMap<(String, &'static str), Value>,
     rights: Rights,
     schemas: BTreeMap<String, RefOr<Schema>>,
+    formats: BTreeMap<String, Value>,
 }
 
 /// Operations with their handlers.
@@ -444,6 +466,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
             self.router = self.router.route(path, handler);
         }
         self.document.schemas.extend(operation.schemas.drain(..));
+        self.document.formats.extend(operation.formats.drain(..));
         let method_word = match method {
             "get" => "GET",
             "post" => "POST",
@@ -476,6 +499,7 @@ impl Document {
             self.rights.0.entry(path).or_default().extend(methods);
         }
         self.schemas.extend(other.schemas);
+        self.formats.extend(other.formats);
         self
     }
 
@@ -495,6 +519,7 @@ impl Document {
             .schemas
             .iter()
             .filter_map(|(name, schema)| Some((name.clone(), serde_json::to_value(schema).ok()?)))
+            .chain(self.formats.clone())
             .collect();
         schemas.values_mut().for_each(without_null);
         let responses: Map<String, Value> = FAILURES
@@ -540,6 +565,20 @@ const ABOUT: &str = "Everything that the command line and the console do goes th
     UTC, durations milliseconds with the unit in the name. Fields are only ever added; a reader ignores what it does \
     not know.";
 
+/// Where a format's schema refers to its own parts, refers to where they stand among the API's.
+fn refer(schema: &mut Value, name: &str) {
+    match schema {
+        Value::Object(map) => {
+            if let Some(Value::String(to)) = map.get_mut("$ref") {
+                *to = to.replace("#/$defs/", &format!("#/components/schemas/{name}"));
+            }
+            map.values_mut().for_each(|inner| refer(inner, name));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|inner| refer(inner, name)),
+        _ => {}
+    }
+}
+
 /// A field that may be left out is left out, and never null: takes the null out of the type that Rust's `Option` gets.
 fn without_null(schema: &mut Value) {
     let map = match schema {
@@ -573,7 +612,8 @@ fn not_null(property: &mut Value) {
             map.insert("type".to_owned(), one);
         }
     }
-    if let Some(Value::Array(choices)) = map.get_mut("oneOf") {
+    let choices = if map.contains_key("anyOf") { "anyOf" } else { "oneOf" };
+    if let Some(Value::Array(choices)) = map.get_mut(choices) {
         choices.retain(|choice| choice["type"] != "null");
         if let [one] = choices.as_slice() {
             let one = one.clone();

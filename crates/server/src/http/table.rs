@@ -510,6 +510,7 @@ fn triggers(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
             "/v1/triggers/{name}/replay",
             op(May(Operate, Each), "replayTrigger", "Gives events of the past to a trigger")
                 .takes::<NewReplay>()
+                .once()
                 .fails(&[Conflict])
                 .gives::<ReplayView>(),
             triggers::replay,
@@ -598,6 +599,7 @@ fn sessions(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
             "/v1/sign-in/link",
             op(MANAGE, "createSignInLink", "A link that signs a browser in, once")
                 .takes::<LinkFor>()
+                .once()
                 .fails(&[NotFound, Conflict])
                 .gives::<SignInLink>(),
             people::link,
@@ -718,16 +720,16 @@ pub fn pages() -> Routes<Arc<docs::Docs>> {
     Routes::tagged("Documentation")
         .get(
             "/v1/workloads/{name}/docs.json",
-            op(May(Read, On::Workload("name")), "getDocumentation", "The documentation of a workload as data").says(
-                200,
-                "The documentation.",
-                json!({ "application/json": { "schema": { "type": "object" } } }),
-            ),
+            op(May(Read, On::Workload("name")), "getDocumentation", "The documentation of a workload as data")
+                .gives_format("Documentation", &mainstay_learn::docs::schema()),
             docs::data,
         )
         .post(
             "/v1/workloads/{name}/docs/link",
-            op(May(Read, On::Workload("name")), "linkDocumentation", "A link that opens the documentation in a browser, once").gives::<DocsLink>(),
+            op(May(Read, On::Workload("name")), "linkDocumentation", "A link that opens the documentation in a browser, once")
+                .once()
+                .fails(&[Conflict])
+                .gives::<DocsLink>(),
             docs::link,
         )
         .get("/docs/{name}", op(May(Read, On::Workload("name")), "openDocumentation", "To the first page").says(303, "To the first page.", Value::Null), docs::folder)

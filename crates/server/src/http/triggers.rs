@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::error::Failure;
-use super::extract::{Asked, Body, Path};
+use super::extract::{Asked, Body, Once, Path};
 use super::lists;
 use crate::access::Caller;
 use crate::app::App;
@@ -330,6 +330,7 @@ pub async fn drop_letters(
 pub async fn replay(
     State(app): State<Arc<App>>,
     caller: Caller,
+    Once(once): Once,
     Path(name): Path<String>,
     Body(asked): Body<NewReplay>,
 ) -> Result<Json<ReplayView>, Failure> {
@@ -338,7 +339,7 @@ pub async fn replay(
     }
     let trigger = find(&app, &caller, &name, asked.workload.as_deref())?;
     caller.must(Permission::Operate, &app.catalogue, Some(&trigger.workload))?;
-    let replay = Replay { trigger, from: asked.from, to: asked.to, dry_run: asked.dry_run };
+    let replay = Replay { trigger, from: asked.from, to: asked.to, dry_run: asked.dry_run, once };
     let told = app.triggers.replay(replay, caller.actor()).await?;
     Ok(Json(ReplayView { replay: told.name, matched: told.matched, circles: told.circles }))
 }

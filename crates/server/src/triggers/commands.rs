@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use mainstay_detect::Trigger;
 use mainstay_detect::delivery::{Counts, Letter, TriggerId};
-use mainstay_model::event::is_bookkeeping;
+use mainstay_model::event::{SOURCE_SERVER, is_bookkeeping};
 use mainstay_model::{Actor, Event, Timestamp};
 use mainstay_store::StoreError;
 use serde_json::{Value, json};
@@ -43,12 +43,15 @@ pub struct Replay {
     pub to: Timestamp,
     /// Only count.
     pub dry_run: bool,
+    /// What makes it safe to ask for again.
+    pub once: Option<String>,
 }
 
 /// What a replay came to.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Replayed {
-    /// Its name; events carry it as `replay-name`. None for one that only counted.
+    /// Its name; events carry it as `replay-name`. None for one that only counted, or found nothing.
+    #[serde(rename = "replay", default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Events that matched.
     pub matched: usize,
@@ -350,8 +353,24 @@ impl Life {
         Ok(true)
     }
 
+    /// A replay, put on record when it is over. Under the same key it is done once: asked for again it is answered from its
+    /// record, and one that a crash has broken off goes on with what was not sent.
     async fn replay(&mut self, replay: &Replay, by: &Actor) -> Result<Replayed, CommandError> {
-        let id = &replay.trigger;
+        let Replay { trigger: id, dry_run, .. } = replay;
+        let now = self.parts.clock.now();
+        let name = match &replay.once {
+            Some(key) => {
+                let what = format!("{by}\n{}\n{}\n{key}", id.workload, id.trigger);
+                format!("replay-{}", &blake3::hash(what.as_bytes()).to_hex()[..16])
+            }
+            None => format!("replay-{:x}-{:04x}", now.as_millis(), self.number() & 0xffff),
+        };
+        let record = super::record_id("trigger.replayed", &id.workload, &name);
+        if !dry_run && let Some(before) = self.parts.journal.read_by_id(SOURCE_SERVER, &record)? {
+            return serde_json::from_value(before.data.clone()).map_err(|error| {
+                CommandError::Refused(format!("what that replay came to cannot be read ({error})"))
+            });
+        }
         let active = self.workloads.get(&id.workload);
         let trigger = active.as_ref().and_then(|active| active.triggers.get(&id.trigger)).cloned();
         let Some(trigger) = trigger else {
@@ -360,8 +379,31 @@ impl Life {
         if self.is_off(&id.workload, &id.trigger) || !trigger.enabled {
             return Err(CommandError::Refused(format!("`{}` is disabled: enable it first", id.trigger)));
         }
-        let now = self.parts.clock.now();
-        let name = format!("replay-{:x}-{:04x}", now.as_millis(), self.number() & 0xffff);
+        let mut out = self.replay_to(&trigger, replay, &name, by, now).await?;
+        if *dry_run {
+            return Ok(out);
+        }
+        out.name = (out.matched > 0).then(|| name.clone());
+        let mut data = serde_json::to_value(&out).expect("numbers and a name are JSON");
+        data["trigger"] = json!(id.trigger);
+        data["from"] = json!(replay.from);
+        data["to"] = json!(replay.to);
+        let mut draft = self.record_draft("trigger.replayed", &id.workload, &[], &name, data, now);
+        draft.subject = Some(format!("trigger/{}", id.trigger));
+        draft.actor = by.clone();
+        self.append(vec![draft]).await?;
+        Ok(out)
+    }
+
+    async fn replay_to(
+        &mut self,
+        trigger: &Trigger,
+        replay: &Replay,
+        name: &str,
+        by: &Actor,
+        now: Timestamp,
+    ) -> Result<Replayed, CommandError> {
+        let id = &replay.trigger;
         let mut out = Replayed::default();
         let head = self.parts.journal.head().seq;
         let mut place = 0;
@@ -381,7 +423,7 @@ impl Life {
                     || when > replay.to
                     || !is_of_it
                     || is_bookkeeping(&event.kind)
-                    || !is_for(&trigger, event)
+                    || !is_for(trigger, event)
                 {
                     continue;
                 }
@@ -400,15 +442,12 @@ impl Life {
                 )));
             }
             if !replay.dry_run && !found.is_empty() {
-                self.send_again(id, &found, &page, &name, by, now).await?;
+                self.send_again(id, &found, &page, name, by, now).await?;
             }
             if looked_at >= STRIDE {
                 looked_at = 0;
                 tokio::task::yield_now().await;
             }
-        }
-        if !replay.dry_run && out.matched > 0 {
-            out.name = Some(name);
         }
         Ok(out)
     }
@@ -422,10 +461,15 @@ impl Life {
         by: &Actor,
         now: Timestamp,
     ) -> Result<(), CommandError> {
+        let identity = format!("{name}-{}", found.first().map_or(0, |(_, place, _)| *place));
+        let routed = super::record_id("trigger.routed", &id.workload, &identity);
+        if self.parts.journal.read_by_id(SOURCE_SERVER, &routed)?.is_some() {
+            // Sent before the replay was broken off.
+            return Ok(());
+        }
         let routed = self.route(&id.workload, found, page, Some(name), now)?;
         let mut drafts = routed.matched;
         let data = RoutedData { upto: None, closed: Vec::new(), record: routed.data };
-        let identity = format!("{name}-{}", found.first().map_or(0, |(_, place, _)| *place));
         let mut draft = self.routed_draft(&id.workload, &data, &identity, now);
         draft.actor = by.clone();
         drafts.push(draft);

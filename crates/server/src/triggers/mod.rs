@@ -579,8 +579,7 @@ impl Life {
         data: Value,
         now: Timestamp,
     ) -> EventDraft {
-        let hex = blake3::hash(format!("{kind}\n{workload}\n{identity}").as_bytes()).to_hex();
-        let id = EventId::new(format!("trigger:{}", &hex[..24])).expect("hex digits are an id");
+        let id = record_id(kind, workload, identity);
         let subject = match triggers {
             [one] => format!("trigger/{}", one.name),
             _ => format!("workload/{workload}"),
@@ -721,6 +720,12 @@ impl Life {
         });
         draft
     }
+}
+
+/// The id of an event that is written once under this identity.
+fn record_id(kind: &str, workload: &str, identity: &str) -> EventId {
+    let hex = blake3::hash(format!("{kind}\n{workload}\n{identity}").as_bytes()).to_hex();
+    EventId::new(format!("trigger:{}", &hex[..24])).expect("hex digits are an id")
 }
 
 /// What follows from matches.

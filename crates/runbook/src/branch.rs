@@ -360,12 +360,12 @@ fn joined(join: &str, value: &Value, path: &[Segment], problems: &mut Vec<Proble
         return None;
     }
     if list.len() == 1 {
-        // The reference names no least number, so one is taken.
+        // The reference names no least number; the service asks for two when a document is created.
         problems.push(
             Problem::warning(
                 "bad-condition",
                 path.to_vec(),
-                format!("`{join}` joins one condition only, so it changes nothing"),
+                format!("`{join}` joins one condition only, which Systems Manager refuses; it changes nothing here"),
             )
             .help("Write the condition itself, or each one as an entry of the list"),
         );

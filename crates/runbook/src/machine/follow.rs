@@ -67,8 +67,8 @@ impl Machine<'_> {
         }
     }
 
-    /// What follows a success: the end if the step is one, `jump` if there is one, else the next in the same list, else
-    /// the end. The steps of a loop are a procedure of their own, so an end among them is that of the iteration.
+    /// What follows a success, and a failure that is passed over: the end if the step is one, `jump` if there is one, else
+    /// the next in the same list, else the end. The steps of a loop are a procedure of their own, so an end among them is that of the iteration.
     pub(crate) fn after(&self, index: usize, step: &Step, jump: Option<&String>) -> Then {
         if step.is_end {
             return match &step.parent {
@@ -103,7 +103,7 @@ impl Machine<'_> {
             other => {
                 let jump = match other {
                     OnFailure::Step(name) => Some(name),
-                    _ => None,
+                    _ => step.next_step.as_ref(),
                 };
                 let weight = if step.is_critical() { Weight::Critical } else { Weight::Harmless };
                 (weight, self.after(index, step, jump))

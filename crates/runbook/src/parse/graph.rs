@@ -73,7 +73,8 @@ impl Ways<'_> {
         // An isEnd step is one on failure too, whatever onFailure says; its target is still checked for existence.
         let mut continues = false;
         match item.text("onFailure") {
-            Some("Continue") => continues = true,
+            // It goes where a success goes, so a Default of a branch does not count.
+            Some("Continue") => continues = falls_through,
             Some(other) => {
                 if let Some(name) = other.strip_prefix("step:") {
                     let from = other.len() - name.trim_start().len();

@@ -27,7 +27,7 @@ fn failures_follow_the_matrix_of_the_reference() {
         (", onFailure: Abort, isCritical: false", "Failed: a Failed"),
         (", onFailure: Continue", "Success: a Failed, b Success, c Success"),
         (", onFailure: Continue, isCritical: true", "Failed: a Failed, b Success, c Success"),
-        (", onFailure: Continue, nextStep: c", "Success: a Failed, b Success, c Success"),
+        (", onFailure: Continue, nextStep: c", "Success: a Failed, c Success"),
         (", onFailure: 'step:c'", "Failed: a Failed, c Success"),
         (", onFailure: 'step:c', isCritical: false", "Success: a Failed, c Success"),
         (", onFailure: 'step:c', isEnd: true", "Failed: a Failed"),

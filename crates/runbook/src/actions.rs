@@ -68,7 +68,7 @@ pub const ACTIONS: [ActionFacts; 29] = [
     declares(action(
         "aws:changeInstanceState",
         &["InstanceIds", "DesiredState"],
-        &["CheckStateOnly", "Force", "AdditionalInfo"],
+        &["CheckStateOnly", "Force", "AdditionalInfo", "FailOnUnexpectedStopped"],
         &["InstanceStates"],
     )),
     no_way_out(declares(action(

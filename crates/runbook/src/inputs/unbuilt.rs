@@ -118,6 +118,7 @@ const KINDS: &[(&str, &[(&str, Kind)])] = &[
             ("CheckStateOnly", Flag),
             ("Force", Flag),
             ("AdditionalInfo", Text),
+            ("FailOnUnexpectedStopped", Flag),
         ],
     ),
     (

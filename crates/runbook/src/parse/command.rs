@@ -113,6 +113,8 @@ fn needs(map: &Map<String, Value>) -> Needs {
         if let (Some(action), Some(inputs)) =
             (step.get("action").and_then(Value::as_str), step.get("inputs").and_then(Value::as_object))
         {
+            let spelled = facts(action).map(|facts| Spelled::of(facts, inputs, Version::V2_2));
+            let inputs = spelled.as_ref().map_or(inputs, |spelled| &spelled.inputs);
             needs.note(action, inputs, &["mainSteps".into(), index.into(), "inputs".into()]);
         }
     }
@@ -183,9 +185,12 @@ fn old_steps(
                 str::to_owned,
             );
             steps.push(facts.and_then(|facts| {
-                let (work, rules) = work(facts, inputs, Version::V1_2, &mut within);
-                references(inputs, &within.path.clone(), parameters, within.problems);
-                Some(step(label, facts, None, work?, rules, inputs.clone()))
+                let spelled = Spelled::of(facts, inputs, Version::V1_2);
+                let before = within.problems.len();
+                let (work, rules) = work(facts, &spelled.inputs, Version::V1_2, &mut within);
+                references(&spelled.inputs, &within.path.clone(), parameters, within.problems);
+                spelled.point_back(&within.path.clone(), &mut within.problems[before..]);
+                Some(step(label, facts, None, work?, rules, spelled.inputs))
             }));
         }
     }
@@ -306,11 +311,13 @@ fn new_step(
         Some(_) => reader.structure(map, "inputs"),
     }?;
     let facts = facts?;
+    let spelled = Spelled::of(facts, inputs, version);
     let (work, mut rules) = {
         let mut within = reader.inside_if_there(map, "inputs");
         let before = within.problems.len();
-        let found = work(facts, inputs, version, &mut within);
-        references(inputs, &within.path.clone(), parameters, within.problems);
+        let found = work(facts, &spelled.inputs, version, &mut within);
+        references(&spelled.inputs, &within.path.clone(), parameters, within.problems);
+        spelled.point_back(&within.path.clone(), &mut within.problems[before..]);
         if never {
             // What is not built is not missed where it would never be done.
             let kept: Vec<Problem> =
@@ -332,7 +339,48 @@ fn new_step(
         reader.push(inputs::needs_pwsh(facts.name, at));
     }
     rules.precondition = precondition;
-    Some(step(name?, facts, description, work?, rules, inputs.clone()))
+    Some(step(name?, facts, description, work?, rules, spelled.inputs))
+}
+
+/// The inputs of a plugin with the keys that it knows: agents read them in whatever case they are written.
+struct Spelled {
+    inputs: Map<String, Value>,
+    /// Keys that were written in another case: as they are known, and as they were written.
+    others: Vec<(String, String)>,
+}
+
+impl Spelled {
+    fn of(facts: &PluginFacts, inputs: &Map<String, Value>, version: Version) -> Self {
+        let known = known(facts, version);
+        let mut spelled = Self { inputs: Map::new(), others: Vec::new() };
+        for (key, value) in inputs {
+            let meant = known.iter().find(|known| known.eq_ignore_ascii_case(key));
+            match meant.filter(|meant| !inputs.contains_key(**meant)) {
+                Some(meant) if !spelled.inputs.contains_key(*meant) => {
+                    spelled.others.push(((*meant).to_owned(), key.clone()));
+                    spelled.inputs.insert((*meant).to_owned(), value.clone());
+                }
+                _ => drop(spelled.inputs.insert(key.clone(), value.clone())),
+            }
+        }
+        spelled
+    }
+
+    /// Lets problems point at the keys as they were written.
+    fn point_back(&self, path: &[Segment], problems: &mut [Problem]) {
+        for problem in problems.iter_mut().filter(|problem| problem.path.starts_with(path)) {
+            let Some(Segment::Key(key)) = problem.path.get_mut(path.len()) else { continue };
+            if let Some((_, written)) = self.others.iter().find(|(known, _)| known == key) {
+                key.clone_from(written);
+            }
+        }
+    }
+}
+
+/// The keys of a plugin's inputs.
+fn known(facts: &PluginFacts, version: Version) -> Vec<&'static str> {
+    let id = (version == Version::V1_2).then_some("id");
+    facts.required.iter().chain(facts.optional).chain(&SHARED).copied().chain(id).collect()
 }
 
 pub(crate) fn no_performer(name: &str, path: Vec<Segment>) -> Problem {
@@ -460,10 +508,7 @@ fn work(
     reader: &mut Reader<'_>,
 ) -> (Option<Work>, PluginRules) {
     let before = reader.problems.len();
-    let id = (version == Version::V1_2).then_some("id");
-    let known: Vec<&str> =
-        facts.required.iter().chain(facts.optional).chain(&SHARED).copied().chain(id).collect();
-    unknown_inputs(facts, inputs, &known, reader);
+    unknown_inputs(facts, inputs, &known(facts, version), reader);
     for key in facts.required.iter().filter(|key| !inputs.contains_key(**key)) {
         reader.missing(key, facts.name);
     }

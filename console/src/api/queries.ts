@@ -33,7 +33,7 @@ export const status = queryOptions({
   refetchInterval: LOOK_MS,
 });
 
-interface HostFilter { selector?: string; contains?: string }
+interface HostFilter { selector?: string; contains?: string; workload?: string }
 
 /** Those with trouble first. */
 export const hosts = (filter: HostFilter = {}) =>

@@ -315,6 +315,7 @@ export interface paths {
                     selector?: string;
                     connected?: boolean;
                     contains?: string;
+                    workload?: string;
                     sort?: string;
                     cursor?: string;
                     limit?: number;

@@ -137,7 +137,7 @@ function Group({ title, hosts, primary, isOne, selected, more, sort, onSort, onE
   const squares = useMemo(() => hosts.map((host) => ({ host: host.id, state: stateOf(host) })), [hosts]);
   const label = useMemo(() => `${count(hosts.length, "host")}, ${hosts.filter((host) => !host.connected).length.toLocaleString("en")} gone`, [hosts]);
   const hasMap = hosts.length > 24;
-  const height = !isOne ? "360px" : hasMap ? "max(300px, calc(100dvh - 470px))" : "calc(100dvh - 260px)";
+  const height = !isOne ? "360px" : hasMap ? "max(300px, calc(100dvh - 410px))" : "calc(100dvh - 260px)";
   return (
     <Panel title={title ?? "Hosts"} aside={<span className="muted num">{hosts.length.toLocaleString("en")}</span>}>
       {hasMap && <div className="body"><HostMap hosts={squares} selected={selected} onSelect={onSelect} label={label} /></div>}

@@ -81,7 +81,10 @@ function DocsLink({ name }: { name: string }) {
 function servicesOf(hosts: Host[], workload: string): Map<string, Service[]> {
   const found = new Map<string, Service[]>();
   for (const service of hosts.flatMap((host) => host.services)) {
-    if (service.workload === workload) found.set(service.name, [...(found.get(service.name) ?? []), service]);
+    if (service.workload !== workload) continue;
+    const own = found.get(service.name);
+    if (own) own.push(service);
+    else found.set(service.name, [service]);
   }
   return found;
 }
@@ -90,7 +93,7 @@ function Overview({ name, docs, measures, about }: { name: string; docs: Documen
   const search = route.useSearch();
   const navigate = route.useNavigate();
   const { rows: own } = useList(ask.alarms({ workload: name }));
-  const { asked: fleet, rows: hosts, more } = useList(ask.hosts());
+  const { asked: fleet, rows: hosts, more } = useList(ask.hosts({ workload: name }));
   const services = useMemo(() => servicesOf(hosts, name), [hosts, name]);
   const nodes = useMemo(
     () =>

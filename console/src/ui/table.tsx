@@ -55,6 +55,9 @@ interface TableProps<T> {
 /** Narrower than this, a table leaves out its wide columns. */
 const NARROW_PX = 760;
 
+/** How high the head is, as the styles say. */
+const HEAD_PX = 30;
+
 /** Whether keys go to something that is typed into. */
 export function isTyping(event: KeyboardEvent): boolean {
   const target = event.composedPath()[0];
@@ -82,6 +85,8 @@ export function Table<T>({ label, columns, rows, rowKey, onOpen, current, primar
     getScrollElement: () => scroll.current,
     estimateSize: () => rowHeight,
     overscan: 12,
+    // The head stands over the rows.
+    scrollPaddingEnd: HEAD_PX,
   });
   const items = virtual ? virtualizer.getVirtualItems() : [];
   const lastSeen = items.at(-1)?.index ?? 0;
@@ -178,7 +183,7 @@ export function Table<T>({ label, columns, rows, rowKey, onOpen, current, primar
           if (onKey(event.key)) event.preventDefault();
         }}
       >
-        <div role="rowgroup">
+        <div role="rowgroup" className="table-top">
           <div role="row" aria-rowindex={1} className="table-head" style={{ gridTemplateColumns: template }}>
             {shown.map((column) => {
               const [up, down] = [sort === column.key, sort === `-${column.key}`];

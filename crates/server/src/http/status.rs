@@ -1,10 +1,11 @@
 //! The state of everything, in one answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use mainstay_api::link::ServiceState;
 use mainstay_api::v1::{Alive, HostView, MeasureView, Page, ServiceView, Status, WorkloadStatus};
 use mainstay_model::access::{Permission, Resource, Verdict};
 use mainstay_model::{HostId, Tags};
@@ -38,6 +39,8 @@ pub struct HostsQuery {
     connected: Option<bool>,
     /// Those that have this text in their id, in any case of letters.
     contains: Option<String>,
+    /// Those on which services of this workload run, or are to run.
+    workload: Option<String>,
     /// `id`, the default; or `trouble`: those that are away first, then those of which a service is not ready.
     sort: Option<String>,
     /// The `next` of the page before.
@@ -56,11 +59,21 @@ pub async fn hosts(
     let sort = lists::words(query.sort.as_deref(), "way to sort hosts", &["id", "trouble"])?;
     let trouble_first = sort.is_some_and(|words| words.contains(&"trouble"));
     let sees = sees(&caller);
-    let wanted = |id: &HostId, tags: &Tags, connected: bool| {
+    // Only where it is asked for: every host is looked at for it.
+    let placed: Option<BTreeSet<HostId>> = query.workload.as_deref().map(|name| {
+        let duties = app.applier.duties_on(&app.hub.tagged()).into_iter();
+        duties.filter(|duty| duty.from.name() == name).map(|duty| duty.host).collect()
+    });
+    let has_it = |id: &HostId, services: &[ServiceState]| {
+        placed.as_ref().is_none_or(|placed| placed.contains(id))
+            || services.iter().any(|service| Some(&service.workload) == query.workload.as_ref())
+    };
+    let wanted = |id: &HostId, tags: &Tags, connected: bool, services: &[ServiceState]| {
         let tag = |key: &str| if key == "host" { Some(id.as_str()) } else { tags.get(key) };
         query.connected.is_none_or(|wanted| wanted == connected)
             && selector.as_ref().is_none_or(|selector| selector.matches_by(tag))
             && lists::contains(query.contains.as_deref(), [id.as_str()])
+            && has_it(id, services)
             && sees(id, tags)
     };
     let (hosts, next) =
@@ -110,7 +123,8 @@ pub async fn status(State(app): State<Arc<App>>, caller: Caller) -> Result<Json<
     let workloads = seen.map(|active| workload(&app, active, &fleet)).collect();
     let sees = sees(&caller);
     let (hosts_known, hosts_connected) = app.hub.count(&sees);
-    let (hosts, _) = app.hub.page(|id, tags, _| sees(id, tags), hosts_known > MOST_HOSTS, None, MOST_HOSTS);
+    let (hosts, _) =
+        app.hub.page(|id, tags, _, _| sees(id, tags), hosts_known > MOST_HOSTS, None, MOST_HOSTS);
     Ok(Json(Status {
         version: app.config.version.clone(),
         pid: std::process::id(),

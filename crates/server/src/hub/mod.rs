@@ -298,7 +298,7 @@ impl Hub {
     /// only those of the page are copied.
     pub fn page(
         &self,
-        wanted: impl Fn(&HostId, &Tags, bool) -> bool,
+        wanted: impl Fn(&HostId, &Tags, bool, &[link::ServiceState]) -> bool,
         trouble_first: bool,
         after: Option<&str>,
         limit: usize,
@@ -308,7 +308,7 @@ impl Hub {
             hosts.range::<str, _>((after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded))
         };
         let is_wanted = |(id, known): &(&HostId, &Known)| {
-            !known.agent_id.is_empty() && wanted(id, &known.tags, known.session.is_some())
+            !known.agent_id.is_empty() && wanted(id, &known.tags, known.session.is_some(), &known.services)
         };
         let mut page: Vec<(String, &HostId, &Known)> = Vec::new();
         if trouble_first {

@@ -317,7 +317,7 @@ async fn pages_of_hosts_follow_each_other_in_both_orders() {
         world.hub.remember(&HostId::new(name).expect("an id"), Tags::default(), Timestamp::from_millis(1));
     }
     let page = |trouble_first, after: Option<&str>, limit| {
-        let (hosts, next) = world.hub.page(|id, _, _| id.as_str() != "h4", trouble_first, after, limit);
+        let (hosts, next) = world.hub.page(|id, _, _, _| id.as_str() != "h4", trouble_first, after, limit);
         (hosts.iter().map(|host| host.id.to_string()).collect::<Vec<_>>().join(" "), next)
     };
     for limit in 1..7 {

@@ -186,6 +186,9 @@ impl<'t> Parser<'t> {
             } else if self.take(".") {
                 if self.take("*") {
                     parts.push(Part::All);
+                } else if self.rest().starts_with(['\'', '"']) {
+                    // `$.'a.b'` is in published documents, though not in the standard either.
+                    parts.push(self.member(start)?);
                 } else if !self.rest().starts_with('[') {
                     // `$.a.[0]` is common, though not in the standard.
                     let name = self.word(in_filter);
@@ -380,6 +383,9 @@ mod tests {
         assert_eq!(select("$.Payload.a.[1].b", &root), Some(json!("x")));
         assert_eq!(select("$['Payload'][\"c-d\"]", &root), Some(json!(true)));
         assert_eq!(select("$.Payload.c-d", &root), Some(json!(true)));
+        assert_eq!(select("$.Payload.'c-d'", &root), Some(json!(true)));
+        assert_eq!(select("$.\"Payload\".'a'[1].'b'", &root), Some(json!("x")));
+        assert_eq!(select("$.'step.Output'[0]", &json!({"step.Output": [5]})), Some(json!(5)));
         assert_eq!(select("$.Payload.n", &root), Some(json!(null)));
         assert_eq!(select("$.Payload.a[*].b", &root), Some(json!(["x", "y"])));
         assert_eq!(select("$..b", &root), Some(json!(["x", "y"])));

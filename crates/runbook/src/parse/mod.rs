@@ -236,12 +236,14 @@ fn attached_file(name: &str, file: &Value, reader: &mut Reader<'_>) -> Option<At
     }
     let checksums = reader.structure(file, "checksums")?;
     let mut reader = reader.inside("checksums");
-    if !checksums.contains_key("sha256") {
+    // Published documents write it in capitals, too.
+    let Some(key) = checksums.keys().find(|key| key.eq_ignore_ascii_case("sha256")) else {
         reader.missing("sha256", "An attached file");
-    }
-    let sha256 = reader.text(checksums, "sha256")?.to_ascii_lowercase();
+        return None;
+    };
+    let sha256 = reader.text(checksums, key)?.to_ascii_lowercase();
     if sha256.len() != 64 || !sha256.bytes().all(|b| b.is_ascii_hexdigit()) {
-        reader.push(Problem::error("bad-value", reader.at("sha256"), "A sha256 has 64 hex digits"));
+        reader.push(Problem::error("bad-value", reader.at(key), "A sha256 has 64 hex digits"));
         return None;
     }
     Some(AttachedFile { sha256, size })

@@ -31,17 +31,43 @@ fn a_pattern_is_tried_on_an_event() {
 }
 
 #[test]
+fn of_a_key_that_is_there_twice_the_last_counts_and_it_is_told() {
+    let json = "{\"source\": [\"shop\"],\n \"source\": [\"other\"]}";
+    let folder = folder(&[
+        ("twice.json", json),
+        (
+            "text.yaml",
+            &format!(
+                "Name: restore\nEventPattern: |\n  {}\nTargets: [{{ Id: one, Arn: procedure/restore }}]\n",
+                json.replace('\n', "\n  ")
+            ),
+        ),
+        ("twice.yaml", "source: [shop]\nsource: [other]\n"),
+        ("shop.json", r#"{"source": "shop"}"#),
+        ("other.json", r#"{"source": "other"}"#),
+    ]);
+    let test = |arguments: &[&str]| mainstay(folder.path(), &[&["events", "test"], arguments].concat());
+    for (pattern, place) in [("twice.json", "twice.json:2:2"), ("text.yaml", "text.yaml:4:4")] {
+        for (event, expected) in [("other.json", 0), ("shop.json", 1)] {
+            let (code, _, stderr) = test(&[pattern, event]);
+            assert_eq!(code, expected, "{stderr}");
+            for part in ["warning[duplicate-key]", place, "with all its values in one list"] {
+                assert!(stderr.contains(part), "{part}: {stderr}");
+            }
+        }
+    }
+    // In YAML it is an error of the file.
+    let (code, _, stderr) = test(&["twice.yaml", "other.json"]);
+    assert!(code == 2 && stderr.contains("error[duplicate-key]"), "{code} {stderr}");
+}
+
+#[test]
 fn what_is_refused_is_told_where_and_why() {
     let folder = folder(&[
         ("bad.json", "{\"source\": [{\"prefx\": \"a\"}],\n \"detail\": {\"a\": []}}"),
         ("cut.json", "{\"source\": [\"a\"]"),
         ("good.json", r#"{"source": ["a"]}"#),
         ("list.json", r#"["a"]"#),
-        (
-            "twice.yaml",
-            "Name: restore\nEventPattern: |\n  {\"source\": [\"shop\"],\n   \"source\": [\"other\"]}\n\
-             Targets: [{ Id: one, Arn: procedure/restore }]\n",
-        ),
         ("long.json", &format!("{{\"source\": [\"{}\"]}}", "a".repeat(4096))),
     ]);
     for (arguments, parts) in [
@@ -50,7 +76,6 @@ fn what_is_refused_is_told_where_and_why() {
             &["bad.json:1:", "did you mean `prefix`?", "bad.json:2:", "must not be empty"][..],
         ),
         (["cut.json", "good.json"], &["cut.json:"]),
-        (["twice.yaml", "good.json"], &["twice.yaml:4:4", "a key is there twice, at `source`"]),
         (
             ["long.json", "good.json"],
             &["long.json:1:1", "4111 characters", "4096 are the most", "several triggers"],

@@ -97,16 +97,31 @@ impl Pattern {
         compile::compile(value)
     }
 
-    /// Reads a pattern from JSON text, as it stands in `EventPattern` of an API call. Its length is that of the text.
-    /// What is wrong with the text itself is underlined in it; problems in what it says have its paths.
+    /// Reads a pattern from JSON text, as it stands in `EventPattern` of an API call. Its length is that of the text. Of a
+    /// key that is there twice the last one counts, as in EventBridge; [`Self::repeated_key`] tells of it. What is wrong
+    /// with the text itself is underlined in it; problems in what it says have its paths.
     pub fn parse_json(text: &str) -> Result<Self, Vec<Problem>> {
         let help = format!("write it without spaces between its parts, or as a mapping; else {LESS}");
         check_length(text.chars().count(), &help)?;
-        let value = crate::read::json(text).map_err(|fault| {
-            let problem = Problem::error("bad-json", [], format!("The pattern is not JSON: {fault}"));
-            vec![problem.within(fault.span)]
-        })?;
+        let refused = |fault: &dyn std::fmt::Display| {
+            Problem::error("bad-json", [], format!("The pattern is not JSON: {fault}"))
+        };
+        let value = match crate::read::json(text) {
+            Err(fault) if fault.is_repeated_key => {
+                serde_json::from_str(text).map_err(|error| vec![refused(&error)])?
+            }
+            read => read.map_err(|fault| vec![refused(&fault).within(fault.span)])?,
+        };
         compile::compile(&value)
+    }
+
+    /// What is to be said of a text that [`Self::parse_json`] reads and that has a key twice: the pattern is not what it
+    /// seems to be.
+    pub fn repeated_key(text: &str) -> Option<Problem> {
+        let fault = crate::read::json(text).err().filter(|fault| fault.is_repeated_key)?;
+        let message = format!("Of a key the last one counts, and {fault}");
+        let help = "name it once, with all its values in one list; `$or` is for alternatives";
+        Some(Problem::warning("duplicate-key", [], message).help(help).within(fault.span))
     }
 
     /// Whether the event matches. An event that is not an object matches nothing.

@@ -6,7 +6,7 @@
 //! event, which the service would send, is no set of parameters. A webhook without input is sent the whole event.
 
 use mainstay_model::problem::nearest;
-use mainstay_model::{Problem, Segment, Timestamp};
+use mainstay_model::{Problem, Segment, Severity, Timestamp};
 use serde_json::{Map, Value, json};
 
 use crate::pattern::Pattern;
@@ -41,6 +41,8 @@ pub struct Trigger {
     pub handling: Handling,
     /// What it starts.
     pub targets: Vec<Target>,
+    /// What works and is probably not as meant.
+    pub warnings: Vec<Problem>,
 }
 
 /// Why a target cannot be started for an event.
@@ -78,8 +80,10 @@ impl Trigger {
     /// Reads a trigger. `EventPattern` may be a mapping or JSON text. All problems are reported.
     pub fn parse(value: &Value) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
-        match read(value, &mut problems) {
-            Some(trigger) if problems.is_empty() => Ok(trigger),
+        let trigger = read(value, &mut problems);
+        let is_good = problems.iter().all(|problem| problem.severity == Severity::Warning);
+        match trigger {
+            Some(trigger) if is_good => Ok(Self { warnings: problems, ..trigger }),
             _ => Err(problems),
         }
     }
@@ -173,7 +177,17 @@ fn read(value: &Value, problems: &mut Vec<Problem>) -> Option<Trigger> {
     let schedule = schedule::read(map, problems);
     let handling = policy::handling(map, problems);
     let targets = target::read(map, problems);
-    Some(Trigger { name: name?, description, enabled: enabled?, pattern, schedule, handling, targets })
+    let warnings = Vec::new();
+    Some(Trigger {
+        name: name?,
+        description,
+        enabled: enabled?,
+        pattern,
+        schedule,
+        handling,
+        targets,
+        warnings,
+    })
 }
 
 fn read_name(map: &Map<String, Value>, problems: &mut Vec<Problem>) -> Option<String> {
@@ -257,7 +271,11 @@ fn read_pattern(map: &Map<String, Value>, problems: &mut Vec<Problem>) -> Option
         other => Pattern::parse(other),
     };
     match parsed {
-        Ok(pattern) => Some(pattern),
+        Ok(pattern) => {
+            let repeated = value.as_str().and_then(Pattern::repeated_key);
+            problems.extend(repeated.map(|problem| problem.under(&path)));
+            Some(pattern)
+        }
         Err(found) => {
             problems.extend(found.into_iter().map(|problem: Problem| problem.under(&path)));
             None

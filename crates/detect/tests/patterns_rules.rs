@@ -81,17 +81,24 @@ fn a_thousand_combinations_are_the_most() {
 }
 
 #[test]
-fn a_key_that_is_there_twice_is_refused_where_it_stands() {
+fn of_a_key_that_is_there_twice_the_last_counts_and_it_is_told_where() {
     let text = "{\"source\": [\"shop\"], \"detail\": {\n  \"state\": [\"a\"],\n  \"state\" : [\"b\"]}}";
-    let problems = Pattern::parse_json(text).expect_err("refused");
-    let Spot::Within(range) = &problems[0].spot else { panic!("{:?}", problems[0]) };
+    let pattern = Pattern::parse_json(text).expect("as the service takes it");
+    let event = |state: &str| serde_json::json!({ "source": "shop", "detail": { "state": state } });
+    assert!(pattern.matches(&event("b")) && !pattern.matches(&event("a")));
+    let problem = Pattern::repeated_key(text).expect("told");
+    let Spot::Within(range) = &problem.spot else { panic!("{:?}", problem.spot) };
     assert_eq!(
-        (problems.len(), &text[range.clone()], range.start),
-        (1, "\"state\"", text.rfind("\"state").expect("it is there"))
+        (&text[range.clone()], range.start),
+        ("\"state\"", text.rfind("\"state").expect("it is there"))
     );
-    let words = "The pattern is not JSON: a key is there twice, at `detail.state` at line 3 column 3";
-    assert_eq!((problems[0].code, problems[0].message.as_str()), ("bad-json", words));
-    assert!(Pattern::parse_json(r#"{"a": {"x": [1]}, "b": {"x": [1]}}"#).is_ok(), "one key in two mappings");
+    let words =
+        "Of a key the last one counts, and a key is there twice, at `detail.state` at line 3 column 3";
+    assert_eq!((problem.code, problem.message.as_str()), ("duplicate-key", words));
+    let two_mappings = r#"{"a": {"x": [1]}, "b": {"x": [1]}}"#;
+    assert!(Pattern::parse_json(two_mappings).is_ok() && Pattern::repeated_key(two_mappings).is_none());
+    let broken = Pattern::parse_json(r#"{"a": [1], "a": [2], "b": }"#).expect_err("no JSON");
+    assert!(broken[0].message.starts_with("The pattern is not JSON: "), "{}", broken[0]);
 }
 
 #[test]

@@ -366,10 +366,20 @@ fn patterns_may_be_text_and_state_counts() {
         let texts = problems.iter().map(|problem| format!("{problem} {:?}", problem.spot));
         texts.collect::<Vec<_>>().join("\n")
     };
+    let twice = read("ENABLED", r#"{"source": ["x"], "source": ["mainstay"]}"#).expect("the last one counts");
+    assert!(twice.matches(&event()));
+    let warnings: Vec<String> =
+        twice.warnings.iter().map(|problem| format!("{problem} {:?}", problem.spot)).collect();
+    assert_eq!(
+        warnings,
+        [
+            "EventPattern: Of a key the last one counts, and a key is there twice, at `source` at line 1 column 19 Within(18..26)"
+        ]
+    );
     // What the text is, is told in it; what it says, of all of it.
     assert_eq!(
-        told(r#"{"source": ["x"], "source": ["mainstay"]}"#),
-        "EventPattern: The pattern is not JSON: a key is there twice, at `source` at line 1 column 19 Within(18..26)"
+        told(r#"{"source": ["x"]"#),
+        "EventPattern: The pattern is not JSON: EOF while parsing an object at line 1 column 16 Within(15..16)"
     );
     assert_eq!(
         told(r#"{"source": []}"#),

@@ -15,6 +15,8 @@ pub struct Fault {
     message: String,
     /// The bytes of the text that it is about. Of text that is UTF-8 they are whole characters.
     pub span: Range<usize>,
+    /// It is a key that is there twice. Nothing is known of what comes behind it.
+    pub is_repeated_key: bool,
 }
 
 impl fmt::Display for Fault {
@@ -60,7 +62,8 @@ pub fn read(bytes: &[u8], levels: usize) -> Result<Value, Fault> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let at = error.valid_up_to();
         let message = format!("it is not UTF-8: byte {at} is no character");
-        Fault { message, span: at..at + error.error_len().unwrap_or(1).min(bytes.len() - at) }
+        let span = at..at + error.error_len().unwrap_or(1).min(bytes.len() - at);
+        Fault { message, span, is_repeated_key: false }
     })?;
     read_text(text, levels)
 }
@@ -79,7 +82,8 @@ pub fn read_text(text: &str, levels: usize) -> Result<Value, Fault> {
             let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
             message = format!("{said} at line {line} column {column}");
         }
-        Fault { message, span }
+        let is_repeated_key = message.starts_with(TWICE);
+        Fault { message, span, is_repeated_key }
     })
 }
 

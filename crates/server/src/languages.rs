@@ -59,7 +59,9 @@ impl Languages for Spoken {
 
     fn trigger(&self, value: &Value) -> Checked<TriggerFacts> {
         match Trigger::parse(value) {
-            Ok(trigger) => Checked::ok(trigger_facts(value, &trigger)),
+            Ok(trigger) => {
+                Checked { facts: Some(trigger_facts(value, &trigger)), problems: trigger.warnings }
+            }
             Err(problems) => Checked::failed(problems),
         }
     }

@@ -5,10 +5,11 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use mainstay_declare::{
-    Checked, Kind, Languages, MAX_FILE_BYTES, ProcedureFacts, RulesFacts, SourceFile, TriggerFacts,
+    Checked, Diagnostic, FileOutcome, Kind, Languages, MAX_FILE_BYTES, ProcedureFacts, RulesFacts,
+    SourceFile, TriggerFacts,
 };
 use mainstay_detect::{Pattern, PatternSet, Scratch, Trigger};
-use mainstay_model::Problem;
+use mainstay_model::{Problem, Severity};
 use serde_json::{Value, json};
 
 use crate::diagnostics;
@@ -58,17 +59,10 @@ impl Languages for Reads {
     }
 
     fn trigger(&self, value: &Value) -> Checked<TriggerFacts> {
-        // In a pattern every field is a list or a mapping of such, so a list is a field of that name.
-        let parsed = match value.get("EventPattern") {
-            Some(Value::Object(_) | Value::String(_)) => {
-                Trigger::parse(value).and_then(|trigger| trigger.pattern.ok_or_else(Vec::new))
-            }
-            _ => Pattern::parse(value),
-        };
-        match parsed {
-            Ok(pattern) => {
+        match pattern_of(value) {
+            Ok((pattern, warnings)) => {
                 *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(pattern);
-                Checked::failed(Vec::new())
+                Checked::failed(warnings)
             }
             Err(problems) => Checked::failed(problems),
         }
@@ -79,22 +73,59 @@ impl Languages for Reads {
     }
 }
 
+/// The pattern of a trigger, or that the value is itself.
+fn pattern_of(value: &Value) -> Result<(Pattern, Vec<Problem>), Vec<Problem>> {
+    // In a pattern every field is a list or a mapping of such, so a list is a field of that name.
+    match value.get("EventPattern") {
+        Some(Value::Object(_) | Value::String(_)) => {
+            let trigger = Trigger::parse(value)?;
+            Ok((trigger.pattern.ok_or_else(Vec::new)?, trigger.warnings))
+        }
+        _ => Ok((Pattern::parse(value)?, Vec::new())),
+    }
+}
+
+/// The pattern of a JSON file in which nothing is wrong but keys that are there twice, of which EventBridge takes the last:
+/// with the same told as warnings.
+fn of_last_keys(outcome: &FileOutcome, bytes: &[u8]) -> Option<(Pattern, Vec<Diagnostic>)> {
+    let is_all = outcome.diagnostics.iter().all(|found| !found.is_error() || found.code == "duplicate-key");
+    let value = is_all.then(|| serde_json::from_slice(bytes).ok()).flatten()?;
+    let (pattern, _) = pattern_of(&value).ok()?;
+    let help = "The last one counts, as in EventBridge: name the key once, with all its values in one list";
+    let warning = |found: &Diagnostic| Diagnostic {
+        severity: Severity::Warning,
+        help: Some(help.to_owned()),
+        ..found.clone()
+    };
+    Some((pattern, outcome.diagnostics.iter().map(warning).collect()))
+}
+
 fn read_pattern(screen: Screen, path: &Path) -> Result<Pattern, Failure> {
     let file = SourceFile { path: path.display().to_string(), bytes: read(path)? };
     let reads = Reads::default();
     let outcome = mainstay_declare::check_file(&file, Some(Kind::Trigger), &reads);
+    let tell = |found: &[Diagnostic]| {
+        let color = std::io::IsTerminal::is_terminal(&std::io::stderr())
+            && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        say(diagnostics::render(found, &outcome.sources, color).trim_end());
+    };
     if let (Some(pattern), false) = (
         reads.0.into_inner().unwrap_or_else(PoisonError::into_inner),
         outcome.diagnostics.iter().any(mainstay_declare::Diagnostic::is_error),
     ) {
+        if !outcome.diagnostics.is_empty() {
+            tell(&outcome.diagnostics);
+        }
+        return Ok(pattern);
+    }
+    if let Some((pattern, warnings)) = of_last_keys(&outcome, &file.bytes) {
+        tell(&warnings);
         return Ok(pattern);
     }
     if screen.is_json() {
         screen.json(&json!({ "diagnostics": diagnostics::to_json(&outcome.diagnostics) }))?;
     } else {
-        let color = std::io::IsTerminal::is_terminal(&std::io::stderr())
-            && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        say(diagnostics::render(&outcome.diagnostics, &outcome.sources, color).trim_end());
+        tell(&outcome.diagnostics);
     }
     Err(Failure::said(Exit::Usage))
 }

@@ -70,8 +70,10 @@ impl World {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mainstay"));
+        // As a terminal starts it: a run leaves alone a signal that it was started to ignore, and these tests may have been.
+        let mut command = Command::new("env");
         command
+            .args(["--default-signal=INT,TERM,HUP", env!("CARGO_BIN_EXE_mainstay")])
             .args(arguments)
             .current_dir(self.folder.path())
             .env("XDG_STATE_HOME", self.path("state"))

@@ -69,7 +69,7 @@ pub struct Ready {
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The data directory cannot be used.
-    #[error("cannot use the data directory {}: check that it exists and that this user may read and write it", path.display())]
+    #[error("cannot use the data directory {}: {}", path.display(), mainstay_store::directory_advice(source))]
     Data {
         /// The directory.
         path: PathBuf,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// The data directory cannot be created, entered or written.
-    #[error("cannot use the data directory {}: check that it exists and that this user may read and write it", path.display())]
+    #[error("cannot use the data directory {}: {}", path.display(), directory_advice(source))]
     Directory {
         /// The directory.
         path: PathBuf,
@@ -163,4 +163,29 @@ pub(crate) fn bytes(n: u64) -> String {
         unit += 1;
     }
     format!("{value:.1} {}", UNITS[unit])
+}
+
+/// What to do where a data directory cannot be used, by what the system said.
+pub fn directory_advice(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "there is no space left; free some, or move the directory, and nothing that was acknowledged is lost"
+        }
+        _ => "check that it exists and that this user may read and write it",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_not_taken_for_a_missing_directory() {
+        let said = |kind: io::ErrorKind| {
+            let source = Arc::new(io::Error::from(kind));
+            StoreError::Directory { path: PathBuf::from("/srv/data"), source }.to_string()
+        };
+        assert!(said(io::ErrorKind::StorageFull).contains("/srv/data: there is no space left; free some"));
+        assert!(said(io::ErrorKind::NotFound).contains("check that it exists"));
+    }
 }

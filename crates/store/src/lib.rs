@@ -37,7 +37,7 @@ use mainstay_model::{Event, EventDraft, EventId};
 use serde_json::Value;
 use tokio::sync::watch;
 
-pub use error::StoreError;
+pub use error::{StoreError, directory_advice};
 pub use fold::{Fold, MAX_ROW_BYTES, Rows};
 pub use follow::{Follower, Subscription};
 pub use memory::MemoryJournal;

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::sessions::{MAX_PASSWORD, MIN_PASSWORD, TOKEN_PREFIX};
 use super::{Access, Caller, OPERATOR, TOKENS_TABLE, TokenRow, USERS_TABLE, UserRow, Via, hash_of, secret};
-use crate::http::Failure;
+use crate::http::{Failure, append_one};
 
 /// How long a token holds where it is not said.
 const TOKEN_LASTS: Duration = Duration::from_secs(90 * 24 * 3600);
@@ -351,7 +351,9 @@ impl Access {
         });
         let subject = format!("user/{}", row.user);
         let draft = self.draft(key, "access.token.created", &caller.actor(), &subject, data);
-        self.journal.append(vec![draft]).await?;
+        let event = append_one(self.journal.as_ref(), draft).await?;
+        // As it is told whenever it is asked for from now on.
+        let row = TokenRow { created_at: event.time, ..row };
         Ok((token_view(&row), secret))
     }
 

@@ -1,6 +1,6 @@
 //! What goes to the terminal: data on stdout, everything else on stderr, colour only where it is wanted.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{IsTerminal, Write as _};
 
 use comfy_table::{Cell, Color, ContentArrangement, Table};
 use serde::Serialize;
@@ -173,12 +173,15 @@ pub fn count(number: usize, word: &str) -> String {
     if number == 1 { format!("1 {word}") } else { format!("{number} {word}s") }
 }
 
+/// Whether what is written there has colors: on a terminal, unless `NO_COLOR` says otherwise.
+pub fn is_colored(to: &impl IsTerminal) -> bool {
+    to.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
 impl Screen {
     /// From the options and the surroundings.
     pub fn new(output: Output) -> Self {
-        let color = output == Output::Human
-            && std::io::stdout().is_terminal()
-            && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let color = output == Output::Human && is_colored(&std::io::stdout());
         Self { output, style: Style { color } }
     }
 

@@ -13,8 +13,7 @@
 //! - A literal that is an IP address also matches other spellings of that address.
 //! - The address of a `cidr` may have bits beyond its mask; they do not count. `/32` and `/128` are blocks of one.
 //! - Where two spellings of one path stand beside each other in a pattern, both must hold.
-//! - A key that is there twice is refused. The service takes the last one without a word, so that a pattern does not say
-//!   what it seems to say.
+//! - Of a key that is there twice the last one counts, as in the service, and we tell of it.
 
 use mainstay_model::Problem;
 use serde_json::Value;
@@ -97,31 +96,32 @@ impl Pattern {
         compile::compile(value)
     }
 
-    /// Reads a pattern from JSON text, as it stands in `EventPattern` of an API call. Its length is that of the text. Of a
-    /// key that is there twice the last one counts, as in EventBridge; [`Self::repeated_key`] tells of it. What is wrong
-    /// with the text itself is underlined in it; problems in what it says have its paths.
+    /// Reads a pattern from JSON text, as it stands in `EventPattern` of an API call. Its length is that of the text. What
+    /// is wrong with the text itself is underlined in it; problems in what it says have its paths.
     pub fn parse_json(text: &str) -> Result<Self, Vec<Problem>> {
+        Self::parse_told(text).map(|(pattern, _)| pattern)
+    }
+
+    /// The same, with a warning of a key that is there twice: the last one counts, as in EventBridge, and so the pattern is
+    /// not what it seems to be.
+    pub fn parse_told(text: &str) -> Result<(Self, Option<Problem>), Vec<Problem>> {
         let help = format!("write it without spaces between its parts, or as a mapping; else {LESS}");
         check_length(text.chars().count(), &help)?;
         let refused = |fault: &dyn std::fmt::Display| {
             Problem::error("bad-json", [], format!("The pattern is not JSON: {fault}"))
         };
-        let value = match crate::read::json(text) {
+        let (value, told) = match crate::read::json(text) {
+            Ok(value) => (value, None),
             Err(fault) if fault.is_repeated_key => {
-                serde_json::from_str(text).map_err(|error| vec![refused(&error)])?
+                let value = serde_json::from_str(text).map_err(|error| vec![refused(&error)])?;
+                let message = format!("Of a key the last one counts, and {fault}");
+                let help = "name it once, with all its values in one list; `$or` is for alternatives";
+                let told = Problem::warning("duplicate-key", [], message).help(help).within(fault.span);
+                (value, Some(told))
             }
-            read => read.map_err(|fault| vec![refused(&fault).within(fault.span)])?,
+            Err(fault) => return Err(vec![refused(&fault).within(fault.span)]),
         };
-        compile::compile(&value)
-    }
-
-    /// What is to be said of a text that [`Self::parse_json`] reads and that has a key twice: the pattern is not what it
-    /// seems to be.
-    pub fn repeated_key(text: &str) -> Option<Problem> {
-        let fault = crate::read::json(text).err().filter(|fault| fault.is_repeated_key)?;
-        let message = format!("Of a key the last one counts, and {fault}");
-        let help = "name it once, with all its values in one list; `$or` is for alternatives";
-        Some(Problem::warning("duplicate-key", [], message).help(help).within(fault.span))
+        Ok((compile::compile(&value)?, told))
     }
 
     /// Whether the event matches. An event that is not an object matches nothing.

@@ -255,7 +255,7 @@ fn read_pattern(map: &Map<String, Value>, problems: &mut Vec<Problem>) -> Option
     };
     let parsed = match value {
         // Problems inside of what a text says have no place in the file but the text.
-        Value::String(text) => Pattern::parse_json(text).map_err(|found| {
+        Value::String(text) => Pattern::parse_told(text).map_err(|found| {
             found
                 .into_iter()
                 .map(|mut problem| {
@@ -268,12 +268,11 @@ fn read_pattern(map: &Map<String, Value>, problems: &mut Vec<Problem>) -> Option
                 })
                 .collect()
         }),
-        other => Pattern::parse(other),
+        other => Pattern::parse(other).map(|pattern| (pattern, None)),
     };
     match parsed {
-        Ok(pattern) => {
-            let repeated = value.as_str().and_then(Pattern::repeated_key);
-            problems.extend(repeated.map(|problem| problem.under(&path)));
+        Ok((pattern, told)) => {
+            problems.extend(told.map(|problem| problem.under(&path)));
             Some(pattern)
         }
         Err(found) => {

@@ -83,10 +83,10 @@ fn a_thousand_combinations_are_the_most() {
 #[test]
 fn of_a_key_that_is_there_twice_the_last_counts_and_it_is_told_where() {
     let text = "{\"source\": [\"shop\"], \"detail\": {\n  \"state\": [\"a\"],\n  \"state\" : [\"b\"]}}";
-    let pattern = Pattern::parse_json(text).expect("as the service takes it");
+    let (pattern, told) = Pattern::parse_told(text).expect("as the service takes it");
     let event = |state: &str| serde_json::json!({ "source": "shop", "detail": { "state": state } });
     assert!(pattern.matches(&event("b")) && !pattern.matches(&event("a")));
-    let problem = Pattern::repeated_key(text).expect("told");
+    let problem = told.expect("told");
     let Spot::Within(range) = &problem.spot else { panic!("{:?}", problem.spot) };
     assert_eq!(
         (&text[range.clone()], range.start),
@@ -96,7 +96,7 @@ fn of_a_key_that_is_there_twice_the_last_counts_and_it_is_told_where() {
         "Of a key the last one counts, and a key is there twice, at `detail.state` at line 3 column 3";
     assert_eq!((problem.code, problem.message.as_str()), ("duplicate-key", words));
     let two_mappings = r#"{"a": {"x": [1]}, "b": {"x": [1]}}"#;
-    assert!(Pattern::parse_json(two_mappings).is_ok() && Pattern::repeated_key(two_mappings).is_none());
+    assert!(Pattern::parse_told(two_mappings).is_ok_and(|(_, told)| told.is_none()));
     let broken = Pattern::parse_json(r#"{"a": [1], "a": [2], "b": }"#).expect_err("no JSON");
     assert!(broken[0].message.starts_with("The pattern is not JSON: "), "{}", broken[0]);
 }

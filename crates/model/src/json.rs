@@ -73,26 +73,26 @@ pub fn read_text(text: &str, levels: usize) -> Result<Value, Fault> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let read = Strict { at: &At::Root, levels: levels.min(126) }.deserialize(&mut reader);
     read.and_then(|value| reader.end().map(|()| value)).map_err(|error| {
-        let (mut message, span) = (error.to_string(), span(text, &error));
-        if let Some((said, _)) = message.rsplit_once(" at line ").filter(|(said, _)| said.starts_with(TWICE))
-        {
+        let mut message = error.to_string();
+        let is_repeated_key = message.starts_with(TWICE);
+        let span = span(text, &error, is_repeated_key);
+        if is_repeated_key && let Some((said, _)) = message.rsplit_once(" at line ") {
             // The reader has gone on behind the key by now.
             let before = &text[..span.start];
             let line = before.matches('\n').count() + 1;
             let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
             message = format!("{said} at line {line} column {column}");
         }
-        let is_repeated_key = message.starts_with(TWICE);
         Fault { message, span, is_repeated_key }
     })
 }
 
 /// What an error is about: the key that is there twice, or the last character that was read.
-fn span(text: &str, error: &serde_json::Error) -> Range<usize> {
+fn span(text: &str, error: &serde_json::Error, is_repeated_key: bool) -> Range<usize> {
     let before: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
     let end = text.ceil_char_boundary((before + error.column()).min(text.len()));
     let last = text[..end].chars().next_back().map_or(0, char::len_utf8);
-    if !error.to_string().starts_with(TWICE) {
+    if !is_repeated_key {
         return end - last..end;
     }
     // Its quotes: the last one, as white space may have been read behind it, and before that one that is not escaped.
@@ -221,6 +221,7 @@ mod tests {
         assert!(fault(bottomless.as_bytes()).contains("nested too deeply"));
         assert!(fault(b"").contains("EOF"));
     }
+
     #[test]
     fn what_is_wrong_is_underlined() {
         let about = |text: &str| text[read_text(text, 10).expect_err("refused").span].to_owned();

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::args::PromqlVerb;
 use crate::diagnostics;
 use crate::exit::{Exit, Failure};
-use crate::screen::{Screen, clean, say, shorten};
+use crate::screen::{Screen, clean, is_colored, say, shorten};
 
 /// What stands for a file's name where an expression from the command line is shown.
 const EXPRESSION: &str = "expression";
@@ -81,9 +81,7 @@ fn refuse(screen: Screen, text: &str, diagnostics: &[Diagnostic]) -> Failure {
 }
 
 fn draw(text: &str, diagnostics: &[Diagnostic]) -> String {
-    let color = std::io::IsTerminal::is_terminal(&std::io::stderr())
-        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    drawn(text, diagnostics, color)
+    drawn(text, diagnostics, is_colored(&std::io::stderr()))
 }
 
 /// The diagnostics without the line that counts them and their files: there is one expression, and it is in none.

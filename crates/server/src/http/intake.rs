@@ -19,7 +19,7 @@ use crate::access::Caller;
 use crate::app::App;
 use crate::intake::events::{self, Fault};
 use crate::intake::hooks::{self, Refusal};
-use crate::intake::{LEVELS, MAX_EVENTS};
+use crate::intake::{LEVELS, MAX_EVENTS, not_kept};
 
 /// How many faults are listed.
 const MAX_FAULTS: usize = 20;
@@ -72,7 +72,7 @@ fn form(headers: &HeaderMap) -> Result<Form, Failure> {
 
 fn not_json(fault: &json::Fault) -> Failure {
     let mut failure = Failure::bad_request("The body is refused");
-    failure.0.causes = vec![format!("it is not JSON that can be kept: {fault}")];
+    failure.0.causes = vec![not_kept(fault)];
     failure
 }
 

@@ -164,7 +164,7 @@ fn data(map: &mut Map<String, Value>, media_type: Option<&str>) -> Result<Value,
         .map_err(|error| Fault::new("data_base64", format!("it is not Base64: {error}")))?;
     if media_type.is_none_or(is_json) {
         return json::read(&bytes, super::MAX_DEPTH)
-            .map_err(|fault| Fault::new("data_base64", format!("it is not JSON that can be kept: {fault}")));
+            .map_err(|fault| Fault::new("data_base64", super::not_kept(&fault)));
     }
     Ok(json!({ "data_base64": encoded }))
 }
@@ -252,9 +252,8 @@ pub fn entry(entry: &Value, now: Timestamp) -> Result<EventDraft, (&'static str,
         Some(Value::String(bus)) if bus == "default" => {}
         Some(_) => return Err(invalid("there is one event bus, `default`".to_owned())),
     }
-    let detail = json::read_text(detail, super::MAX_DEPTH).map_err(|fault| {
-        ("MalformedDetail", format!("`Detail`: it is not JSON that can be kept: {fault}"))
-    })?;
+    let detail = json::read_text(detail, super::MAX_DEPTH)
+        .map_err(|fault| ("MalformedDetail", format!("`Detail`: {}", super::not_kept(&fault))))?;
     if !detail.is_object() {
         return Err(("MalformedDetail", format!("`Detail` is an object, found {}", kind_of(&detail))));
     }

@@ -30,6 +30,11 @@ pub const MAX_DEPTH: usize = MAX_DATA_DEPTH;
 /// Levels around the data: the list of a batch, and the event.
 pub const LEVELS: usize = MAX_DEPTH + 2;
 
+/// Why a text is not taken.
+pub fn not_kept(fault: &mainstay_model::json::Fault) -> String {
+    format!("it is not JSON that can be kept: {fault}")
+}
+
 /// The most events in one request.
 pub const MAX_EVENTS: usize = 10_000;
 

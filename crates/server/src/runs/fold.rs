@@ -218,7 +218,7 @@ pub(super) fn named(journal: &dyn Journal, id: &str) -> Result<Option<Run>, Stor
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeMap;
     use std::sync::Arc;
 
@@ -230,6 +230,18 @@ mod tests {
     use super::super::list::{Wanted, list};
     use super::*;
 
+    /// An empty journal with the tables of runs, and a document whose runs pause until somebody decides.
+    pub(in super::super) fn beginning() -> (MemoryJournal, Document) {
+        let folds: Vec<Arc<dyn Fold>> =
+            vec![Arc::new(RunsFold::default()), Arc::new(StatesFold), Arc::new(FactsFold)];
+        let journal = MemoryJournal::new(folds).expect("folds");
+        let value = json!({ "schemaVersion": "0.3", "mainSteps": [
+            { "name": "p", "action": "aws:pause", "inputs": {} },
+        ] });
+        let document = Document::parse(&value).expect("right");
+        (journal, document)
+    }
+
     async fn append(journal: &MemoryJournal, step: &Transition) {
         let drafts = step.events.iter().map(RunEvent::draft).collect();
         journal.append(drafts).await.expect("durable");
@@ -238,13 +250,7 @@ mod tests {
     /// Runs `r0` to `r9`, one a second, of the procedures `even` and `odd`; the first six are over, of which every third
     /// was cancelled.
     async fn journal() -> MemoryJournal {
-        let folds: Vec<Arc<dyn Fold>> =
-            vec![Arc::new(RunsFold::default()), Arc::new(StatesFold), Arc::new(FactsFold)];
-        let journal = MemoryJournal::new(folds).expect("folds");
-        let value = json!({ "schemaVersion": "0.3", "mainSteps": [
-            { "name": "p", "action": "aws:pause", "inputs": {} },
-        ] });
-        let document = Document::parse(&value).expect("right");
+        let (journal, document) = beginning();
         for number in 0..10 {
             let at = Timestamp::from_millis(number * 1000);
             let start = Start {

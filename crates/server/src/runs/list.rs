@@ -205,12 +205,12 @@ mod tests {
 
     use futures::future::BoxFuture;
     use mainstay_model::{Actor, Event, EventDraft, EventId, RunId};
-    use mainstay_runbook::{Decision, Document, Input, Origin, RunEvent, Start};
-    use mainstay_store::{Fold, Head, MemoryJournal};
-    use serde_json::{Map, Value, json};
+    use mainstay_runbook::{Decision, Input, Origin, RunEvent, Start};
+    use mainstay_store::{Head, MemoryJournal};
+    use serde_json::{Map, Value};
     use tokio::sync::watch;
 
-    use super::super::{FactsFold, RunsFold, StatesFold};
+    use super::super::fold::tests::beginning;
     use super::*;
 
     /// A journal that counts the rows it has given.
@@ -277,13 +277,7 @@ mod tests {
 
     /// So many runs, one a second, of each workload, procedure and end; the last eight go on.
     async fn history(runs: usize) -> Counted {
-        let folds: Vec<Arc<dyn Fold>> =
-            vec![Arc::new(RunsFold::default()), Arc::new(StatesFold), Arc::new(FactsFold)];
-        let journal = MemoryJournal::new(folds).expect("folds");
-        let value = json!({ "schemaVersion": "0.3", "mainSteps": [
-            { "name": "p", "action": "aws:pause", "inputs": {} },
-        ] });
-        let document = Document::parse(&value).expect("right");
+        let (journal, document) = beginning();
         let by = || Actor::Person("alice".to_owned());
         for number in 0..runs {
             let start = Start {

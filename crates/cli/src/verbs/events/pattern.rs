@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::diagnostics;
 use crate::exit::{Exit, Failure};
-use crate::screen::{Screen, clean_lines, say};
+use crate::screen::{Screen, clean_lines, is_colored, say};
 
 /// Says whether the pattern matches the event, and if not, why. What is refused ends with [`Exit::Usage`], so that a
 /// script can tell it from an event that does not match.
@@ -105,9 +105,7 @@ fn read_pattern(screen: Screen, path: &Path) -> Result<Pattern, Failure> {
     let reads = Reads::default();
     let outcome = mainstay_declare::check_file(&file, Some(Kind::Trigger), &reads);
     let tell = |found: &[Diagnostic]| {
-        let color = std::io::IsTerminal::is_terminal(&std::io::stderr())
-            && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        say(diagnostics::render(found, &outcome.sources, color).trim_end());
+        say(diagnostics::render(found, &outcome.sources, is_colored(&std::io::stderr())).trim_end());
     };
     if let (Some(pattern), false) = (
         reads.0.into_inner().unwrap_or_else(PoisonError::into_inner),

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 
 fn main() {
-    let console = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../console");
+    // Cargo runs this in the package's own folder, in whichever checkout that is now.
+    let console = Path::new("../../console");
     let built = console.join("dist");
     println!("cargo::rerun-if-changed=build.rs");
     // A folder that is not there cannot be watched without running this each time; an empty one can. Where it cannot be

@@ -67,8 +67,11 @@ fn main() -> ExitCode {
     }
 }
 
+/// The checkout that this was called in. `cargo run` says it now; what was compiled in may be another checkout that has the
+/// same target directory, since cargo does not compile anew for a path.
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
+    let me = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    Path::new(&me).parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
 }
 
 /// Where cargo builds: this program lies in `TARGET/PROFILE/xtask`.

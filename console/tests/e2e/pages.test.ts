@@ -117,12 +117,12 @@ describe("the keyboard alone", () => {
     await page.keyboard.press("Enter");
     await page.waitForURL("**/runs/*");
     await page.keyboard.press("Control+k");
-    await page.getByRole("combobox").fill("unstick");
+    await page.getByRole("combobox", { name: "Go to, or do" }).fill("unstick");
     await page.getByRole("option", { name: /^unstick-confirmations/ }).first().waitFor();
     await page.keyboard.press("Enter");
     await page.waitForURL("**/procedures/shop/unstick-confirmations**");
     await page.keyboard.press("Control+k");
-    await page.getByRole("combobox").fill("run restore");
+    await page.getByRole("combobox", { name: "Go to, or do" }).fill("run restore");
     await page.getByRole("option", { name: /Run restore-checkout/ }).waitFor();
     await page.keyboard.press("Enter");
     await page.getByRole("dialog", { name: "Run restore-checkout" }).waitFor();

@@ -160,8 +160,9 @@ export const recent = (query: string, seconds = 3600, points = 120) =>
       const end = Math.floor(Date.now() / 1000);
       return range(query, end - seconds, end, stepFor(seconds, points), signal);
     },
-    refetchInterval: 10_000,
-    staleTime: 5_000,
+    // A short one moves visibly from second to second.
+    refetchInterval: Math.min(10_000, (seconds / points) * 3_000),
+    staleTime: 1_000,
     placeholderData: keepPreviousData,
   });
 

@@ -26,3 +26,19 @@ export function resolve(range: Range, now: number): { from: number; to: number }
 }
 
 export const isRelative = (range: Range): boolean => range.to === "now";
+
+export const HOUR_S = 3600;
+
+// What a small graph looks back over, the shortest first: of a workload that runs for a minute an hour would show a dot.
+const SPANS: [seconds: number, word: string][] = [[120, "2 min"], [600, "10 min"], [HOUR_S, "hour"]];
+
+/** The shortest span that shows all of a course that was asked for over an hour, in `step` seconds. */
+export function spanOf(points: [number, number][], to: number, step: number): number {
+  const [first] = points[0] ?? [];
+  // It may have begun a step before its first point.
+  return SPANS.find(([span]) => first !== undefined && to - first + step <= span)?.[0] ?? HOUR_S;
+}
+
+export function spanWord(span: number): string {
+  return SPANS.find(([seconds]) => seconds === span)?.[1] ?? `${span} s`;
+}

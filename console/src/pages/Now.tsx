@@ -4,9 +4,11 @@ import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { useMemo } from "react";
 import { useList } from "../api/lists";
+import { stepFor } from "../api/prometheus";
 import * as ask from "../api/queries";
 import type { Alarm, ChangeSummary, Host, IncidentSummary, Measure, RunSummary, Status, Triggers, WorkloadDetail, WorkloadStatus } from "../api/types";
-import { actor, count, quantity, short, withoutLabels } from "../lib/format";
+import { actor, count, exact, quantity, short, withoutLabels } from "../lib/format";
+import { HOUR_S, spanOf, spanWord } from "../lib/range";
 import { tone, urgency, word, worst } from "../lib/state";
 import { parseTarget } from "../lib/target";
 import { Badge, Button, Empty, Loaded, Panel, State, Time, Took, useNow, useTitle } from "../ui/basic";
@@ -14,13 +16,21 @@ import { FeedLine } from "../ui/events";
 import { Sparkline } from "../ui/sparkline";
 
 const route = getRouteApi("/");
-const HOUR_S = 3600;
+const POINTS = 120;
+
+/** The course of a measure over the last hour, or over less if it is younger. */
+function useCourse(query: string, to: number): { points: [number, number][] | undefined; span: number } {
+  const hour = useQuery(ask.recent(query, HOUR_S, POINTS));
+  const whole = hour.data && (hour.data.series[0]?.points ?? []);
+  const span = whole ? spanOf(whole, to, stepFor(HOUR_S, POINTS)) : HOUR_S;
+  const short = useQuery({ ...ask.recent(query, span, POINTS), enabled: span !== HOUR_S });
+  return { points: span === HOUR_S ? whole : short.data?.series[0]?.points, span };
+}
 
 function MeasureLine({ measure, workload, rank }: { measure: Measure; workload: string; rank: number }) {
   const now = useNow();
-  const asked = useQuery(ask.recent(measure.measure, HOUR_S));
-  const [series] = asked.data?.series ?? [];
   const to = Math.floor(now / 1000);
+  const { points, span } = useCourse(measure.measure, to);
   const look = tone(measure.state);
   return (
     <li className={`measure ${look}`}>
@@ -28,12 +38,13 @@ function MeasureLine({ measure, workload, rank }: { measure: Measure; workload: 
         <span className="faint num" aria-hidden="true">{rank}</span>
         <Link to="/metrics" search={{ q: [measure.measure], from: "now-1h", to: "now" }} title={`${measure.goal}\n${measure.measure}`}>{measure.goal}</Link>
       </div>
-      <div className="measure-state"><State state={measure.state} /> {measure.since && <span className="faint since"><Time at={measure.since} /></span>}</div>
+      <div className="measure-state"><State state={measure.state} /> {measure.since && <span className="faint since" title={`since ${exact(Date.parse(measure.since))}`}>for <Took from={measure.since} /></span>}</div>
       <div className="measure-value num" title={`target ${measure.target}`}>
         <strong>{measure.value === undefined ? "–" : quantity(measure.value)}</strong> <span className="muted">{measure.target}</span>
       </div>
-      <Link to="/workloads/$name" params={{ name: workload }} search={{ tab: "priorities" }} className="measure-graph" tabIndex={-1} aria-label={`${measure.goal}, over time`}>
-        {asked.data ? <Sparkline points={series?.points ?? []} from={to - HOUR_S} to={to} target={parseTarget(measure.target)} label={`${measure.goal}, last hour`} tone={look === "bad" ? "bad" : look === "unknown" ? "unknown" : "accent"} /> : <div className="spark-space" />}
+      <Link to="/workloads/$name" params={{ name: workload }} search={{ tab: "priorities" }} className="measure-graph" tabIndex={-1} aria-label={`${measure.goal}, over time`} title={`The last ${spanWord(span)}`}>
+        {span !== HOUR_S && <span className="faint spark-span" aria-hidden="true">{spanWord(span)}</span>}
+        {points ? <Sparkline points={points} from={to - span} to={to} target={parseTarget(measure.target)} label={`${measure.goal}, last ${spanWord(span)}`} tone={look === "bad" ? "bad" : look === "unknown" ? "unknown" : "accent"} /> : <div className="spark-space" />}
       </Link>
     </li>
   );

@@ -16,7 +16,7 @@ import { score } from "../../src/lib/fuzzy";
 import { graphOf, ways } from "../../src/lib/graph";
 import { hostLines } from "../../src/lib/hosts";
 import { check, initial, valueOf } from "../../src/lib/parameters";
-import { resolve } from "../../src/lib/range";
+import { HOUR_S, resolve, spanOf } from "../../src/lib/range";
 import { clean, flag, list, text, whole } from "../../src/lib/search";
 import { isFor, matcherText } from "../../src/lib/silence";
 import { hasLook, tone, worst } from "../../src/lib/state";
@@ -85,6 +85,14 @@ describe("numbers and times", () => {
     expect(resolve({ from: "1700000000000", to: "1700000100000" }, 0)).toEqual({ from: 1_700_000_000_000, to: 1_700_000_100_000 });
     // The wrong way round is no span.
     expect(resolve({ from: "now", to: "now-1h" }, 7_200_000)).toEqual({ from: 0, to: 3_600_000 });
+  });
+});
+
+describe("small graphs", () => {
+  const beganAt = (ago: number): [number, number][] => [[10_000 - ago, 1], [10_000, 1]];
+  test("look back as far as there is something to see, in one of three spans", () => {
+    expect([0, 80, 90, 91, 570, 571, 3600].map((ago) => spanOf(beganAt(ago), 10_000, 30))).toEqual([120, 120, 120, 600, 600, HOUR_S, HOUR_S]);
+    expect(spanOf([], 10_000, 30)).toBe(HOUR_S);
   });
 });
 

@@ -14,6 +14,7 @@ mod limits;
 mod observed;
 mod order;
 mod place;
+mod placing;
 mod resource;
 mod value;
 
@@ -26,7 +27,8 @@ pub use changes::{ChangeKind, ServiceChange, changes};
 pub use judge::{NotRestored, not_restored};
 pub use limits::{ChangeLimits, Hold, Limit, SetBy, holds};
 pub use observed::{Drift, DriftVerdict, HostSeen, Observed, SeenState, ServiceSeen, Sighting};
-pub use place::{Placed, Placement, Unplaced, place, waves};
+pub use place::{Placed, Placement, Unplaced, is_placed_on, place, waves};
+pub use placing::Placing;
 pub use resource::{Version, spec_digest};
 pub use value::{
     Action, Affected, Base, Currency, FORMAT, FieldChange, Format, MAX_NAMED, Plan, PlanError, Resource,

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use mainstay_declare::{Component, Declared, OnHost};
 use mainstay_model::{HostId, Tags};
 
+use crate::placing::NAMED;
+
 /// One service on one host.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Placed {
@@ -51,9 +53,8 @@ pub fn place(declared: &Declared, hosts: &[(HostId, Tags)]) -> Placement {
     let mut placement = Placement::default();
     let workload = &declared.workload;
     let all = hosts;
-    let in_an_environment =
-        |tags: &Tags| workload.environments.is_empty() || workload.environments_of(tags).next().is_some();
-    let mut hosts: Vec<&(HostId, Tags)> = hosts.iter().filter(|(_, tags)| in_an_environment(tags)).collect();
+    let mut hosts: Vec<&(HostId, Tags)> =
+        hosts.iter().filter(|(_, tags)| is_within(declared, tags)).collect();
     hosts.sort_by(|a, b| a.0.cmp(&b.0));
     for name in waves(declared).into_iter().flatten() {
         let Some(component) = workload.components.get(name).filter(|c| c.service.is_some()) else {
@@ -68,34 +69,57 @@ pub fn place(declared: &Declared, hosts: &[(HostId, Tags)]) -> Placement {
                     component: name.to_owned(),
                     environment: environment.map(str::to_owned),
                 }),
-                OnHost::Ambiguous { environments } => {
-                    let names = environments.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>();
-                    let reason = format!(
-                        "{host} belongs to the environments {}, which give it different values",
-                        names.join(" and ")
-                    );
-                    placement.unplaced.push(Unplaced { component: name.to_owned(), reason });
-                }
+                OnHost::Ambiguous { environments } => placement
+                    .unplaced
+                    .push(Unplaced { component: name.to_owned(), reason: ambiguous(host, &environments) }),
             }
         }
         if (placement.services.len(), placement.unplaced.len()) == before {
-            placement
-                .unplaced
-                .push(Unplaced { component: name.to_owned(), reason: why_not(component, &hosts, all) });
+            let first: Vec<_> = hosts.iter().take(NAMED).map(|(host, tags)| (host, tags)).collect();
+            let reason =
+                why_not(component, &first, hosts.len(), all.first().map(|(host, tags)| (host, tags)));
+            placement.unplaced.push(Unplaced { component: name.to_owned(), reason });
         }
     }
     placement
 }
 
-fn why_not(component: &Component, hosts: &[&(HostId, Tags)], all: &[(HostId, Tags)]) -> String {
-    if let Some((host, tags)) = all.first().filter(|_| hosts.is_empty()) {
+/// Whether hosts with these tags are hosts of the workload.
+pub(crate) fn is_within(declared: &Declared, tags: &Tags) -> bool {
+    let workload = &declared.workload;
+    workload.environments.is_empty() || workload.environments_of(tags).next().is_some()
+}
+
+/// Whether any service of the workload is placed on a host with these tags.
+pub fn is_placed_on(declared: &Declared, tags: &Tags) -> bool {
+    let workload = &declared.workload;
+    let mut services = workload.components.iter().filter(|(_, component)| component.service.is_some());
+    is_within(declared, tags)
+        && services.any(|(name, _)| matches!(workload.on_host(name, tags), OnHost::Yes { .. }))
+}
+
+/// Why a component is not placed on a host of several environments.
+pub(crate) fn ambiguous(host: &HostId, environments: &[&str]) -> String {
+    let names = environments.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>();
+    format!("{host} belongs to the environments {}, which give it different values", names.join(" and "))
+}
+
+/// Why a component is on no host: by the first hosts of the workload, how many there are of them, and the first of all.
+pub(crate) fn why_not(
+    component: &Component,
+    first: &[(&HostId, &Tags)],
+    within: usize,
+    any: Option<(&HostId, &Tags)>,
+) -> String {
+    if let Some((host, tags)) = any.filter(|_| within == 0) {
         return format!("no host belongs to an environment of the workload ({host} has {tags})");
     }
-    if hosts.is_empty() {
+    if within == 0 {
         return "no host has joined yet".to_owned();
     }
-    let known: Vec<String> = hosts.iter().take(3).map(|(host, tags)| format!("{host} has {tags}")).collect();
-    let more = if hosts.len() > 3 { format!(" and {} more", hosts.len() - 3) } else { String::new() };
+    let known: Vec<String> = first.iter().map(|(host, tags)| format!("{host} has {tags}")).collect();
+    let more =
+        if within > first.len() { format!(" and {} more", within - first.len()) } else { String::new() };
     format!("no host matches `{}` ({}{more})", component.hosts, known.join("; "))
 }
 

@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::hub::Hub;
 use crate::intake::Intake;
 use crate::measures::Measures;
+use crate::overview::Overview;
 use crate::query::Querier;
 use crate::runs::Engine;
 use crate::secrets::Secrets;
@@ -37,6 +38,8 @@ pub struct App {
     pub querier: Querier,
     /// The hosts.
     pub hub: Hub,
+    /// How all of them and the services on them stand.
+    pub overview: Overview,
     /// The runs.
     pub engine: Engine,
     /// The workloads.

@@ -1,23 +1,23 @@
 //! Applying: a directory that checks clean becomes a plan, and the plan a change; anything else changes nothing.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use mainstay_api::v1::{
     Applied, ChangeView, DiagnosticView, ErrorBody, ErrorKind, Expect, NewRevision, PlanView,
 };
 use mainstay_declare::{Declared, SourceFile, Workload, declare};
-use mainstay_model::{Actor, HostId, RevisionId, Severity, Tags, Timestamp};
+use mainstay_model::{Actor, HostId, RevisionId, Severity, Tags};
 use mainstay_plan::{
     ChangeLimits, Commit, Drift, Plan, PlanError, Request, Verb, Version, holds, spec_digest,
 };
 use mainstay_store::Journal;
 
-use crate::catalogue::{Active, Catalogue};
-use crate::changes::{self, About, Changes};
+use crate::catalogue::{Active, Catalogue, Workloads};
+use crate::changes::{self, About, Changes, Runnings};
 use crate::clock::Clock;
 use crate::http::Failure;
+use crate::hub::Host;
 use crate::languages::Spoken;
 use crate::placement::{Duty, Fleet, declaration, desired, duties, tagged};
 use crate::revisions::{Revision, digest, revision_id};
@@ -37,24 +37,7 @@ pub struct Applier {
     fleet: Arc<dyn Fleet>,
     clock: Arc<dyn Clock>,
     changes: Arc<Changes>,
-    /// Where what runs was seen to differ, by workload.
-    looks: Arc<Mutex<BTreeMap<String, Look>>>,
 }
-
-/// A look at where what runs differs from what is wanted.
-struct Look {
-    /// The state of the fleet that was looked at.
-    fleet: u64,
-    /// What was wanted then, of all workloads: hosts are told all of it together.
-    wanted: Vec<RevisionId>,
-    began: Timestamp,
-    ended: Timestamp,
-    found: Vec<Drift>,
-}
-
-/// A look that takes longer than this, at a large fleet, is good for a hundred times as long: whoever asks for the status
-/// over and over does not keep the server at it.
-const LONG_LOOK: Duration = Duration::from_millis(20);
 
 /// Files that check clean.
 struct Clean {
@@ -83,7 +66,7 @@ impl Applier {
         clock: Arc<dyn Clock>,
         changes: Arc<Changes>,
     ) -> Self {
-        Self { journal, catalogue, fleet, clock, changes, looks: Arc::default() }
+        Self { journal, catalogue, fleet, clock, changes }
     }
 
     /// What should run now on these hosts, within changes that are being carried out too: it depends on each host's own tags and on no other host.
@@ -207,7 +190,8 @@ impl Applier {
         let changed = current.as_ref().is_none_or(|active| active.revision.digest != clean.digest);
         let Clean { declared, digest, directory, .. } = clean;
         let next = Version { declared, digest, directory };
-        let plan = make_plan(self.fleet.as_ref(), &self.catalogue, current.as_deref(), next);
+        let (workloads, running) = (self.catalogue.now(), self.catalogue.running());
+        let plan = make_plan(&self.fleet.hosts(), &workloads, &running, current.as_deref(), next);
         let before = current.as_ref().map(|active| ChangeLimits::of(&active.declared)).unwrap_or_default();
         Proposal {
             revision: revision_id(parent, &clean.digest),
@@ -218,38 +202,33 @@ impl Applier {
             current,
         }
     }
+}
 
-    /// Where what runs differs from what is wanted.
-    pub fn drift(&self, active: &Active) -> Vec<Drift> {
-        let (began, fleet) = (self.clock.now(), *self.fleet.changes().borrow());
-        let is_changing = !self.catalogue.running().is_empty();
-        let workloads = self.catalogue.now();
-        let wanted: Vec<RevisionId> = workloads.values().map(|one| one.revision.revision.clone()).collect();
-        let is_good = |look: &Look| {
-            let took = look.ended.since(look.began);
-            let is_recent = took > LONG_LOOK && began.since(look.ended) < took.saturating_mul(100);
-            look.wanted == wanted && (look.fleet == fleet || is_recent)
-        };
-        {
-            let looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(look) = looks.get(active.name()).filter(|look| !is_changing && is_good(look)) {
-                return look.found.clone();
-            }
-        }
-        let found = make_plan(self.fleet.as_ref(), &self.catalogue, Some(active), version(active)).drift;
-        let look = Look { fleet, wanted, began, ended: self.clock.now(), found: found.clone() };
-        self.looks.lock().unwrap_or_else(PoisonError::into_inner).insert(active.name().to_owned(), look);
-        found
+/// Where what runs of a workload on these hosts, which are by id, differs from what is wanted. It depends on each host and on
+/// no other one.
+pub(crate) fn drift_on(
+    hosts: &[Host],
+    workloads: &Workloads,
+    running: &Runnings,
+    active: &Active,
+) -> Vec<Drift> {
+    if hosts.is_empty() {
+        return Vec::new();
     }
+    make_plan(hosts, workloads, running, Some(active), version(active)).drift
 }
 
 /// The plan from what is wanted to what is declared next, on the hosts as they are.
-fn make_plan(fleet: &dyn Fleet, catalogue: &Catalogue, current: Option<&Active>, next: Version<'_>) -> Plan {
-    let hosts = fleet.hosts();
-    let known = tagged(&hosts);
-    let (workloads, running) = (catalogue.now(), catalogue.running());
-    let all = duties(&workloads, &running, &known);
-    let told = desired(&all, &workloads, &running, &known);
+fn make_plan(
+    hosts: &[Host],
+    workloads: &Workloads,
+    running: &Runnings,
+    current: Option<&Active>,
+    next: Version<'_>,
+) -> Plan {
+    let known = tagged(hosts);
+    let all = duties(workloads, running, &known);
+    let told = desired(&all, workloads, running, &known);
     let name = next.declared.workload.name.as_str();
     let digests: BTreeMap<(HostId, String), String> = all
         .iter()
@@ -260,7 +239,7 @@ fn make_plan(fleet: &dyn Fleet, catalogue: &Catalogue, current: Option<&Active>,
             Some(((duty.host.clone(), duty.component.clone()), digest))
         })
         .collect();
-    let observed = changes::observed(&hosts, &told, name, &digests);
+    let observed = changes::observed(hosts, &told, name, &digests);
     let current = current.map(|active| (&active.revision.revision, version(active)));
     mainstay_plan::plan(next, current, &observed)
 }

@@ -20,6 +20,7 @@ pub mod intake;
 pub mod languages;
 pub mod loops;
 pub mod measures;
+pub mod overview;
 pub mod placement;
 pub mod query;
 pub mod responses;

@@ -34,6 +34,7 @@ use crate::incidents::{DesksFold, IncidentIndexFold, IncidentsFold, Responder, U
 use crate::intake::Intake;
 use crate::loops::Loops;
 use crate::measures::{Measures, MeasuresFold};
+use crate::overview::Overview;
 use crate::placement::{Fleet, Placer};
 use crate::query::Querier;
 use crate::responses::{AcknowledgedFold, SaidFold, SilencesFold};
@@ -394,6 +395,7 @@ fn wire(
         journal,
         telemetry,
         querier,
+        overview: Overview::new(hub.clone(), catalogue.clone()),
         hub,
         engine,
         catalogue,

@@ -3,7 +3,7 @@
 use mainstay_api::{link, v1};
 use mainstay_declare::Diagnostic;
 use mainstay_model::{Severity, Timestamp};
-use mainstay_plan::Placement;
+use mainstay_plan::Unplaced;
 use mainstay_runbook::run::{AttemptRecord, Position};
 use mainstay_runbook::{Run, StepRecord};
 
@@ -157,8 +157,8 @@ fn step(step: &StepRecord) -> v1::StepView {
 }
 
 /// Components for which there is no host, as sentences.
-pub fn unplaced(placement: &Placement) -> Vec<String> {
-    placement.unplaced.iter().map(|unplaced| format!("{}: {}", unplaced.component, unplaced.reason)).collect()
+pub fn unplaced(unplaced: &[Unplaced]) -> Vec<String> {
+    unplaced.iter().map(|unplaced| format!("{}: {}", unplaced.component, unplaced.reason)).collect()
 }
 
 /// One host. What the services of a host that is away do is not known.

@@ -7,17 +7,17 @@ use axum::Json;
 use axum::extract::State;
 use mainstay_api::link::ServiceState;
 use mainstay_api::v1::{Alive, HostView, MeasureView, Page, ServiceView, Status, WorkloadStatus};
-use mainstay_model::access::{Permission, Resource, Verdict};
 use mainstay_model::{HostId, Tags};
 use serde::Deserialize;
 
 use super::error::Failure;
 use super::extract::Asked;
 use super::lists;
-use crate::access::{Caller, host_tags};
+use crate::access::Caller;
 use crate::app::App;
 use crate::catalogue::Active;
 use crate::hub::Host;
+use crate::overview::sees;
 use crate::placement::tagged;
 use crate::{changes, views};
 
@@ -81,15 +81,6 @@ pub async fn hosts(
     Ok(Json(Page { items: host_views(&app, &hosts), next }))
 }
 
-/// Which hosts somebody sees: by their own tags, or all of them with everything on them.
-fn sees(caller: &Caller) -> impl Fn(&HostId, &Tags) -> bool {
-    let all = caller.may_to_all(Permission::Read);
-    move |id, tags| {
-        all || caller.may(Permission::Read, Resource::Tagged(&host_tags(id.as_str(), tags)))
-            == Verdict::Allowed
-    }
-}
-
 /// Hosts with what their agents reported, and with what they should run and have not reported: of that nothing is known,
 /// which is not the same as nothing.
 fn host_views(app: &App, hosts: &[Host]) -> Vec<HostView> {
@@ -118,13 +109,9 @@ pub async fn status(State(app): State<Arc<App>>, caller: Caller) -> Result<Json<
     let mut open = changes::open(app.journal.as_ref())?;
     open.retain(|record| sight.sees(Some(&record.about.workload)));
     let workloads = app.catalogue.now();
-    let fleet = app.hub.tagged();
     let seen = workloads.values().filter(|active| sight.sees(Some(active.name())));
-    let workloads = seen.map(|active| workload(&app, active, &fleet)).collect();
-    let sees = sees(&caller);
-    let (hosts_known, hosts_connected) = app.hub.count(&sees);
-    let (hosts, _) =
-        app.hub.page(|id, tags, _, _| sees(id, tags), hosts_known > MOST_HOSTS, None, MOST_HOSTS);
+    let workloads = seen.map(|active| workload(&app, active)).collect();
+    let hosts = app.overview.hosts(&caller, MOST_HOSTS);
     Ok(Json(Status {
         version: app.config.version.clone(),
         pid: std::process::id(),
@@ -133,22 +120,21 @@ pub async fn status(State(app): State<Arc<App>>, caller: Caller) -> Result<Json<
         journal_hash: head.hash,
         workloads,
         changes: open.iter().map(changes::summary).collect(),
-        hosts_known,
-        hosts_connected,
-        hosts: host_views(&app, &hosts),
+        hosts_known: hosts.known,
+        hosts_connected: hosts.connected,
+        hosts: host_views(&app, &hosts.listed),
         degraded: app.health.degraded(),
     }))
 }
 
-fn workload(app: &App, active: &Active, fleet: &[(HostId, Tags)]) -> WorkloadStatus {
-    let placed = mainstay_plan::place(&active.declared, fleet);
-    let wanted = placed.services.iter().map(|service| (&service.host, service.component.as_str()));
+fn workload(app: &App, active: &Arc<Active>) -> WorkloadStatus {
+    let services = app.overview.services(active);
     WorkloadStatus {
         workload: active.name().to_owned(),
         revision: active.revision.revision.to_string(),
         applied_at: active.revision.applied_at,
-        services_ready: app.hub.count_ready(active.name(), wanted),
-        services_wanted: placed.services.len(),
+        services_ready: services.ready,
+        services_wanted: services.wanted,
         measures: active
             .declared
             .workload
@@ -156,9 +142,9 @@ fn workload(app: &App, active: &Active, fleet: &[(HostId, Tags)]) -> WorkloadSta
             .iter()
             .map(|priority| measure(app, active, priority))
             .collect(),
-        unplaced: views::unplaced(&placed),
+        unplaced: views::unplaced(&services.unplaced),
         drift: app
-            .applier
+            .overview
             .drift(active)
             .into_iter()
             .map(|drift| format!("{}: {}", drift.address, drift.reason))

@@ -5,6 +5,9 @@
 //! asked for again by its id is answered with what became of it the first time. It decides nothing.
 
 mod events;
+mod look;
+#[cfg(test)]
+pub(crate) mod played;
 mod service;
 #[cfg(test)]
 mod tests;
@@ -29,6 +32,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
+use look::Hosts;
+pub use look::{Glance, RANKS};
 
 /// The largest message: a command's result, or a report of very many services.
 const MAX_MESSAGE_BYTES: usize = 8 * 1024 * 1024;
@@ -170,7 +175,7 @@ const NO_TROUBLE: u8 = 2;
 
 /// What is known of one host.
 struct Known {
-    tags: Tags,
+    tags: Arc<Tags>,
     last_seen: Timestamp,
     version: String,
     agent_pid: u32,
@@ -187,12 +192,14 @@ struct Known {
     kept: Vec<CommandId>,
     /// The number of the last ping that was answered.
     answered: u64,
+    /// Where it stands in the order of changes; 0 if nothing that is shown of it ever changed.
+    changed: u64,
 }
 
 impl Known {
     fn new(last_seen: Timestamp) -> Self {
         Self {
-            tags: Tags::default(),
+            tags: Arc::default(),
             last_seen,
             version: String::new(),
             agent_pid: 0,
@@ -206,7 +213,13 @@ impl Known {
             forgets: BTreeSet::new(),
             kept: Vec::new(),
             answered: 0,
+            changed: 0,
         }
+    }
+
+    /// What [`Hub::with`] must leave as it is.
+    fn standing(&self) -> (bool, bool, u8) {
+        (self.agent_id.is_empty(), self.session.is_some(), self.trouble())
     }
 
     /// How much it needs a look, 0 the most and [`NO_TROUBLE`] not at all: it is away, a service of it is not ready or not
@@ -237,7 +250,7 @@ struct Inner {
     journal: Arc<dyn Journal>,
     clock: Arc<dyn Clock>,
     version: String,
-    hosts: Mutex<BTreeMap<HostId, Known>>,
+    hosts: Mutex<Hosts>,
     changes: watch::Sender<u64>,
     settling: AtomicU64,
     tasks: TaskTracker,
@@ -261,7 +274,7 @@ impl Hub {
         }))
     }
 
-    fn hosts_locked(&self) -> MutexGuard<'_, BTreeMap<HostId, Known>> {
+    fn hosts_locked(&self) -> MutexGuard<'_, Hosts> {
         // Each change is complete before anything can panic.
         self.0.hosts.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -270,27 +283,37 @@ impl Hub {
         self.0.changes.send_modify(|version| *version += 1);
     }
 
-    /// Works on what is known of a host, which begins to be known by it.
+    /// Works on what is known of a host, which begins to be known by it. What is shown of it in lists stays as it is: who
+    /// keeps that up to date is not told. [`Hub::change`] is for the rest.
     fn with<T>(&self, host: &HostId, work: impl FnOnce(&mut Known) -> T) -> T {
         let now = self.0.clock.now();
-        work(self.hosts_locked().entry(host.clone()).or_insert_with(|| Known::new(now)))
+        let mut hosts = self.hosts_locked();
+        let known = hosts.known.entry(host.clone()).or_insert_with(|| Known::new(now));
+        let before = cfg!(debug_assertions).then(|| known.standing());
+        let done = work(known);
+        debug_assert!(before.is_none_or(|before| before == known.standing()), "`change` is for this");
+        done
+    }
+
+    /// Changes what is shown of a host in lists: that it is there, its tags, whether it is connected, its services, and what
+    /// it should run.
+    fn change<T>(&self, host: &HostId, work: impl FnOnce(&mut Known) -> T) -> T {
+        let now = self.0.clock.now();
+        self.hosts_locked().change(host, now, work)
     }
 
     /// All hosts, by id.
     pub fn hosts(&self) -> Vec<Host> {
         let hosts = self.hosts_locked();
-        hosts
-            .iter()
-            .filter(|(_, known)| !known.agent_id.is_empty())
-            .map(|(id, known)| view(id, known))
-            .collect()
+        let known = hosts.known.iter().filter(|(_, known)| !known.agent_id.is_empty());
+        known.map(|(id, known)| view(id, known)).collect()
     }
 
     /// The ids and tags of all hosts.
     pub fn tagged(&self) -> Vec<(HostId, Tags)> {
         let hosts = self.hosts_locked();
-        let known = hosts.iter().filter(|(_, known)| !known.agent_id.is_empty());
-        known.map(|(id, known)| (id.clone(), known.tags.clone())).collect()
+        let known = hosts.known.iter().filter(|(_, known)| !known.agent_id.is_empty());
+        known.map(|(id, known)| (id.clone(), Tags::clone(&known.tags))).collect()
     }
 
     /// A page of the hosts that are wanted, by id or those with trouble first, and the key of its last one if there are
@@ -305,7 +328,7 @@ impl Hub {
     ) -> (Vec<Host>, Option<String>) {
         let hosts = self.hosts_locked();
         let behind = |after: Option<&str>| {
-            hosts.range::<str, _>((after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded))
+            hosts.known.range::<str, _>((after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded))
         };
         let is_wanted = |(id, known): &(&HostId, &Known)| {
             !known.agent_id.is_empty() && wanted(id, &known.tags, known.session.is_some(), &known.services)
@@ -336,38 +359,10 @@ impl Hub {
         (page.into_iter().map(|(_, id, known)| view(id, known)).collect(), next)
     }
 
-    /// How many hosts are known, and how many of them are connected.
-    pub fn count(&self, wanted: impl Fn(&HostId, &Tags) -> bool) -> (usize, usize) {
-        let hosts = self.hosts_locked();
-        let known = hosts.iter().filter(|(id, known)| !known.agent_id.is_empty() && wanted(id, &known.tags));
-        known.fold((0, 0), |(all, up), (_, known)| (all + 1, up + usize::from(known.session.is_some())))
-    }
-
-    /// How many of these services are ready: those of hosts that are connected, as their agents say.
-    pub fn count_ready<'a>(
-        &self,
-        workload: &str,
-        wanted: impl Iterator<Item = (&'a HostId, &'a str)>,
-    ) -> usize {
-        let hosts = self.hosts_locked();
-        let is_ready = |(host, component): &(&HostId, &str)| {
-            hosts.get(*host).filter(|known| known.session.is_some()).is_some_and(|known| {
-                known.services.iter().any(|service| {
-                    service.component == *component
-                        && service.workload == workload
-                        && service.phase() == link::Phase::Ready
-                })
-            })
-        };
-        wanted.filter(is_ready).count()
-    }
-
     /// One host.
     pub fn host(&self, host: &HostId) -> Option<Host> {
-        self.hosts_locked()
-            .get(host)
-            .filter(|known| !known.agent_id.is_empty())
-            .map(|known| view(host, known))
+        let hosts = self.hosts_locked();
+        hosts.known.get(host).filter(|known| !known.agent_id.is_empty()).map(|known| view(host, known))
     }
 
     /// Changes whenever anything about any host does.
@@ -378,10 +373,10 @@ impl Hub {
     /// Makes a host known that the journal remembers (`host.connected`), so that it counts as a host that is away and
     /// not as none. Changes nothing for a host that has connected.
     pub fn remember(&self, host: &HostId, tags: Tags, last_seen: Timestamp) {
-        self.with(host, |known| {
+        self.change(host, |known| {
             if known.agent_id.is_empty() {
                 known.agent_id = "remembered".to_owned();
-                known.tags = tags;
+                known.tags = Arc::new(tags);
                 known.last_seen = last_seen;
             }
         });
@@ -391,7 +386,7 @@ impl Hub {
     /// Says what services a host should run, now and whenever it connects. A host of which nothing was said keeps what
     /// it runs.
     pub fn set_desired(&self, host: &HostId, desired: link::Desired) {
-        self.with(host, |known| {
+        self.change(host, |known| {
             if let Some(session) = &known.session
                 && known.desired.as_ref() != Some(&desired)
             {
@@ -516,7 +511,7 @@ impl Hub {
     /// Commands whose results a host said to keep when it connected, oldest first: those that nobody waits for and that
     /// are in the journal can be forgotten.
     pub fn kept(&self, host: &HostId) -> Vec<CommandId> {
-        self.hosts_locked().get(host).map(|known| known.kept.clone()).unwrap_or_default()
+        self.hosts_locked().known.get(host).map(|known| known.kept.clone()).unwrap_or_default()
     }
 
     /// Serves agents at a Unix socket, mode 0600, until `stop`. An error says what is wrong with the path; another
@@ -590,13 +585,16 @@ impl Hub {
     /// The last lines that a command wrote, oldest first; none of one that nobody waits for.
     pub fn lines(&self, host: &HostId, id: &CommandId) -> Vec<String> {
         let hosts = self.hosts_locked();
-        let pending = hosts.get(host).and_then(|known| known.commands.get(id));
+        let pending = hosts.known.get(host).and_then(|known| known.commands.get(id));
         pending.map(|pending| pending.lines.clone()).unwrap_or_default()
     }
 
     fn close(&self) {
-        for known in self.hosts_locked().values_mut() {
-            if let Some(session) = known.session.take() {
+        let now = self.0.clock.now();
+        let mut hosts = self.hosts_locked();
+        let connected = hosts.known.iter().filter(|(_, known)| known.session.is_some());
+        for host in connected.map(|(host, _)| host.clone()).collect::<Vec<_>>() {
+            if let Some(session) = hosts.change(&host, now, |known| known.session.take()) {
                 session.end.cancel();
             }
         }
@@ -626,7 +624,7 @@ impl Drop for Waiting<'_> {
 fn view(id: &HostId, known: &Known) -> Host {
     Host {
         id: id.clone(),
-        tags: known.tags.clone(),
+        tags: Tags::clone(&known.tags),
         connected: known.session.is_some(),
         last_seen: known.last_seen,
         version: known.version.clone(),

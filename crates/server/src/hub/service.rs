@@ -1,5 +1,6 @@
 //! One link: from an agent's first message to its end.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -30,7 +31,7 @@ const SILENCE: Duration = Duration::from_secs(15);
 const TOGETHER: usize = 64;
 
 /// Who a link is with.
-struct Peer {
+pub(super) struct Peer {
     host: HostId,
     tags: Tags,
     session: String,
@@ -84,7 +85,10 @@ type ServerMessages = mpsc::UnboundedReceiver<Result<FromServer, Status>>;
 
 impl Hub {
     /// Checks who it is and makes the link the host's own.
-    fn welcome(&self, hello: link::Hello) -> Result<(Peer, ServerMessages, CancellationToken), Status> {
+    pub(super) fn welcome(
+        &self,
+        hello: link::Hello,
+    ) -> Result<(Peer, ServerMessages, CancellationToken), Status> {
         if hello.protocol != PROTOCOL {
             return Err(Status::failed_precondition(format!(
                 "the agent speaks protocol {}, this server {PROTOCOL}: bring both to the same version",
@@ -98,7 +102,7 @@ impl Hub {
         let (sender, receiver) = mpsc::unbounded_channel();
         let end = CancellationToken::new();
         let peer = Peer { host, tags: Tags(hello.tags), session, version: hello.version };
-        self.with(&peer.host, |known| {
+        self.change(&peer.host, |known| {
             if let Some(current) = &known.session {
                 if known.agent_id != hello.agent_id {
                     return Err(Status::already_exists(format!(
@@ -122,7 +126,9 @@ impl Hub {
             known.agent_id = hello.agent_id;
             known.agent_pid = hello.pid;
             known.version = peer.version.clone();
-            known.tags = peer.tags.clone();
+            if *known.tags != peer.tags {
+                known.tags = Arc::new(peer.tags.clone());
+            }
             known.last_seen = now;
             let kept = hello.kept_commands.into_iter().filter_map(|id| CommandId::new(id).ok());
             known.kept = kept.filter(|id| !forgotten.contains(id)).collect();
@@ -139,8 +145,8 @@ impl Hub {
     }
 
     /// Takes a link's place away. Says whether it still had it.
-    fn unregister(&self, peer: &Peer) -> bool {
-        let was_current = self.with(&peer.host, |known| {
+    pub(super) fn unregister(&self, peer: &Peer) -> bool {
+        let was_current = self.change(&peer.host, |known| {
             let current = known.session.as_ref().is_some_and(|session| session.id == peer.session);
             if current {
                 known.session = None;
@@ -215,13 +221,7 @@ impl Hub {
         for message in messages {
             match message.map(|message| message.body) {
                 Ok(Some(from_agent::Body::Happened(event))) => happened.push(event),
-                Ok(Some(from_agent::Body::Report(report))) => {
-                    self.with(&peer.host, |known| {
-                        known.services = report.services;
-                        known.revision = report.revision;
-                    });
-                    self.changed();
-                }
+                Ok(Some(from_agent::Body::Report(report))) => self.report(&peer.host, report),
                 Ok(Some(from_agent::Body::Output(output))) => self.output(&peer.host, output),
                 Ok(Some(from_agent::Body::Command(state))) => self.command(&peer.host, state, now),
                 // A pong says that it lives, which any message does. What is not known comes from a newer agent that
@@ -253,6 +253,19 @@ impl Hub {
             Some(status) => Err(Ended::Lost(format!("the connection broke: {}", status.message()))),
             None => Ok(()),
         }
+    }
+
+    pub(super) fn report(&self, host: &HostId, report: link::Report) {
+        let is_news =
+            |known: &mut super::Known| known.services != report.services || known.revision != report.revision;
+        // An agent repeats itself; who keeps up with what changes need not look each time.
+        if self.with(host, is_news) {
+            self.change(host, |known| {
+                known.services = report.services;
+                known.revision = report.revision;
+            });
+        }
+        self.changed();
     }
 
     fn output(&self, host: &HostId, output: link::Output) {

@@ -2,7 +2,7 @@
 //! none.
 
 use mainstay_model::{Event, HostId, Tags, Timestamp};
-use mainstay_store::{Fold, Journal, RowQuery, Rows, StoreError};
+use mainstay_store::{Fold, Journal, Rows, StoreError, all_rows};
 
 use crate::hub::Hub;
 
@@ -40,7 +40,8 @@ impl Fold for HostsFold {
 
 /// Tells the hub of every host that the journal knows.
 pub fn remember(journal: &dyn Journal, hub: &Hub) -> Result<(), StoreError> {
-    for (id, row) in journal.rows(HOSTS_TABLE, &RowQuery::by_id(100_000))? {
+    for row in all_rows(journal, HOSTS_TABLE) {
+        let (id, row) = row?;
         if let (Ok(host), Ok(row)) = (HostId::new(id), serde_json::from_value::<HostRow>(row)) {
             hub.remember(&host, row.tags, row.seen);
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use mainstay_declare::Priority;
 use mainstay_model::{Actor, Event, EventDraft, EventId, Timestamp};
-use mainstay_store::{Fold, Journal, RowQuery, Rows, StoreError};
+use mainstay_store::{Fold, Journal, Rows, StoreError, all_rows};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -115,8 +115,10 @@ impl Fold for MeasuresFold {
 
 /// Every measure that was ever told, as the journal knows it.
 pub fn all(journal: &dyn Journal) -> Result<Vec<Measure>, StoreError> {
-    let rows = journal.rows(MEASURES_TABLE, &RowQuery::by_id(100_000))?;
-    Ok(rows.into_iter().filter_map(|(_, row)| serde_json::from_value(row).ok()).collect())
+    let measure = |row: Result<_, StoreError>| {
+        row.map(|(_, row)| serde_json::from_value::<Measure>(row).ok()).transpose()
+    };
+    all_rows(journal, MEASURES_TABLE).filter_map(measure).collect()
 }
 
 /// Evaluates measures. One per server.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mainstay_model::{Actor, Event, EventDraft, EventId, RevisionId, Timestamp};
-use mainstay_store::{Fold, Journal, RowQuery, Rows, StoreError};
+use mainstay_store::{Fold, Journal, RowQuery, Rows, StoreError, rows_from};
 use serde_json::{Value, json};
 
 /// The kind of event that makes a revision the wanted one.
@@ -171,6 +171,7 @@ pub fn wanted(journal: &dyn Journal, workload: &str) -> Result<Option<RevisionId
 
 /// The wanted revision of every workload.
 pub fn all(journal: &dyn Journal) -> Result<Vec<Revision>, StoreError> {
-    let rows = journal.rows(WORKLOADS_TABLE, &RowQuery::by_id(10_000))?;
-    rows.into_iter().map(|(id, row)| read(WORKLOADS_TABLE, &id, row)).collect()
+    // Few at once: each has all its files with it.
+    let rows = rows_from(journal, WORKLOADS_TABLE, RowQuery::by_id(32));
+    rows.map(|row| row.and_then(|(id, row)| read(WORKLOADS_TABLE, &id, row))).collect()
 }

@@ -41,7 +41,7 @@ pub use error::{StoreError, directory_advice};
 pub use fold::{Fold, MAX_ROW_BYTES, Rows};
 pub use follow::{Follower, Subscription};
 pub use memory::MemoryJournal;
-pub use pages::{RowsFrom, rows_from};
+pub use pages::{RowsFrom, all_rows, rows_from, rows_under};
 pub use rebuild::{Rebuilt, RebuiltTable, rebuild};
 pub use record::{MAX_BATCH_BYTES, MAX_DATA_DEPTH, MAX_EVENT_BYTES};
 pub use sqlite::{FILE_NAME, LookJournal, Options, SqliteJournal, TUNING};

@@ -164,6 +164,11 @@ impl Journal for MemoryJournal {
         let state = self.state();
         let rows = &state.tables.0[index];
         let mut picked: Vec<(&String, &Stored)> = match &query.under {
+            // From where it goes on: who pages through a table does not go through it for each page.
+            None if !query.newest_first => {
+                let from = query.after_id.clone().map_or(Bound::Unbounded, Bound::Excluded);
+                rows.range((from, Bound::Unbounded)).take(query.limit).collect()
+            }
             None => rows.iter().collect(),
             Some(id) => {
                 let (from, to) = fold::under(id);

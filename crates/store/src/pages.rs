@@ -4,6 +4,9 @@ use serde_json::Value;
 
 use crate::{Journal, RowQuery, StoreError};
 
+/// So many rows are in memory at once where all of them are gone through.
+const PAGE: usize = 512;
+
 /// Rows of a table in the order of a query, from where it begins to the table's end, read in pages of as many as it asks
 /// for at once. A page is read when its first row is wanted, and each page is of a moment of its own: a row that comes or
 /// goes meanwhile is there or not.
@@ -12,6 +15,16 @@ use crate::{Journal, RowQuery, StoreError};
 pub fn rows_from<'a>(journal: &'a dyn Journal, table: &'a str, query: RowQuery) -> RowsFrom<'a> {
     let query = RowQuery { limit: query.limit.max(1), ..query };
     RowsFrom { journal, table, query, page: Vec::new().into_iter(), is_last: false }
+}
+
+/// All rows of a table in the order of their ids, however many there are.
+pub fn all_rows<'a>(journal: &'a dyn Journal, table: &'a str) -> RowsFrom<'a> {
+    rows_from(journal, table, RowQuery::by_id(PAGE))
+}
+
+/// All rows that stand under an id, in the order of their ids.
+pub fn rows_under<'a>(journal: &'a dyn Journal, table: &'a str, id: &str) -> RowsFrom<'a> {
+    rows_from(journal, table, RowQuery { limit: PAGE, ..RowQuery::under(id) })
 }
 
 /// What [`rows_from`] gives: ids and rows. An error is the last of it.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use mainstay_detect::{AlarmState, Condition, GroupState, Instance, Labels, Transition};
 use mainstay_model::{Actor, Event, EventDraft, EventId, Timestamp};
-use mainstay_store::{Fold, Journal, RowQuery, Rows, StoreError};
+use mainstay_store::{Fold, Journal, Rows, StoreError, rows_under};
 use serde_json::Value;
 
 /// The table's name. Rows are [`AlarmRow`], by [`row_id`].
@@ -185,16 +185,18 @@ impl Told {
     }
 }
 
-/// Every alarm's row.
-pub fn all(journal: &dyn Journal) -> Result<Vec<AlarmRow>, StoreError> {
-    let rows = journal.rows(ALARMS_TABLE, &RowQuery::by_id(100_000))?;
-    Ok(rows.into_iter().filter_map(|(_, row)| serde_json::from_value(row).ok()).collect())
+/// Every alarm of a workload. A row that cannot be read as one is left out: the fold did not write it.
+pub fn of(journal: &dyn Journal, workload: &str) -> Result<Vec<AlarmRow>, StoreError> {
+    let alarm = |row: Result<(String, Value), StoreError>| {
+        row.map(|(_, row)| serde_json::from_value::<AlarmRow>(row).ok()).transpose()
+    };
+    rows_under(journal, ALARMS_TABLE, workload).filter_map(alarm).collect()
 }
 
 /// The states of a workload's groups as the journal knows them, by group.
 pub fn restore(journal: &dyn Journal, workload: &str) -> Result<BTreeMap<String, GroupState>, StoreError> {
     let mut groups: BTreeMap<String, GroupState> = BTreeMap::new();
-    for row in all(journal)?.into_iter().filter(|row| row.workload == workload) {
+    for row in of(journal, workload)? {
         groups.entry(row.group).or_default().alarms.insert(row.rule, row.state);
     }
     Ok(groups)

@@ -5,5 +5,5 @@ mod fold;
 mod show;
 
 pub use evaluator::Evaluator;
-pub use fold::{ALARMS_TABLE, AlarmRow, AlarmsFold, all};
+pub use fold::{ALARMS_TABLE, AlarmRow, AlarmsFold, draft, of, restore};
 pub use show::{Shown, complete, of_workload, without_name, words};

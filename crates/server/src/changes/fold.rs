@@ -3,7 +3,7 @@
 
 use mainstay_model::{Actor, Event, EventDraft, EventId, RevisionId, Timestamp};
 use mainstay_plan::{Change, ChangeEvent};
-use mainstay_store::{Fold, Journal, RowQuery, Rows, StoreError, rows_from};
+use mainstay_store::{Fold, Journal, RowQuery, Rows, StoreError, all_rows, rows_from};
 use serde_json::Value;
 
 /// The table's name.
@@ -163,10 +163,9 @@ pub fn change(journal: &dyn Journal, id: &str) -> Result<Option<Record>, StoreEr
 /// Every change that is not over, by id.
 pub fn open(journal: &dyn Journal) -> Result<Vec<Record>, StoreError> {
     // There is one for each workload at most.
-    let ids = journal.rows(OPEN_TABLE, &RowQuery::by_id(10_000))?;
     let mut out = Vec::new();
-    for (id, _) in ids {
-        out.extend(change(journal, &id)?);
+    for row in all_rows(journal, OPEN_TABLE) {
+        out.extend(change(journal, &row?.0)?);
     }
     Ok(out)
 }

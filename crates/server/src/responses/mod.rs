@@ -220,8 +220,12 @@ impl Silences {
 }
 
 fn rows(journal: &dyn Journal) -> Result<Vec<SilenceRow>, StoreError> {
-    let rows = journal.rows(SILENCES_TABLE, &RowQuery::newest(10 * MAX_SILENCES))?;
-    Ok(rows.into_iter().filter_map(|(_, row)| serde_json::from_value(row).ok()).collect())
+    // All of them: one that was made long ago may begin yet.
+    let rows = rows_from(journal, SILENCES_TABLE, RowQuery::newest(MAX_SILENCES));
+    let silence = |row: Result<_, StoreError>| {
+        row.map(|(_, row)| serde_json::from_value::<SilenceRow>(row).ok()).transpose()
+    };
+    rows.filter_map(silence).collect()
 }
 
 /// When a silence begins or ends next.

@@ -7,7 +7,7 @@ use mainstay_detect::Trigger;
 use mainstay_detect::delivery::{Counts, Letter, TriggerId};
 use mainstay_model::event::{SOURCE_SERVER, is_bookkeeping};
 use mainstay_model::{Actor, Event, Timestamp};
-use mainstay_store::StoreError;
+use mainstay_store::{StoreError, all_rows};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
@@ -218,7 +218,7 @@ impl Life {
             return Ok(found);
         }
         let mut count = 0;
-        for row in fold::all_rows(journal, fold::DEAD_TABLE) {
+        for row in all_rows(journal, fold::DEAD_TABLE) {
             let Some(dead) = fold::dead_row(&row?.1) else { continue };
             let letter = dead.letter;
             let is_it = chosen

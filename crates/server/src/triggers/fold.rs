@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use mainstay_detect::delivery::{Letter, Origin, Routed, Settled, Share, TriggerId, Window};
 use mainstay_model::{Event, Timestamp};
-use mainstay_store::{Fold, Journal, RowQuery, Rows, RowsFrom, StoreError, rows_from};
+use mainstay_store::{Fold, Journal, RowQuery, Rows, StoreError, all_rows, rows_from};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -455,11 +455,6 @@ impl Fold for ProgressFold {
             rows.put(PROGRESS, &json!({ "upto": upto }));
         }
     }
-}
-
-/// All rows of a table, in the order of their ids.
-pub(super) fn all_rows<'a>(journal: &'a dyn Journal, table: &'a str) -> RowsFrom<'a> {
-    rows_from(journal, table, RowQuery::by_id(512))
 }
 
 /// What a trigger did; nothing if it never did anything.

@@ -16,7 +16,7 @@ use mainstay_detect::delivery::{
 use mainstay_detect::{Scratch, TriggerError};
 use mainstay_model::event::is_bookkeeping;
 use mainstay_model::{Actor, Event, EventDraft, EventId, RunId, Timestamp};
-use mainstay_store::{Follower, Journal, StoreError};
+use mainstay_store::{Follower, Journal, StoreError, all_rows};
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, mpsc, watch};
@@ -205,7 +205,7 @@ impl Life {
     /// Takes up what the last life left.
     async fn restore(&mut self, now: Timestamp) -> Result<(), StoreError> {
         let journal = self.parts.journal.clone();
-        for row in fold::all_rows(journal.as_ref(), fold::TRIGGERS_TABLE) {
+        for row in all_rows(journal.as_ref(), fold::TRIGGERS_TABLE) {
             let (id, row) = row?;
             if let Some((workload, trigger)) = id.split_once('/')
                 && row.get("off").is_some()
@@ -215,14 +215,14 @@ impl Life {
             }
         }
         self.define();
-        for row in fold::all_rows(journal.as_ref(), fold::WINDOWS_TABLE) {
+        for row in all_rows(journal.as_ref(), fold::WINDOWS_TABLE) {
             let (_, row) = row?;
             if let (Some(workload), Ok(window)) = (row["workload"].as_str(), Window::deserialize(&row)) {
                 self.machine.take_window(workload, &window);
             }
         }
         let mut running = Vec::new();
-        for row in fold::all_rows(journal.as_ref(), fold::CALLS_TABLE) {
+        for row in all_rows(journal.as_ref(), fold::CALLS_TABLE) {
             let (id, row) = row?;
             let Some(place) = fold::place_of(&id) else {
                 if let Ok(letter) = Letter::deserialize(&row) {

@@ -51,7 +51,7 @@ pub(super) fn look(control: &Control, workload: &str, alarm: &str) -> Result<Sta
     let Some(active) = control.catalogue.get(workload) else {
         return Err(format!("There is no workload {workload}"));
     };
-    let rows = alarms::all(control.journal.as_ref())
+    let rows = alarms::of(control.journal.as_ref(), workload)
         .map_err(|error| format!("The journal cannot be read: {}", crate::views::chain(&error)))?;
     let mut standing: Option<Standing> = None;
     for group in &active.groups {
@@ -64,7 +64,7 @@ pub(super) fn look(control: &Control, workload: &str, alarm: &str) -> Result<Sta
             // What was told is what counts; a rule of which nothing was told is looked up where it is evaluated.
             let told = rows
                 .iter()
-                .find(|row| row.workload == workload && row.group == group.key() && row.rule == rule)
+                .find(|row| row.group == group.key() && row.rule == rule)
                 .map(|row| row.state.clone());
             let state = told.or_else(|| evaluated.as_ref()?.alarms.get(&rule).cloned()).unwrap_or_default();
             let instances = state.instances.iter().map(|instance| of(instance.condition));

@@ -7,6 +7,7 @@ import { touchedBy } from "./api/invalidate";
 import { refresh } from "./api/lists";
 import { live } from "./api/live";
 import { session } from "./api/session";
+import { draftsOf } from "./lib/drafts";
 import type { Event } from "./api/types";
 import { makeRouter } from "./router";
 import "./styles/tokens.css";
@@ -52,6 +53,7 @@ live.read((events) => {
 live.onReconnect(() => void client.invalidateQueries());
 // What somebody else was shown is not theirs.
 session.onChange(() => void client.resetQueries());
+session.subscribe(() => session.user !== undefined && draftsOf(session.user));
 session.start();
 live.start();
 

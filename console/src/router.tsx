@@ -50,7 +50,7 @@ const runRoute = createRoute({
 const procedureRoute = createRoute({
   getParentRoute: () => root,
   path: "/procedures/$workload/$name",
-  validateSearch: (raw: Raw) => clean({ start: flag(raw, "start"), step: text(raw, "step") }),
+  validateSearch: (raw: Raw) => clean({ start: flag(raw, "start"), like: text(raw, "like"), step: text(raw, "step") }),
   component: page(() => import("./pages/Procedure"), "Procedure"),
 });
 

@@ -143,6 +143,14 @@ export const lately = (match: string) =>
     queryFn: ({ signal }) => get("/v1/events", { query: { match, limit: 60 }, signal }),
   });
 
+/** The last few events of a pattern before a place in the journal; they stay what they are. */
+export const before = (match: string, seq: number, workload: string, limit = 6) =>
+  queryOptions({
+    queryKey: ["before", match, seq, workload, limit],
+    queryFn: ({ signal }) => get("/v1/events", { query: { match, workload, before: seq, limit }, signal }),
+    staleTime: Infinity,
+  });
+
 interface LogFilter { service?: string; severity?: string; contains?: string; limit?: number }
 
 export const logs = (filter: LogFilter) =>

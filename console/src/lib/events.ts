@@ -81,7 +81,7 @@ export function eventLink(event: Event): string | undefined {
   if (family === "incident" && id("incident")) return `/incidents/${id("incident")}`;
   if (family === "alarm" && event.workload && id("alarm")) return `/alarms?alarm=${encodeURIComponent(event.workload)}%2F${id("alarm")}`;
   if ((family === "change" || family === "revision" || family === "measure" || family === "service") && event.workload) {
-    const more = family === "change" && id("change") ? `?tab=history&change=${id("change")}` : family === "service" && id("service") ? `?component=${id("service")}` : family === "revision" ? "?tab=history" : "";
+    const more = family === "change" && id("change") ? `?tab=history&change=${id("change")}` : family === "service" && id("service") ? `?component=${id("service")}` : family === "revision" ? `?tab=history${id("revision") ? `&revision=${id("revision")}` : ""}` : "";
     return `/workloads/${encodeURIComponent(event.workload)}${more}`;
   }
   if (family === "host" && id("host")) return `/fleet?host=${id("host")}`;

@@ -65,13 +65,22 @@ export function day(at: number): string {
   return `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}`;
 }
 
+/** The reader's zone at a moment: `UTC`, `UTC−05:00`. */
+export function zone(at: number): string {
+  const offset = -new Date(at).getTimezoneOffset();
+  return offset === 0 ? "UTC" : `UTC${offset > 0 ? "+" : "−"}${pad(Math.floor(Math.abs(offset) / 60))}:${pad(Math.abs(offset) % 60)}`;
+}
+
+/** `2026-11-25 04:35:21 to 04:50:00 UTC`: a span of time, with its days where they are not the same. */
+export function between(from: number, to: number): string {
+  return `${day(from)} ${clock(from, from)} to ${clock(to, from)} ${zone(to)}`;
+}
+
 /** The exact instant, both here and in UTC. */
 export function exact(at: number): string {
   const date = new Date(at);
-  const offset = -date.getTimezoneOffset();
-  const zone = offset === 0 ? "UTC" : `UTC${offset > 0 ? "+" : "−"}${pad(Math.floor(Math.abs(offset) / 60))}:${pad(Math.abs(offset) % 60)}`;
-  const here = `${day(at)} ${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}.${pad(date.getMilliseconds(), 3)} ${zone}`;
-  return offset === 0 ? here : `${here}\n${date.toISOString()}`;
+  const here = `${day(at)} ${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}.${pad(date.getMilliseconds(), 3)} ${zone(at)}`;
+  return zone(at) === "UTC" ? here : `${here}\n${date.toISOString()}`;
 }
 
 /** `1 run`, `2 runs`. */

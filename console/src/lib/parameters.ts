@@ -11,9 +11,9 @@ function written(value: unknown, type: string): string {
   return typeof value === "string" ? value : JSON.stringify(value, null, 1);
 }
 
-/** What the form begins with: the defaults. */
-export function initial(parameters: Parameters): Draft {
-  return Object.fromEntries(Object.entries(parameters).map(([name, about]) => [name, written(about.default, about.type)]));
+/** What the form begins with: the defaults, or the values that an earlier run was given. */
+export function initial(parameters: Parameters, values: Record<string, unknown> = {}): Draft {
+  return Object.fromEntries(Object.entries(parameters).map(([name, about]) => [name, written(values[name] ?? about.default, about.type)]));
 }
 
 function isJson(type: string): boolean {

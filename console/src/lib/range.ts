@@ -42,3 +42,28 @@ export function spanOf(points: [number, number][], to: number, step: number): nu
 export function spanWord(span: number): string {
   return SPANS.find(([seconds]) => seconds === span)?.[1] ?? `${span} s`;
 }
+
+/** No span is shorter than this, nor longer than that. */
+const [LEAST_MS, MOST_MS] = [10e3, 400 * 86_400e3];
+
+/** A span beside this one, or around it, or within it; nothing where there is none. What ends now keeps ending now. */
+export function moved(range: Range, how: "earlier" | "later" | "closer" | "wider", now: number): Range | undefined {
+  const { from, to } = resolve(range, now);
+  const length = to - from;
+  const fixed = (a: number, b: number): Range => ({ from: String(Math.round(a)), to: String(Math.round(b)) });
+  if (how === "earlier") return fixed(from - length / 2, to - length / 2);
+  // What is still to come has no data; and who goes back to now means now.
+  if (how === "later") return isRelative(range) ? undefined : to + length * 0.55 >= now ? { from: ago(length), to: "now" } : fixed(from + length / 2, to + length / 2);
+  const wanted = Math.round((how === "closer" ? length / 2 : length * 2) / 1000) * 1000;
+  if (wanted < LEAST_MS || wanted > MOST_MS) return undefined;
+  if (isRelative(range)) return { from: ago(wanted), to: "now" };
+  const middle = (from + to) / 2;
+  return middle + wanted / 2 >= now ? { from: ago(wanted), to: "now" } : fixed(middle - wanted / 2, middle + wanted / 2);
+}
+
+/** `now-90s`: in the largest unit that says it without a rest. */
+function ago(ms: number): string {
+  const seconds = Math.max(1, Math.round(ms / 1000));
+  const [unit, size] = ([["d", 86_400], ["h", 3600], ["m", 60]] as const).find(([, one]) => seconds % one === 0) ?? ["s", 1];
+  return `now-${seconds / size}${unit}`;
+}

@@ -1,7 +1,7 @@
 // Alarms: their states now, what each one is about, its course, and what happened to it.
 
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { getRouteApi, Link } from "@tanstack/react-router";
+import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
 import { post } from "../api/client";
 import { useList } from "../api/lists";
@@ -10,7 +10,9 @@ import * as ask from "../api/queries";
 import type { Alarm } from "../api/types";
 import { actor, quantity } from "../lib/format";
 import { word } from "../lib/state";
+import { useVerbs } from "../shell/verbs";
 import { compared } from "../lib/target";
+import { useBeside } from "../ui/beside";
 import { Button, Empty, Loaded, Panel, State, Tags, Time, useTitle } from "../ui/basic";
 import { Course } from "../ui/course";
 import { ReasonDialog } from "../ui/dialog";
@@ -26,6 +28,8 @@ const route = getRouteApi("/alarms");
 
 const keyOf = (alarm: Alarm): string => `${alarm.workload}/${alarm.alarm}`;
 const rowKey = (alarm: Alarm): string => `${keyOf(alarm)}${JSON.stringify(alarm.labels)}`;
+
+const labelsOf = (alarm: Alarm): string => Object.entries(alarm.labels).map(([name, value]) => `${name}=${value}`).join(", ");
 
 const COLUMNS: Column<Alarm>[] = [
   { key: "state", head: "State", width: "minmax(92px, 152px)", cell: (alarm) => <AlarmState alarm={alarm} /> },
@@ -57,6 +61,8 @@ export function Alarms() {
   }, [all]);
   const set = (change: Partial<typeof search>) => void navigate({ search: (before) => ({ ...before, ...change }), replace: true });
   const one = rows.find((alarm) => keyOf(alarm) === search.alarm);
+  const beside = useBeside(search.alarm, (alarm, how) => void navigate({ search: (before) => ({ ...before, alarm }), ...how }));
+  const isFiltered = search.state !== undefined || search.q !== undefined;
   return (
     <>
       <div className="page-head"><h1>Alarms</h1></div>
@@ -70,18 +76,18 @@ export function Alarms() {
           {counts.map(([state, n]) => <button key={state} type="button" aria-pressed={search.state === state} onClick={() => set({ state })}>{word(state)} {whole.hasNextPage ? "" : n}</button>)}
         </div>
         <SearchField value={search.q} label="Search alarms" placeholder="Search names and labels" onChange={(q) => set({ q })} /></>}
-        {Object.keys(search).length > 0 && <Button look="quiet" small onClick={() => void navigate({ search: {} })}>Clear</Button>}
+        {isFiltered && <Button look="quiet" small onClick={() => set({ state: undefined, q: undefined })}>Clear</Button>}
       </div>
       {search.show === "silences" ? <Silences /> : <div className={search.alarm ? "split journal" : ""}>
         <div className="panel">
           <Loaded of={asked} what="alarms">
             {() => (
-              <Table label="Alarms" primary columns={COLUMNS} rows={rows} rowKey={rowKey} onEnd={more} foot={asked.hasNextPage && <span>{rows.length.toLocaleString("en")} shown; more as you go down</span>} current={one ? rowKey(one) : undefined} {...(rows.length > 20 ? { height: "calc(100dvh - 190px)" } : {})} onOpen={(alarm) => set({ alarm: keyOf(alarm) })}
+              <Table label="Alarms" primary columns={COLUMNS} rows={rows} rowKey={rowKey} onEnd={more} foot={asked.hasNextPage && <span>{rows.length.toLocaleString("en")} shown; more as you go down</span>} current={one ? rowKey(one) : undefined} {...(rows.length > 20 ? { height: "calc(100dvh - 190px)" } : {})} onOpen={(alarm) => beside.open(keyOf(alarm))}
                 empty={all.length === 0 ? <Empty title="No workload has an alarm"><p>Put a Prometheus rule file into the folder <code>alarms</code> of a workload and apply it.</p></Empty> : <Empty title="No alarm is like that" />} />
             )}
           </Loaded>
         </div>
-        {search.alarm && <OneAlarm id={search.alarm} onClose={() => set({ alarm: undefined })} />}
+        {search.alarm && <OneAlarm id={search.alarm} onClose={beside.close} />}
       </div>}
     </>
   );
@@ -98,7 +104,7 @@ function OneAlarm({ id, onClose }: { id: string; onClose: () => void }) {
   const lines = history.data?.items.filter((event) => event.workload === undefined || event.workload === workload) ?? [];
   const summary = alarms.find((alarm) => alarm.annotations["summary"])?.annotations["summary"] ?? about?.summary;
   return (
-    <div className="stack side-panel">
+    <div className="stack side-panel" data-beside>
       <Panel title={name} aside={<>{alarms[0] ? <AlarmState alarm={alarms[0]} /> : <State state="not evaluated" />}<Button look="quiet" small icon="close" label="Close" onClick={onClose} /></>}>
         <div className="body stack">
           {summary && <strong className="wrap">{summary}</strong>}
@@ -143,6 +149,7 @@ function Instance({ alarm }: { alarm: Alarm }) {
   const refusal = useRefusal("respond", alarm.workload);
   const [isSilencing, setSilencing] = useState(false);
   const me = useQuery(ask.me());
+  const navigate = useNavigate();
   const client = useQueryClient();
   const [isAcknowledging, setAcknowledging] = useState(false);
   const mayBeTaken = !["inactive", "not evaluated"].includes(alarm.state) && alarm.acknowledged?.by !== me.data?.actor;
@@ -153,10 +160,15 @@ function Instance({ alarm }: { alarm: Alarm }) {
     void client.invalidateQueries({ queryKey: ["alarms"] });
   };
   const silence = silences.data?.items.find((one) => one.id === alarm.silenced_by);
+  useVerbs([
+    alarm.incident !== undefined && { name: `Open the incident of ${alarm.alarm}`, icon: "incidents", go: () => void navigate({ to: "/incidents/$id", params: { id: alarm.incident ?? "" } }) },
+    mayBeTaken && { name: `${alarm.acknowledged ? "Take over" : "Acknowledge"} ${alarm.alarm}`, more: labelsOf(alarm), icon: "alarms", why: refusal, go: () => setAcknowledging(true) },
+    alarm.silenced_by === undefined && { name: `Silence ${alarm.alarm}`, more: labelsOf(alarm), icon: "alarms", why: refusal, go: () => setSilencing(true) },
+  ]);
   return (
     <>
       {alarm.silenced_by !== undefined && (
-        <div className="notice waiting wrapping"><span className="wrap grow">Silenced{silence ? <> by {actor(silence.by)}, until <Time at={silence.ends_at} as="clock" /> (<Time at={silence.ends_at} />): {silence.reason}</> : "."}</span>{silence && <EndSilence silence={silence} />}</div>
+        <div className="notice waiting wrapping"><span className="wrap grow">Silenced{silence ? <> by {actor(silence.by)}, until <Time at={silence.ends_at} as="clock" /> (<Time at={silence.ends_at} />): {silence.reason}</> : "."}</span>{silence && <EndSilence silence={silence} isNamed />}</div>
       )}
       {alarm.acknowledged && <div className="notice calm"><span className="wrap"><strong>{actor(alarm.acknowledged.by)}</strong> has it in hand, since <Time at={alarm.acknowledged.at} />{alarm.acknowledged.message ? `: ${alarm.acknowledged.message}` : "."}</span></div>}
       <div className="row wrapping">

@@ -8,6 +8,7 @@ import * as ask from "../api/queries";
 import type { Host, Service } from "../api/types";
 import { count } from "../lib/format";
 import { urgency, worst } from "../lib/state";
+import { useBeside } from "../ui/beside";
 import { Button, Empty, Loaded, Panel, State, Tags, Time, useTitle } from "../ui/basic";
 import { HostMap } from "../ui/hostmap";
 import { SearchField } from "../ui/search";
@@ -19,22 +20,22 @@ const route = getRouteApi("/fleet");
 const stateOf = (host: Host): string => (host.connected ? (worst(host.services.map((service) => service.state).filter((state) => state !== "ready")) ?? "connected") : "gone");
 
 const HOSTS: Column<Host>[] = [
-  { key: "state", head: "State", width: "120px", by: (host) => urgency(stateOf(host)), cell: (host) => <State state={stateOf(host)} /> },
+  { key: "state", head: "State", width: "120px", narrow: "96px", by: (host) => urgency(stateOf(host)), cell: (host) => <State state={stateOf(host)} /> },
   { key: "host", head: "Host", width: "minmax(0, 1fr)", by: (host) => host.id, cell: (host) => <span title={host.id}>{host.id}</span> },
   { key: "tags", head: "Tags", width: "minmax(0, 1.8fr)", wide: true, cell: (host) => <Tags tags={host.tags} most={5} /> },
-  { key: "services", head: "Services", width: "90px", right: true, by: (host) => host.services.length, cell: (host) => `${host.services.filter((service) => service.state === "ready").length} of ${host.services.length}` },
+  { key: "services", head: "Services", width: "90px", narrow: "58px", right: true, by: (host) => host.services.length, cell: (host) => `${host.services.filter((service) => service.state === "ready").length} of ${host.services.length}` },
   { key: "version", head: "Agent", width: "80px", right: true, wide: true, by: (host) => host.version, cell: (host) => <span className="muted">{host.version}</span> },
-  { key: "seen", head: "Heard of", width: "90px", right: true, by: (host) => -Date.parse(host.last_seen), cell: (host) => <Time at={host.last_seen} /> },
+  { key: "seen", head: "Heard of", width: "90px", narrow: "78px", right: true, by: (host) => -Date.parse(host.last_seen), cell: (host) => <Time at={host.last_seen} /> },
 ];
 
 const SERVICES: Column<Service>[] = [
-  { key: "state", head: "State", width: "120px", by: (service) => urgency(service.state), cell: (service) => <State state={service.state} /> },
+  { key: "state", head: "State", width: "120px", narrow: "92px", by: (service) => urgency(service.state), cell: (service) => <State state={service.state} /> },
   { key: "name", head: "Service", width: "minmax(0, 1fr)", by: (service) => service.name, cell: (service) => <Link to="/workloads/$name" params={{ name: service.workload }} search={{ component: service.name }} tabIndex={-1}>{service.name}</Link> },
   { key: "workload", head: "Workload", width: "minmax(0, .6fr)", wide: true, by: (service) => service.workload, cell: (service) => service.workload },
   { key: "host", head: "Host", width: "minmax(0, .8fr)", by: (service) => service.host, cell: (service) => service.host },
   { key: "why", head: "Why", width: "minmax(0, 1.2fr)", wide: true, cell: (service) => <span className="muted" title={service.reason}>{service.reason}</span> },
   { key: "restarts", head: "Restarts", width: "70px", right: true, wide: true, by: (service) => service.restarts, cell: (service) => service.restarts || "" },
-  { key: "since", head: "Since", width: "90px", right: true, by: (service) => -Date.parse(service.since ?? ""), cell: (service) => <Time at={service.since} /> },
+  { key: "since", head: "Since", width: "90px", narrow: "80px", right: true, by: (service) => -Date.parse(service.since ?? ""), cell: (service) => <Time at={service.since} /> },
 ];
 
 /** So many groups are shown at once: a tag may have another value on each of fifty thousand hosts. */
@@ -76,6 +77,7 @@ export function Fleet() {
   useEffect(() => setMost(GROUPS), [search.by]);
   const set = (change: Partial<typeof search>) => void navigate({ search: (before) => ({ ...before, ...change }), replace: true });
   const one = search.host === undefined ? undefined : (all.find((host) => host.id === search.host) ?? chosen.rows[0]);
+  const beside = useBeside(search.host, (host, how) => void navigate({ search: (before) => ({ ...before, host }), ...how }));
   const [known, lost] = status.data ? [status.data.hosts_known, status.data.hosts_known - status.data.hosts_connected] : [undefined, 0];
   return (
     <>
@@ -87,18 +89,18 @@ export function Fleet() {
         </div>
         <SearchField value={search.q} label="Which hosts" placeholder="Name, or selector: role=app,environment in (local,prod)" onChange={(q) => set({ q })} />
         {search.show !== "services" && <select className="input" aria-label="Group by tag" value={search.by ?? ""} onChange={(event) => set({ by: event.target.value || undefined })}><option value="">Not grouped</option>{keys.map((key) => <option key={key} value={key}>by {key}</option>)}</select>}
-        {Object.keys(search).length > 0 && <Button look="quiet" small onClick={() => void navigate({ search: {} })}>Clear</Button>}
+        {(search.q !== undefined || search.by !== undefined || search.sort !== undefined) && <Button look="quiet" small onClick={() => set({ q: undefined, by: undefined, sort: undefined })}>Clear</Button>}
       </div>
       <Loaded of={asked} what="hosts">
         {() => all.length === 0 && !search.q ? <div className="panel"><Empty title="No host has connected yet"><p><code>mainstay up DIR</code> brings this machine's; <code>mainstay agent</code> joins one to a server.</p></Empty></div> : (
           <div className={one ? "split journal" : "stack"}>
             <div className="stack">
               {search.show === "services" ? (
-                <div className="panel"><Table label="Services" primary columns={SERVICES} rows={services} sort={sort} onSort={onSort} onEnd={more} rowKey={(service) => `${service.host}/${service.workload}/${service.name}`} {...(services.length > 20 ? { height: "calc(100dvh - 190px)" } : {})} onOpen={(service) => set({ host: service.host })} foot={<span>{services.length.toLocaleString("en")} shown{isWhole ? "" : "; more as you go down"}</span>} empty={isWhole ? <Empty title="No service is like that" /> : <Empty title={`No service is on the ${all.length.toLocaleString("en")} hosts that were read`}><Button disabled={asked.isFetchingNextPage} onClick={more}>{asked.isFetchingNextPage ? "Reading more hosts …" : "Read more hosts"}</Button></Empty>} /></div>
+                <div className="panel"><Table label="Services" primary columns={SERVICES} rows={services} sort={sort} onSort={onSort} onEnd={more} rowKey={(service) => `${service.host}/${service.workload}/${service.name}`} {...(services.length > 20 ? { height: "calc(100dvh - 190px)" } : {})} onOpen={(service) => beside.open(service.host)} foot={<span>{services.length.toLocaleString("en")} shown{isWhole ? "" : "; more as you go down"}</span>} empty={isWhole ? <Empty title="No service is like that" /> : <Empty title={`No service is on the ${all.length.toLocaleString("en")} hosts that were read`}><Button disabled={asked.isFetchingNextPage} onClick={more}>{asked.isFetchingNextPage ? "Reading more hosts …" : "Read more hosts"}</Button></Empty>} /></div>
               ) : groups.slice(0, most).map(([value, hosts], n) => (
                 <Group
                   key={value} title={search.by ? (value === "" ? `without ${search.by}` : `${search.by}=${value}`) : undefined} hosts={hosts} primary={n === 0} isOne={groups.length === 1} selected={search.host}
-                  more={search.by === undefined && !isWhole} sort={sort} onSort={onSort} onEnd={search.by === undefined ? more : undefined} onSelect={(host) => set({ host })}
+                  more={search.by === undefined && !isWhole} sort={sort} onSort={onSort} onEnd={search.by === undefined ? more : undefined} onSelect={beside.open}
                 />
               ))}
               {search.by && search.show !== "services" && (groups.length > most || !isWhole) && (
@@ -108,7 +110,7 @@ export function Fleet() {
                 </div>
               )}
             </div>
-            {one && <OneHost host={one} onTag={(selector) => set({ q: search.q?.includes("=") ? (search.q.split(",").includes(selector) ? search.q : `${search.q},${selector}`) : selector })} onClose={() => set({ host: undefined })} />}
+            {one && <OneHost host={one} onTag={(selector) => set({ q: search.q?.includes("=") ? (search.q.split(",").includes(selector) ? search.q : `${search.q},${selector}`) : selector })} onClose={beside.close} />}
           </div>
         )}
       </Loaded>
@@ -153,7 +155,7 @@ function Group({ title, hosts, primary, isOne, selected, more, sort, onSort, onE
 
 function OneHost({ host, onTag, onClose }: { host: Host; onTag: (selector: string) => void; onClose: () => void }) {
   return (
-    <Panel title={host.id} aside={<><State state={stateOf(host)} /><Button look="quiet" small icon="close" label="Close" onClick={onClose} /></>}>
+    <Panel beside title={host.id} aside={<><State state={stateOf(host)} /><Button look="quiet" small icon="close" label="Close" onClick={onClose} /></>}>
       <div className="body stack">
         {!host.connected && <div className="notice unknown"><span>Its agent is not connected. What is said here was known <Time at={host.last_seen} />; its services may still run.</span></div>}
         <dl className="facts">

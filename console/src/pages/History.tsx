@@ -12,6 +12,7 @@ import { diffLines, hunks } from "../lib/diff";
 import { actor, count, short } from "../lib/format";
 import { readPlan } from "../lib/plan";
 import { tone } from "../lib/state";
+import { useVerbs } from "../shell/verbs";
 import { Badge, Button, Empty, Failure, Loaded, Panel, State, Time, Took } from "../ui/basic";
 import { Dialog, ReasonDialog } from "../ui/dialog";
 import { Table, type Column } from "../ui/table";
@@ -33,7 +34,7 @@ export function History({ name, current }: { name: string; current: string }) {
   const search = route.useSearch();
   const navigate = route.useNavigate();
   const { asked, rows, more } = useList(ask.changes(name));
-  const chosen = search.change ?? rows[0]?.id;
+  const chosen = search.change ?? (search.revision === undefined ? rows[0] : rows.find((one) => one.revision === search.revision))?.id;
   return (
     <div className="split journal">
       <Panel title="Changes" aside={<span className="muted num">{rows.length}</span>}>
@@ -61,6 +62,8 @@ function OneChange({ change, current }: { change: ChangeDetail; current: string 
   const [isGoingBack, setGoingBack] = useState(false);
   const mayApply = useRefusal("apply", change.workload);
   const plan = readPlan(change.plan);
+  const mayGoBack = change.finished && change.revision !== current && change.state === "applied";
+  useVerbs([mayGoBack && { name: `Go back to revision ${short(change.revision)}`, more: change.message, icon: "again", why: mayApply, go: () => setGoingBack(true) }]);
   return (
     <>
       {change.message && <strong className="wrap">{change.message}</strong>}
@@ -73,7 +76,7 @@ function OneChange({ change, current }: { change: ChangeDetail; current: string 
         {change.decision && <><dt>{change.decision.decision === "approved" ? "Approved" : "Refused"}</dt><dd>by {actor(change.decision.by)}, <Time at={change.decision.at} />{change.decision.message ? `: ${change.decision.message}` : ""}</dd></>}
         <dt>Size</dt><dd>{count(change.resources, "resource")} in {count(change.waves, "wave")}{plan && plan.irreversible > 0 ? `; ${plan.irreversible} cannot be undone` : ""}</dd>
       </dl>
-      {change.finished && change.revision !== current && change.state === "applied" && <div><Button icon="again" why={mayApply} onClick={() => setGoingBack(true)}>Go back to this revision …</Button></div>}
+      {mayGoBack && <div><Button icon="again" why={mayApply} onClick={() => setGoingBack(true)}>Go back to this revision …</Button></div>}
       <details>
         <summary>{count(change.actions.length, "step")}</summary>
         <ul className="lines steps">
@@ -99,8 +102,12 @@ function Decision({ change }: { change: ChangeDetail }) {
     void client.invalidateQueries({ queryKey: ["change", change.id] });
     void client.invalidateQueries({ queryKey: ["changes"] });
   };
-  if (change.finished) return null;
   const isHeld = change.state === "held";
+  useVerbs([
+    isHeld && { name: "Approve the change", more: change.message, icon: "again", why: mayApprove, go: () => setAsking("approve") },
+    !change.finished && { name: isHeld ? "Refuse the change" : "Stop the change and roll it back", more: change.message, icon: "stop", why: mayApply && mayApprove, go: () => setAsking("refuse") },
+  ]);
+  if (change.finished) return null;
   return (
     <>
       {isHeld && <div className="notice waiting wrapping"><div className="grow"><strong>It waits for an approval</strong>{(change.holds ?? []).map((reason) => <p key={reason} className="wrap">{reason}</p>)}</div></div>}

@@ -2,16 +2,18 @@
 
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
-import { useMemo, useState } from "react";
+import { useMemo, useRef, useState } from "react";
 import { newKey, post } from "../api/client";
 import type { Documentation } from "../api/documentation";
 import { useRefusal } from "../api/may";
 import * as ask from "../api/queries";
 import type { IncidentDetail, TimelineEntry } from "../api/types";
-import { eventTone, subjectLink } from "../lib/events";
-import { actor, length, withoutLabels } from "../lib/format";
+import { useDraft } from "../lib/drafts";
+import { eventLink, eventTone, sentence, subjectLink } from "../lib/events";
+import { actor, exact, length, withoutLabels } from "../lib/format";
 import { compared, parseTarget, type Target } from "../lib/target";
-import { Badge, Button, Empty, Failure, Loaded, NEVER, Panel, State, Time, Took, useNow, useTitle } from "../ui/basic";
+import { useVerbs } from "../shell/verbs";
+import { Badge, Button, Empty, Failure, Loaded, NEVER, Panel, State, Time, Took, useNow, useTitle, Zone } from "../ui/basic";
 import type { Mark } from "../ui/chart";
 import { Course } from "../ui/course";
 import { Menu, ReasonDialog } from "../ui/dialog";
@@ -35,6 +37,8 @@ function Shown({ incident }: { incident: IncidentDetail }) {
   const docs = useQuery(ask.docs(incident.workload));
   const tab = search.tab ?? "timeline";
   const isOpen = incident.status === "open";
+  const show = (to: "draft" | undefined): void => void navigate({ search: (before) => ({ ...before, tab: to }), replace: true });
+  useVerbs([tab === "draft" ? { name: "What happened", icon: "incidents", go: () => show(undefined) } : { name: "Analysis draft", icon: "incidents", go: () => show("draft") }]);
   return (
     <>
       <div className="page-head">
@@ -45,8 +49,8 @@ function Shown({ incident }: { incident: IncidentDetail }) {
         <Verbs incident={incident} docs={docs.data} />
       </div>
       <div className="row wrapping muted facts-line">
-        <span>Opened <Time at={incident.opened_at} /></span>
-        {incident.resolved_at && <span>resolved <Time at={incident.resolved_at} />{incident.resolved_by && <> by {actor(incident.resolved_by.by)}</>}</span>}
+        <span>Opened <Time at={incident.opened_at} as="clock" /> <Zone /> (<Time at={incident.opened_at} />)</span>
+        {incident.resolved_at && <span>resolved <Time at={incident.resolved_at} as="clock" /> (<Time at={incident.resolved_at} />){incident.resolved_by && <> by {actor(incident.resolved_by.by)}</>}</span>}
         <span>in <Link to="/workloads/$name" params={{ name: incident.workload }} className="link">{incident.workload}</Link></span>
         <span className="mono">{incident.id}</span>
       </div>
@@ -55,8 +59,8 @@ function Shown({ incident }: { incident: IncidentDetail }) {
       {isOpen && incident.waiting_for && incident.waiting_for.length > 0 && <div className="notice bad"><span className="wrap" title={incident.waiting_for.join("\n")}>It stays open because: {withoutLabels(incident.waiting_for.join("; "))}</span></div>}
       <Times incident={incident} />
       <div className="tabs" role="tablist" aria-label="Parts of the incident">
-        <button type="button" role="tab" aria-selected={tab === "timeline"} onClick={() => void navigate({ search: (before) => ({ ...before, tab: undefined }), replace: true })}>What happened</button>
-        <button type="button" role="tab" aria-selected={tab === "draft"} onClick={() => void navigate({ search: (before) => ({ ...before, tab: "draft" }), replace: true })}>Analysis draft</button>
+        <button type="button" role="tab" aria-selected={tab === "timeline"} onClick={() => show(undefined)}>What happened</button>
+        <button type="button" role="tab" aria-selected={tab === "draft"} onClick={() => show("draft")}>Analysis draft</button>
       </div>
       {tab === "draft" ? <Draft incident={incident} /> : <Story incident={incident} docs={docs.data} />}
     </>
@@ -115,6 +119,10 @@ function Verbs({ incident, docs }: { incident: IncidentDetail; docs: Documentati
     void client.invalidateQueries({ queryKey: ["incident", incident.id] });
     void client.invalidateQueries({ queryKey: ["incidents"] });
   };
+  useVerbs([
+    status === "open" && !isMine && { name: held ? "Take the incident over" : "Acknowledge the incident", icon: "incidents", why: refusal, go: () => setAcknowledging(true) },
+    status === "open" && { name: "Resolve the incident", icon: "incidents", why: refusal, go: () => setResolving(true) },
+  ]);
   return (
     <>
       {status === "open" && !isMine && <Button look={held ? "plain" : "primary"} why={refusal} onClick={() => setAcknowledging(true)}>{held ? "Take over …" : "Acknowledge …"}</Button>}
@@ -137,7 +145,9 @@ function Verbs({ incident, docs }: { incident: IncidentDetail; docs: Documentati
 function Updates({ incident }: { incident: IncidentDetail }) {
   const client = useQueryClient();
   const refusal = useRefusal("respond", incident.workload);
-  const [text, setText] = useState("");
+  const [text, setText] = useDraft(`update/${incident.id}`);
+  const field = useRef<HTMLTextAreaElement>(null);
+  useVerbs([{ name: "Write an update", icon: "incidents", why: refusal, go: () => field.current?.focus() }]);
   // One text is written once, however often it is sent.
   const [key, setKey] = useState(newKey);
   const write = useMutation({
@@ -155,7 +165,7 @@ function Updates({ incident }: { incident: IncidentDetail }) {
     <Panel title="Updates" aside={<span className="muted num">{incident.notes.length || ""}</span>}>
       <form className="body stack said" onSubmit={(event) => { event.preventDefault(); send(); }}>
         <textarea
-          className="input short" rows={1} aria-label="An update" placeholder={refusal ?? "What you see, try, or have told whom. Ctrl Enter sends it."} disabled={refusal !== undefined} value={text}
+          ref={field} className="input short" rows={1} aria-label="An update" placeholder={refusal ?? "What you see, try, or have told whom. Ctrl Enter sends it."} disabled={refusal !== undefined} value={text}
           onChange={(event) => { setText(event.target.value); setKey(newKey()); }}
           onKeyDown={(event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) send(); }}
         />
@@ -177,8 +187,10 @@ function RunMenu({ incident, docs }: { incident: IncidentDetail; docs: Documenta
     const fitting = new Set(Object.entries(docs.alarms).filter(([name]) => alarms.has(name)).flatMap(([, alarm]) => alarm.leads_to.map((one) => one.procedure)));
     return Object.keys(docs.procedures).sort((a, b) => Number(fitting.has(b)) - Number(fitting.has(a)) || a.localeCompare(b)).map((name) => ({ name, fits: fitting.has(name) }));
   }, [docs, incident.alarms]);
+  const open = (name: string): void => void navigate({ to: "/procedures/$workload/$name", params: { workload: incident.workload, name }, search: { start: true } });
+  useVerbs(names.filter(({ fits }) => fits).map(({ name }) => ({ name: `Run ${name}`, more: "for this alarm", icon: "runs", why: refusal, go: () => open(name) })));
   if (names.length === 0) return null;
-  return <Menu label="Run a procedure" look="plain" why={refusal} button={() => <><Icon name="runs" /> Run a procedure …</>} items={names.map(({ name, fits }) => ({ label: <span className="row"><span className="cut">{name}</span>{fits && <span className="faint">for this alarm</span>}</span>, onSelect: () => void navigate({ to: "/procedures/$workload/$name", params: { workload: incident.workload, name }, search: { start: true } }) }))} />;
+  return <Menu label="Run a procedure" look="plain" why={refusal} button={() => <><Icon name="runs" /> Run a procedure …</>} items={names.map(({ name, fits }) => ({ label: <span className="row"><span className="cut">{name}</span>{fits && <span className="faint">for this alarm</span>}</span>, onSelect: () => open(name) }))} />;
 }
 
 /** From a little before the trouble to a little after its end, or now. In steps of five seconds, so that it does not
@@ -213,6 +225,7 @@ function Story({ incident, docs }: { incident: IncidentDetail; docs: Documentati
     <div className="split story">
       <div className="stack">
       <Updates incident={incident} />
+      <Before incident={incident} />
       <Panel title="Timeline" aside={before > 0 ? <Button small look="quiet" onClick={() => void navigate({ search: (was) => ({ ...was, all: search.all ? undefined : true }), replace: true })}>{search.all ? "Only the disturbance" : `${before} before it`}</Button> : undefined}>
         <div className="body">
           {entries.length === 0 ? <Empty title="Nothing has been written down yet" /> : <ol className="timeline">{entries.map((entry) => <Line key={entry.seq} entry={entry} workload={incident.workload} onOver={setOver} />)}</ol>}
@@ -220,7 +233,7 @@ function Story({ incident, docs }: { incident: IncidentDetail; docs: Documentati
       </Panel>
       </div>
       <div className="stack signals">
-        <Panel title="Signals" aside={<span className="muted num"><Time at={from} as="clock" /> to <Time at={to} as="clock" /></span>}>
+        <Panel title="Signals" aside={<span className="muted num"><Time at={from} as="clock" /> to <Time at={to} as="clock" /> <Zone /></span>}>
           <div className="body stack">
             <Strip entries={entries} from={from} to={to} onOver={setOver} over={over} />
             {priorities.map((one) => <Signal key={one.goal} name={one.goal} query={one.measure} target={parseTarget(one.target)} note={one.target} from={from} to={to} marks={marks} />)}
@@ -230,6 +243,35 @@ function Story({ incident, docs }: { incident: IncidentDetail; docs: Documentati
         </Panel>
       </div>
     </div>
+  );
+}
+
+/** Kinds of events that may be why something is disturbed: what people and procedures changed. */
+const CHANGES = JSON.stringify({
+  $or: [
+    { "detail-type": ["revision.applied", "trigger.disabled", "trigger.enabled", "silence.created", "run.started", "fault.injected", "host.lost"] },
+    { "detail-type": ["change.finished"], detail: { end: [{ "anything-but": "applied" }] } },
+  ],
+});
+
+/** What changed before it began: the first question after who has it in hand. */
+function Before({ incident }: { incident: IncidentDetail }) {
+  const start = incident.timeline.find((entry) => entry.offset_ms >= 0);
+  const asked = useQuery({ ...ask.before(CHANGES, start?.seq ?? 0, incident.workload), enabled: start !== undefined });
+  if (start === undefined) return null;
+  return (
+    <Panel title="What changed before" aside={<Link to="/journal" search={{ match: CHANGES, workload: incident.workload }} className="link">all such events</Link>}>
+      <Loaded of={asked} what="what changed">
+        {({ items }) => items.length === 0 ? <div className="quiet-line">Nothing: no revision, run, silence or trigger of {incident.workload} was changed since the journal began.</div> : (
+          <ol className="feed before">
+            {items.map((event) => {
+              const to = eventLink(event);
+              return <li key={event.seq}><span className="at muted num" title={exact(Date.parse(event.time))}>{length(Date.parse(start.at) - Date.parse(event.time))} before</span><EventMark event={event} /><span className="wrap">{to ? <Link to={to}>{sentence(event)}</Link> : sentence(event)} <span className="faint">{actor(event.actor)}</span></span></li>;
+            })}
+          </ol>
+        )}
+      </Loaded>
+    </Panel>
   );
 }
 
@@ -260,7 +302,8 @@ function Line({ entry, workload, onOver }: { entry: TimelineEntry; workload: str
   const to = entry.subject?.startsWith("incident/") ? undefined : subjectLink(entry.subject, workload);
   return (
     <li onPointerEnter={() => onOver(at)} onPointerLeave={() => onOver(undefined)}>
-      <span className="at num"><time dateTime={entry.at} title={entry.at}>{entry.offset_ms === 0 ? "start" : `${entry.offset_ms < 0 ? "−" : "+"}${length(Math.abs(entry.offset_ms))}`}</time></span>
+      <span className="at"><Time at={entry.at} as="clock" /></span>
+      <span className="at offset num"><span title="Since the incident's start">{entry.offset_ms === 0 ? "start" : `${entry.offset_ms < 0 ? "−" : "+"}${length(Math.abs(entry.offset_ms))}`}</span></span>
       <span className="dot"><EventMark event={entry} /></span>
       <span className="wrap">{to ? <Link to={to}>{entry.text}</Link> : entry.text} <Link to="/journal" search={{ seq: String(entry.seq) }} className="who" title={`by ${entry.actor}; event ${entry.seq} of the journal`}>{entry.actor.startsWith("run:") ? "run" : actor(entry.actor)}</Link></span>
     </li>

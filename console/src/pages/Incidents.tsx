@@ -11,15 +11,15 @@ import { Table, type Column } from "../ui/table";
 const route = getRouteApi("/incidents");
 
 const COLUMNS: Column<IncidentSummary>[] = [
-  { key: "state", head: "State", width: "110px", cell: (one) => <State state={one.status} /> },
+  { key: "state", head: "State", width: "110px", narrow: "84px", cell: (one) => <State state={one.status} /> },
   { key: "title", head: "Incident", width: "minmax(0, 1.4fr)", cell: (one) => <Link to="/incidents/$id" params={{ id: one.id }} tabIndex={-1} title={one.id}>{one.title}</Link> },
   { key: "held", head: "In hand", width: "minmax(0, .5fr)", wide: true, cell: (one) => (one.acknowledged ? <span title={one.acknowledged.message}>{actor(one.acknowledged.by)}</span> : one.status === "open" ? <State state="nobody" text="nobody" /> : "") },
   { key: "waits", head: "Waits for", width: "minmax(0, 1fr)", wide: true, cell: (one) => <span className="muted" title={one.waiting_for?.join("\n")}>{one.waiting_for?.join(", ") ?? ""}</span> },
   { key: "alarms", head: "Alarms", width: "minmax(0, .8fr)", wide: true, cell: (one) => <span className="muted">{[...new Set(Object.keys(one.alarms).map((key) => key.split("{")[0]))].join(", ")}</span> },
   { key: "workload", head: "Workload", width: "minmax(0, .6fr)", wide: true, cell: (one) => one.workload },
   { key: "runs", head: "Runs", width: "50px", right: true, wide: true, cell: (one) => one.runs.length || "" },
-  { key: "opened", head: "Opened", width: "90px", right: true, cell: (one) => <Time at={one.opened_at} /> },
-  { key: "took", head: "Took", width: "90px", right: true, cell: (one) => <Took from={one.opened_at} to={one.resolved_at} /> },
+  { key: "opened", head: "Opened", width: "90px", narrow: "80px", right: true, cell: (one) => <Time at={one.opened_at} /> },
+  { key: "took", head: "Took", width: "90px", right: true, wide: true, cell: (one) => <Took from={one.opened_at} to={one.resolved_at} /> },
 ];
 
 export function Incidents() {

@@ -12,6 +12,8 @@ import type { Event } from "../api/types";
 import { checkChain } from "../lib/chain";
 import { eventLink, sentence } from "../lib/events";
 import { actor, count } from "../lib/format";
+import { useVerbs } from "../shell/verbs";
+import { useBeside } from "../ui/beside";
 import { Badge, Button, Empty, Failure, Json, Loaded, Panel, State, Time, useTitle } from "../ui/basic";
 import { EventMark } from "../ui/events";
 import { SearchField } from "../ui/search";
@@ -21,9 +23,9 @@ const route = getRouteApi("/journal");
 
 const COLUMNS: Column<Event>[] = [
   { key: "seq", head: "Place", width: "64px", right: true, wide: true, cell: (event) => <span className="faint">{event.seq}</span> },
-  { key: "time", head: "Time", width: "92px", cell: (event) => <Time at={event.time} as="clock" /> },
+  { key: "time", head: "Time", width: "92px", narrow: "64px", cell: (event) => <Time at={event.time} as="clock" /> },
   { key: "type", head: "Kind", width: "minmax(176px, .6fr)", wide: true, cell: (event) => <span className="mono" title={event.type}>{event.type}</span> },
-  { key: "text", head: "What happened", width: "minmax(0, 2fr)", cell: (event) => <span className="row" title={sentence(event)}><EventMark event={event} /><span className="cut">{sentence(event)}</span></span> },
+  { key: "text", head: "What happened", width: "minmax(0, 2fr)", cell: (event) => <span className="row" title={sentence(event)}><EventMark event={event} /><span className="cut lines-2">{sentence(event)}</span></span> },
   { key: "actor", head: "By", width: "minmax(0, .6fr)", wide: true, cell: (event) => <span className="muted" title={event.actor}>{actor(event.actor)}</span> },
   { key: "workload", head: "Workload", width: "minmax(0, .4fr)", wide: true, cell: (event) => <span className="muted">{event.workload}</span> },
 ];
@@ -104,6 +106,9 @@ export function Journal() {
   const chain = useMemo(() => checkChain(all), [all]);
   const set = (change: Partial<typeof search>) => void navigate({ search: (before) => ({ ...before, ...change }), replace: true });
   const isFiltered = Object.keys(filter).length > 0;
+  const beside = useBeside(search.seq, (seq, how) => void navigate({ search: (before) => ({ ...before, seq }), ...how }));
+  const follow = (): void => set({ still: isFollowing ? true : undefined });
+  useVerbs([{ name: isFollowing ? "Stop following the journal" : "Follow the journal", icon: "journal", go: follow }]);
   return (
     <>
       <div className="page-head">
@@ -115,21 +120,21 @@ export function Journal() {
           </span>
         )}
         <span className="grow" />
-        <Button small look="plain" className={isFollowing ? "pressed" : ""} aria-pressed={isFollowing} onClick={() => set({ still: isFollowing ? true : undefined })}>{isFollowing ? "Following" : more > 0 ? `Follow (${more} new)` : "Follow"}</Button>
+        <Button small look="plain" className={isFollowing ? "pressed" : ""} aria-pressed={isFollowing} onClick={follow}>{isFollowing ? "Following" : more > 0 ? `Follow (${more} new)` : "Follow"}</Button>
       </div>
       <div className="filters">
         <SearchField value={search.q} label="Search the journal" placeholder="Search what happened, kinds, subjects, people and data" onChange={(q) => set({ q })} />
         <Match value={search.match} onChange={(match) => set({ match })} />
         {(workloads.data?.items.length ?? 0) > 1 && <select className="input" aria-label="Workload" value={search.workload ?? ""} onChange={(event) => set({ workload: event.target.value || undefined })}><option value="">Every workload</option>{workloads.data?.items.map((one) => <option key={one.workload}>{one.workload}</option>)}</select>}
-        {Object.keys(search).length > 0 && <Button look="quiet" small onClick={() => void navigate({ search: {} })}>Clear</Button>}
+        {isFiltered && <Button look="quiet" small onClick={() => set({ match: undefined, workload: undefined, q: undefined })}>Clear</Button>}
       </div>
       <div className={search.seq ? "split journal" : ""}>
         <div className="panel">
           <Loaded of={asked} what="the journal">
             {() => (
               <Table
-                label="Events" primary columns={COLUMNS} rows={all} rowKey={(event) => String(event.seq)} height="calc(100dvh - 190px)" rowHeight={29} current={search.seq}
-                onOpen={(event) => set({ seq: String(event.seq) })}
+                label="Events" primary columns={COLUMNS} rows={all} rowKey={(event) => String(event.seq)} height="calc(100dvh - 190px)" rowHeight={29} narrowHeight={44} current={search.seq}
+                onOpen={(event) => beside.open(String(event.seq))}
                 onEnd={further}
                 foot={<span>{all.length.toLocaleString("en")} shown{asked.isFetchingNextPage ? "; reading older ones …" : asked.hasNextPage ? `; looked back to event ${asked.data?.pages.at(-1)?.next ?? ""}, further as you go down` : "; that is all"}</span>}
                 empty={<Empty title={asked.hasNextPage ? "None of the newest events is like that" : "No event is like that"}><p>A kind may hold a star (<code>alarm.*</code>), or be an event pattern in JSON as EventBridge knows it. The search looks for its text in what happened, who did it, the kind, the subject and the data.</p>{asked.hasNextPage && <Button disabled={asked.isFetchingNextPage} onClick={further}>{asked.isFetchingNextPage ? "Searching …" : "Search older events"}</Button>}</Empty>}
@@ -137,7 +142,7 @@ export function Journal() {
             )}
           </Loaded>
         </div>
-        {search.seq && <OneEvent seq={Number(search.seq)} known={all.find((event) => String(event.seq) === search.seq)} onClose={() => set({ seq: undefined })} />}
+        {search.seq && <OneEvent seq={Number(search.seq)} known={all.find((event) => String(event.seq) === search.seq)} onClose={beside.close} />}
       </div>
     </>
   );
@@ -159,7 +164,7 @@ function OneEvent({ seq, known, onClose }: { seq: number; known: Event | undefin
   const event = known ?? asked.data?.items.find((one) => one.seq === seq);
   const to = event && eventLink(event);
   return (
-    <Panel title={`Event ${seq}`} aside={<Button look="quiet" small icon="close" label="Close" onClick={onClose} />}>
+    <Panel beside title={`Event ${seq}`} aside={<Button look="quiet" small icon="close" label="Close" onClick={onClose} />}>
       <div className="body stack">
         {asked.isError && <Failure error={asked.error} />}
         {!event && asked.isSuccess && <Empty title="There is no such event" />}

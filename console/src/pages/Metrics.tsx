@@ -4,8 +4,9 @@ import { keepPreviousData, useQueries } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import { lazy, Suspense, useEffect, useMemo, useRef, useState } from "react";
 import { instant, range, seriesName, stepFor, type Series } from "../api/prometheus";
-import { length, quantity } from "../lib/format";
+import { between, length, quantity } from "../lib/format";
 import { isRelative, type Range } from "../lib/range";
+import { useVerbs } from "../shell/verbs";
 import { Button, Empty, Failure, Panel, State, useTitle } from "../ui/basic";
 import { Chart, seriesColor } from "../ui/chart";
 import { Menu } from "../ui/dialog";
@@ -114,6 +115,17 @@ export function Metrics() {
     ]),
     { key: "last", head: asTable ? "Value" : "Last", width: "100px", right: true, cell: (row) => <strong title={String(row.last)}>{quantity(row.last)}</strong> },
   ];
+  const copy = (): void => {
+    const url = new URL(window.location.href);
+    url.searchParams.set("from", String(from));
+    url.searchParams.set("to", String(to));
+    navigator.clipboard.writeText(url.href).then(() => toast("good", "The link is in the clipboard"), () => toast("bad", "The browser does not allow it; copy the address"));
+  };
+  useVerbs([
+    { name: "Copy a link to these metrics", more: "with its moments fixed", icon: "copy", go: copy },
+    drafts.length < 20 && { name: "Another query", icon: "plus", go: () => setDrafts([...drafts, ""]) },
+    { name: asTable ? "Metrics as a graph" : "Metrics as a table", icon: "metrics", go: () => set({ as: asTable ? undefined : "table" }) },
+  ]);
   return (
     <>
       <div className="page-head">
@@ -125,14 +137,7 @@ export function Metrics() {
           <button type="button" aria-pressed={!asTable} onClick={() => set({ as: undefined })}>Graph</button>
           <button type="button" aria-pressed={asTable} onClick={() => set({ as: "table" })}>Table</button>
         </span>
-        <Menu label="More" button={() => <Icon name="more" />} items={[
-          { label: "Copy a link to this, with its moments fixed", onSelect: () => {
-            const url = new URL(window.location.href);
-            url.searchParams.set("from", String(from));
-            url.searchParams.set("to", String(to));
-            navigator.clipboard.writeText(url.href).then(() => toast("good", "The link is in the clipboard"), () => toast("bad", "The browser does not allow it; copy the address"));
-          } },
-        ]} />
+        <Menu label="More" button={() => <Icon name="more" />} items={[{ label: "Copy a link to this, with its moments fixed", onSelect: copy }]} />
       </div>
       <div className="queries">
         {drafts.map((draft, n) => (
@@ -145,7 +150,7 @@ export function Metrics() {
         <div className="row">
           <Button look="primary" onClick={() => run()}>Run</Button>
           <Button look="quiet" icon="plus" disabled={drafts.length >= 20} onClick={() => setDrafts([...drafts, ""])}>Another query</Button>
-          <span className="muted num">{isRelative(span) ? `the last ${length(to - from)}` : `${length(to - from)}`}, a point each {length(step * 1000)}</span>
+          <span className="muted num">{isRelative(span) ? `the last ${length(to - from)}` : `${length(to - from)}: ${between(from, to)}`}, a point each {length(step * 1000)}</span>
         </div>
       </div>
       {answers.map((answer, n) => answer.isError && <Failure key={n} error={answer.error} title={`Query ${String.fromCharCode(65 + n)}`} />)}

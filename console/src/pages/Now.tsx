@@ -7,11 +7,12 @@ import { useList } from "../api/lists";
 import { stepFor } from "../api/prometheus";
 import * as ask from "../api/queries";
 import type { Alarm, ChangeSummary, Host, IncidentSummary, Measure, RunSummary, Status, Triggers, WorkloadDetail, WorkloadStatus } from "../api/types";
-import { actor, count, exact, quantity, short, withoutLabels } from "../lib/format";
+import { actor, clock, count, exact, quantity, short, withoutLabels } from "../lib/format";
 import { HOUR_S, spanOf, spanWord } from "../lib/range";
 import { tone, urgency, word, worst } from "../lib/state";
 import { parseTarget } from "../lib/target";
-import { Badge, Button, Empty, Loaded, Panel, State, Time, Took, useNow, useTitle } from "../ui/basic";
+import { Badge, Button, Empty, Loaded, Panel, State, Time, Took, useNow, useTitle, Zone } from "../ui/basic";
+import { ConnectionState } from "../shell/Connection";
 import { FeedLine } from "../ui/events";
 import { Sparkline } from "../ui/sparkline";
 
@@ -216,6 +217,7 @@ export function Now() {
         <h1>Now</h1>
         {status.data && <Headline status={status.data} open={open.length} firing={firing.length} />}
         <span className="grow" />
+        {wall && <WallClock />}
         <Button small look="quiet" onClick={() => void navigate({ search: wall ? {} : { wall: true } })}>{wall ? "Leave the wall screen" : "Wall screen"}</Button>
       </div>
       <Incidents incidents={open} />
@@ -238,13 +240,24 @@ export function Now() {
   );
 }
 
+/** A wall has neither navigation nor hover: what time it is, where, and whether what is shown is true. */
+function WallClock() {
+  const now = useNow();
+  return <span className="row num wall-clock"><ConnectionState /><strong>{clock(now, now)}</strong><span className="muted"><Zone /></span></span>;
+}
+
 function Headline({ status, open, firing }: { status: Status; open: number; firing: number }) {
   const measures = status.workloads.flatMap((one) => one.measures);
   const off = measures.filter((one) => one.state === "off target").length;
   const unknown = measures.filter((one) => tone(one.state) === "unknown").length;
   if (open + off + firing > 0) {
-    const parts = [open > 0 && count(open, "open incident"), off > 0 && count(off, "goal off target", "goals off target"), firing > 0 && count(firing, "alarm fires", "alarms fire")].filter(Boolean);
-    return <State state="trouble" text={parts.join(", ")} />;
+    const bad = status.workloads.filter((one) => one.measures.some((measure) => measure.state === "off target"));
+    const parts = [
+      open > 0 && <Link key="open" to="/incidents" search={{ show: "open" }}>{count(open, "open incident")}</Link>,
+      off > 0 && <Link key="off" {...(bad[0] && bad.length === 1 ? { to: "/workloads/$name", params: { name: bad[0].workload }, search: { tab: "priorities" } } : { to: "/workloads" })}>{count(off, "goal off target", "goals off target")}</Link>,
+      firing > 0 && <Link key="firing" to="/alarms" search={{ state: "firing" }}>{count(firing, "alarm fires", "alarms fire")}</Link>,
+    ].filter((part) => part !== false);
+    return <State state="trouble" text={parts.flatMap((part, n) => (n > 0 ? [", ", part] : [part]))} />;
   }
   if (unknown > 0) return <State state="no data" text={`${count(unknown, "goal")} of ${measures.length} not known`} />;
   if (measures.length === 0) return null;

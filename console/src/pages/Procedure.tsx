@@ -9,7 +9,10 @@ import { useList } from "../api/lists";
 import { useRefusal } from "../api/may";
 import * as ask from "../api/queries";
 import { graphOf } from "../lib/graph";
+import { actor } from "../lib/format";
 import { check, initial, valueOf, type Draft } from "../lib/parameters";
+import { step as historyStep } from "../lib/places";
+import { useDraft } from "../lib/drafts";
 import { Badge, Button, Empty, Failure, Json, Loaded, Loading, Panel, State, Time, Took, useTitle } from "../ui/basic";
 import { Dialog } from "../ui/dialog";
 import { Markdown } from "../ui/markdown";
@@ -51,10 +54,28 @@ function Field({ name, about, draft, set, wrong }: { name: string; about: Parame
   );
 }
 
-function StartDialog({ workload, name, about, onClose }: { workload: string; name: string; about: ProcedureDoc; onClose: () => void }) {
+interface StartProps { workload: string; name: string; about: ProcedureDoc; /** The run whose values it begins with. */ like: string | undefined; onClose: () => void }
+
+function StartDialog(props: StartProps) {
+  const { workload, name, like, onClose } = props;
+  const earlier = useQuery({ ...ask.run(like ?? ""), enabled: like !== undefined });
+  if (like === undefined) return <StartForm {...props} />;
+  return (
+    <>
+      {earlier.data && <StartForm {...props} values={earlier.data.procedure === name && earlier.data.workload === workload ? earlier.data.parameters : {}} />}
+      {!earlier.data && <Dialog title={`Run ${name}`} onClose={onClose}>{earlier.isError ? <Failure error={earlier.error} title="The run before cannot be read" /> : <Loading what="what the run before was given" />}</Dialog>}
+    </>
+  );
+}
+
+function StartForm({ workload, name, about, like, values, onClose }: StartProps & { values?: Record<string, unknown> }) {
   const navigate = useNavigate();
   const client = useQueryClient();
-  const [draft, setDraft] = useState<Draft>(() => initial(about.parameters));
+  // What was typed is there after a reload, too, but not when the form is opened another time.
+  const [kept, keep] = useDraft(`run/${workload}/${name}/${useState(historyStep)[0]}`);
+  const begin = useMemo(() => initial(about.parameters, values), [about, values]);
+  const draft: Draft = useMemo(() => ({ ...begin, ...(kept === "" ? {} : (JSON.parse(kept) as Draft)) }), [begin, kept]);
+  const setDraft = (to: Draft): void => keep(JSON.stringify(to));
   const [touched, setTouched] = useState(false);
   // One form starts one run, however often it is sent.
   const [key, setKey] = useState(newKey);
@@ -62,7 +83,8 @@ function StartDialog({ workload, name, about, onClose }: { workload: string; nam
   const start = useMutation({
     mutationFn: () => post("/v1/runs", { body: { workload, procedure: name, parameters: valueOf(about.parameters, draft) }, key }),
     onSuccess: (run) => {
-      toast("active", <>Run of {name} started</>);
+      keep("");
+      toast("good", <>Run of {name} started</>);
       void client.invalidateQueries({ queryKey: ["runs"] });
       void navigate({ to: "/runs/$id", params: { id: run.id } });
     },
@@ -74,6 +96,7 @@ function StartDialog({ workload, name, about, onClose }: { workload: string; nam
   return (
     <Dialog title={`Run ${name}`} onClose={onClose} onSubmit={submit} foot={<><Button onClick={onClose}>Cancel</Button><Button type="submit" look="primary" disabled={start.isPending} icon="runs">{start.isPending ? "Starting …" : "Run"}</Button></>}>
       {about.description && <div className="muted"><Markdown text={about.description} /></div>}
+      {like !== undefined && <p className="muted">With the values of <Link to="/runs/$id" params={{ id: like }} className="link">run {like}</Link>.</p>}
       {Object.entries(about.parameters).map(([parameter, one]) => (
         <Field key={parameter} name={parameter} about={one} draft={draft[parameter] ?? ""} wrong={touched ? problems[parameter] : undefined} set={(text) => { setDraft({ ...draft, [parameter]: text }); setKey(newKey()); }} />
       ))}
@@ -94,13 +117,13 @@ export function Procedure() {
       {(data) => {
         const about = data.procedures[name];
         if (!about) return <Empty title={`${data.workload.title} has no procedure ${name}`}><p>Its procedures are: {Object.keys(data.procedures).map((one) => <Link key={one} to="/procedures/$workload/$name" params={{ workload, name: one }} className="link"> {one}</Link>)}</p></Empty>;
-        return <About workload={workload} name={name} about={about} step={search.step} onStep={(step) => void navigate({ search: (before) => ({ ...before, step }), replace: true })} isStarting={search.start === true} setStarting={(on) => void navigate({ search: (before) => ({ ...before, start: on ? true : undefined }) })} />;
+        return <About workload={workload} name={name} about={about} step={search.step} onStep={(step) => void navigate({ search: (before) => ({ ...before, step }), replace: true })} isStarting={search.start === true} like={search.like} setStarting={(on) => void navigate({ search: (before) => ({ ...before, start: on ? true : undefined, like: undefined }) })} />;
       }}
     </Loaded>
   );
 }
 
-function About({ workload, name, about, step, onStep, isStarting, setStarting }: { workload: string; name: string; about: ProcedureDoc; step: string | undefined; onStep: (step: string) => void; isStarting: boolean; setStarting: (on: boolean) => void }) {
+function About({ workload, name, about, step, onStep, isStarting, like, setStarting }: { workload: string; name: string; about: ProcedureDoc; step: string | undefined; onStep: (step: string) => void; isStarting: boolean; like: string | undefined; setStarting: (on: boolean) => void }) {
   const { asked: runs, rows: all } = useList(ask.runs({ procedure: name, workload }, 50));
   const refusal = useRefusal("run", workload);
   const graph = useMemo(() => graphOf(about), [about]);
@@ -145,12 +168,12 @@ function About({ workload, name, about, step, onStep, isStarting, setStarting }:
           </Panel>
           <Panel title="Runs" aside={<Link to="/runs" search={{ procedure: name, workload }} className="link">All</Link>}>
             {all.length === 0 ? <Empty title="It has not been run yet"><p>A procedure that nobody has tried is a guess. Run it while nothing is wrong.</p></Empty> : (
-              <ul className="lines">{all.slice(0, 12).map((run) => <li key={run.id}><State state={run.status} /><Link to="/runs/$id" params={{ id: run.id }} className="cut">{run.started_by}</Link><span className="grow" /><span className="muted"><Took from={run.started_at} to={run.ended_at} />, <Time at={run.started_at} /></span></li>)}</ul>
+              <ul className="lines">{all.slice(0, 12).map((run) => <li key={run.id}><State state={run.status} /><Link to="/runs/$id" params={{ id: run.id }} className="cut">{actor(run.started_by)}</Link><span className="grow" /><span className="muted"><Took from={run.started_at} to={run.ended_at} />, <Time at={run.started_at} /></span></li>)}</ul>
             )}
           </Panel>
         </div>
       </div>
-      {isStarting && refusal === undefined && <StartDialog workload={workload} name={name} about={about} onClose={() => setStarting(false)} />}
+      {isStarting && refusal === undefined && <StartDialog workload={workload} name={name} about={about} like={like} onClose={() => setStarting(false)} />}
     </>
   );
 }

@@ -4,16 +4,19 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { lazy, Suspense, useEffect, useMemo, useState } from "react";
 import { address, newKey, post } from "../api/client";
+import { useList } from "../api/lists";
 import { useRefusal } from "../api/may";
 import * as ask from "../api/queries";
 import { backoff, follow, type Message } from "../api/sse";
 import type { DecideRun, Output, RunDetail, Step, Wait } from "../api/types";
-import { count } from "../lib/format";
+import { actor, count } from "../lib/format";
 import { graphOf, graphOfRun } from "../lib/graph";
 import { hostLines, type HostLine } from "../lib/hosts";
 import { tone, urgency, word } from "../lib/state";
+import { useVerbs } from "../shell/verbs";
 import { Badge, Button, Empty, Failure, Json, Loaded, Loading, Panel, State, Time, Took, useTitle } from "../ui/basic";
 import { Dialog, ReasonDialog } from "../ui/dialog";
+import { Follow } from "../ui/follow";
 import { HostMap } from "../ui/hostmap";
 import { Table, type Column } from "../ui/table";
 import { toast } from "../ui/toast";
@@ -60,7 +63,15 @@ export function Run() {
   return <Loaded of={asked} what="the run">{(run) => <Shown run={run} />}</Loaded>;
 }
 
-function Shown({ run }: { run: RunDetail }) {
+/** Of a run that is over, what was not begun will not be. */
+function ended(run: RunDetail): RunDetail {
+  if (!run.finished || run.steps.every((step) => step.status !== "Pending")) return run;
+  return { ...run, steps: run.steps.map((step) => (step.status === "Pending" ? { ...step, status: NOT_REACHED } : step)) };
+}
+const NOT_REACHED = "not reached" as Step["status"];
+
+function Shown({ run: asked }: { run: RunDetail }) {
+  const run = useMemo(() => ended(asked), [asked]);
   const search = route.useSearch();
   const navigate = route.useNavigate();
   const docs = useQuery({ ...ask.docs(run.workload ?? ""), enabled: run.workload !== undefined });
@@ -84,7 +95,8 @@ function Shown({ run }: { run: RunDetail }) {
         <Verbs run={run} />
       </div>
       <div className="row wrapping muted facts-line">
-        <span>Started <Time at={run.started_at} /> by {run.started_by}</span>
+        <span>Started <Time at={run.started_at} as="clock" /> (<Time at={run.started_at} />) by {actor(run.started_by)}</span>
+        <PartOf run={run.id} workload={run.workload} />
         {run.workload && <span>in <Link to="/workloads/$name" params={{ name: run.workload }} className="link">{run.workload}</Link></span>}
         {run.parent && <span>part of <Link to="/runs/$id" params={{ id: run.parent }} className="link">{run.parent}</Link></span>}
         {run.continues && <span>goes on with <Link to="/runs/$id" params={{ id: run.continues }} className="link">{run.continues}</Link></span>}
@@ -115,6 +127,14 @@ function Shown({ run }: { run: RunDetail }) {
       </div>
     </>
   );
+}
+
+/** The incident that it is part of, among the latest: from where one came, or wants to go on. */
+function PartOf({ run, workload }: { run: string; workload: string | undefined }) {
+  const { rows } = useList({ ...ask.incidents(), enabled: workload !== undefined });
+  const incident = rows.find((one) => one.runs.includes(run));
+  if (incident === undefined) return null;
+  return <span>for incident <Link to="/incidents/$id" params={{ id: incident.id }} className="link">{incident.title}</Link> ({incident.status})</span>;
 }
 
 const STEP_COLUMNS: Column<Step>[] = [
@@ -172,16 +192,6 @@ function Said({ line }: { line: HostLine }) {
       {line.output === "" && line.errors === "" && <span className="muted">{isRunning ? "It has said nothing yet." : "It said nothing."}</span>}
     </div>
   );
-}
-
-/** Text that stays at its end while it grows, unless somebody has gone up in it. */
-function Follow({ text }: { text: string }) {
-  const [box, setBox] = useState<HTMLPreElement | null>(null);
-  const [isAtEnd, setAtEnd] = useState(true);
-  useEffect(() => {
-    if (box && isAtEnd) box.scrollTop = box.scrollHeight;
-  }, [text, box, isAtEnd]);
-  return <pre ref={setBox} className="pre wrapping" tabIndex={0} onScroll={(event) => setAtEnd(event.currentTarget.scrollHeight - event.currentTarget.scrollTop - event.currentTarget.clientHeight < 24)}>{text}</pre>;
 }
 
 function OutputTab({ step, lines }: { step: Step; lines: HostLine[] }) {
@@ -257,16 +267,23 @@ function Waiting({ run, waiting }: { run: RunDetail; waiting: Wait }) {
       void client.invalidateQueries({ queryKey: ["run", run.id] });
     },
   });
+  const go = (decision: "succeeded" | "retry"): void => decide.mutate({ decision });
+  useVerbs([
+    waiting.pause && { name: `Go on after step ${waiting.step}`, icon: "runs", why: refusal, go: () => go("succeeded") },
+    !waiting.pause && { name: `Step ${waiting.step} worked`, icon: "runs", why: refusal, go: () => go("succeeded") },
+    !waiting.pause && { name: `Do step ${waiting.step} again`, icon: "again", why: refusal, go: () => go("retry") },
+    { name: waiting.pause ? `Stop at step ${waiting.step}` : `Step ${waiting.step} failed`, icon: "stop", why: refusal, go: () => setFailing(true) },
+  ]);
   return (
     <section className="notice waiting wrapping" aria-label="It waits for you">
       <State state="Waiting" text={waiting.pause ? "It waits for you to go on" : "Nobody knows how this ended"} />
       <span className="grow wrap">Step {waiting.step}: {waiting.reason}</span>
       {waiting.pause ? (
-        <Button look="primary" why={refusal} disabled={decide.isPending} onClick={() => decide.mutate({ decision: "succeeded" })}>Go on</Button>
+        <Button look="primary" why={refusal} disabled={decide.isPending} onClick={() => go("succeeded")}>Go on</Button>
       ) : (
         <>
-          <Button why={refusal} disabled={decide.isPending} onClick={() => decide.mutate({ decision: "succeeded" })}>It worked</Button>
-          <Button why={refusal} disabled={decide.isPending} onClick={() => decide.mutate({ decision: "retry" })}>Do it again</Button>
+          <Button why={refusal} disabled={decide.isPending} onClick={() => go("succeeded")}>It worked</Button>
+          <Button why={refusal} disabled={decide.isPending} onClick={() => go("retry")}>Do it again</Button>
         </>
       )}
       <Button look="danger" why={refusal} disabled={decide.isPending} onClick={() => setFailing(true)}>{waiting.pause ? "Stop here …" : "It failed …"}</Button>
@@ -299,9 +316,15 @@ function Verbs({ run }: { run: RunDetail }) {
       void navigate({ to: "/runs/$id", params: { id: started.id }, search: {} });
     },
   });
+  const again = run.workload !== undefined && run.finished ? { to: "/procedures/$workload/$name" as const, params: { workload: run.workload, name: run.procedure }, search: { start: true as const, like: run.id } } : undefined;
+  useVerbs([
+    again && { name: "Run it again", more: "with the same values", icon: "runs", why: refusal, go: () => void navigate(again) },
+    run.finished && run.steps.length > 0 && { name: "Resume the run", icon: "again", why: refusal, go: () => setAsking("resume") },
+    !run.finished && { name: "Cancel the run", icon: "stop", why: refusal, go: () => setAsking("cancel") },
+  ]);
   return (
     <>
-      {run.workload && run.finished && <Link className="button" to="/procedures/$workload/$name" params={{ workload: run.workload, name: run.procedure }} search={{ start: true }}>Run again …</Link>}
+      {again && <Link className="button" {...again}>Run again …</Link>}
       {run.finished && run.steps.length > 0 && <Button icon="again" why={refusal} onClick={() => setAsking("resume")}>Resume …</Button>}
       {!run.finished && <Button look="danger" icon="stop" why={refusal} onClick={() => setAsking("cancel")}>Cancel …</Button>}
       {asking === "cancel" && (

@@ -7,6 +7,7 @@ import { useList } from "../api/lists";
 import { useRefusal } from "../api/may";
 import * as ask from "../api/queries";
 import type { RunSummary } from "../api/types";
+import { actor } from "../lib/format";
 import { Button, Empty, Loaded, State, Time, Took, useTitle } from "../ui/basic";
 import { Menu } from "../ui/dialog";
 import { Icon } from "../ui/icons";
@@ -18,7 +19,7 @@ const COLUMNS: Column<RunSummary>[] = [
   { key: "status", head: "State", width: "104px", cell: (run) => <State state={run.status} /> },
   { key: "procedure", head: "Procedure", width: "minmax(0, 1.2fr)", cell: (run) => <Link to="/runs/$id" params={{ id: run.id }} tabIndex={-1} title={run.id}>{run.procedure}</Link> },
   { key: "at", head: "Step, or why", width: "minmax(0, 1.4fr)", wide: true, cell: (run) => <span className="muted" title={run.message}>{run.message ?? run.current_step ?? ""}</span> },
-  { key: "by", head: "Started by", width: "minmax(0, 1fr)", wide: true, cell: (run) => <span className="muted" title={run.started_by}>{run.started_by}</span> },
+  { key: "by", head: "Started by", width: "minmax(0, 1fr)", wide: true, cell: (run) => <span className="muted" title={run.started_by}>{actor(run.started_by)}</span> },
   { key: "workload", head: "Workload", width: "minmax(0, .6fr)", wide: true, cell: (run) => run.workload ?? <span className="faint">none</span> },
   { key: "started", head: "Started", width: "82px", right: true, cell: (run) => <Time at={run.started_at} /> },
   { key: "took", head: "Took", width: "90px", right: true, wide: true, cell: (run) => <Took from={run.started_at} to={run.ended_at} /> },

@@ -8,6 +8,7 @@ import * as ask from "../api/queries";
 import type { Alarm, Matcher, Silence } from "../api/types";
 import { actor, count } from "../lib/format";
 import { isFor, matcherText } from "../lib/silence";
+import { useVerbs } from "../shell/verbs";
 import { Button, Empty, Failure, Loaded, State, Time } from "../ui/basic";
 import { Dialog } from "../ui/dialog";
 import { Table, type Column } from "../ui/table";
@@ -77,7 +78,7 @@ export function SilenceDialog({ alarm, all, onClose }: { alarm: Alarm; all: Alar
   );
 }
 
-export function EndSilence({ silence }: { silence: Silence }) {
+export function EndSilence({ silence, isNamed }: { silence: Silence; /** It is the silence of what is open, so the palette has it. */ isNamed?: boolean }) {
   const client = useQueryClient();
   const refusal = useRefusal("respond", silence.workload);
   const end = useMutation({
@@ -89,18 +90,19 @@ export function EndSilence({ silence }: { silence: Silence }) {
     },
     onError: (error) => toast("bad", error.message),
   });
+  useVerbs([isNamed === true && silence.state !== "expired" && { name: "End the silence now", more: silence.reason, icon: "alarms", why: refusal, go: () => end.mutate() }]);
   if (silence.state === "expired") return null;
-  return <Button small why={refusal} disabled={end.isPending} onClick={() => end.mutate()}>End it now</Button>;
+  return <Button small why={refusal} disabled={end.isPending} onClick={() => end.mutate()}>End<span className="wide-word">it now</span></Button>;
 }
 
 const COLUMNS: Column<Silence>[] = [
-  { key: "state", head: "State", width: "100px", cell: (one) => <State state={one.state} as={one.state === "active" ? "waiting" : "idle"} text={one.state === "active" ? "holds" : one.state === "pending" ? "to come" : "over"} /> },
-  { key: "for", head: "Alarms with", width: "minmax(0, 1.4fr)", cell: (one) => <span className="mono" title={one.matchers.map(matcherText).join("\n")}>{one.matchers.map(matcherText).join(", ")}</span> },
-  { key: "why", head: "Why", width: "minmax(0, 1.2fr)", cell: (one) => <span title={one.reason}>{one.reason}</span> },
+  { key: "state", head: "State", width: "100px", narrow: "66px", cell: (one) => <State state={one.state} as={one.state === "active" ? "waiting" : "idle"} text={one.state === "active" ? "holds" : one.state === "pending" ? "to come" : "over"} /> },
+  { key: "for", head: "Alarms with", width: "minmax(0, 1.4fr)", cell: (one) => <><span className="mono" title={one.matchers.map(matcherText).join("\n")}>{one.matchers.map(matcherText).join(", ")}</span><span className="narrow-line muted">{one.reason}</span></> },
+  { key: "why", head: "Why", width: "minmax(0, 1.2fr)", wide: true, cell: (one) => <span title={one.reason}>{one.reason}</span> },
   { key: "workload", head: "Workload", width: "minmax(0, .5fr)", wide: true, cell: (one) => one.workload ?? <span className="faint">every one</span> },
   { key: "by", head: "By", width: "minmax(0, .4fr)", wide: true, cell: (one) => <span className="muted">{actor(one.by)}</span> },
-  { key: "ends", head: "Ends", width: "90px", right: true, cell: (one) => <Time at={one.ends_at} /> },
-  { key: "end", head: <span className="hidden-visually">What can be done</span>, width: "96px", right: true, cell: (one) => <EndSilence silence={one} /> },
+  { key: "ends", head: "Ends", width: "90px", narrow: "74px", right: true, cell: (one) => <Time at={one.ends_at} /> },
+  { key: "end", head: <span className="hidden-visually">What can be done</span>, width: "96px", narrow: "58px", right: true, cell: (one) => <EndSilence silence={one} /> },
 ];
 
 export function Silences() {
@@ -109,7 +111,7 @@ export function Silences() {
     <div className="panel">
       <Loaded of={asked} what="silences">
         {({ items }) => (
-          <Table label="Silences" primary columns={COLUMNS} rows={items} rowKey={(one) => one.id} rowHeight={36} {...(items.length > 16 ? { height: "calc(100dvh - 190px)" } : {})}
+          <Table label="Silences" primary columns={COLUMNS} rows={items} rowKey={(one) => one.id} rowHeight={36} narrowHeight={52} {...(items.length > 16 ? { height: "calc(100dvh - 190px)" } : {})}
             empty={<Empty title="Nothing is silenced"><p>Open an alarm and choose <b>Silence …</b>, or on a terminal <code>mainstay silences create alertname=NAME --for 2h --reason WHY</code>.</p></Empty>} />
         )}
       </Loaded>

@@ -9,6 +9,8 @@ import { useRefusal } from "../api/may";
 import * as ask from "../api/queries";
 import type { DeadLetter, Trigger } from "../api/types";
 import { actor, count, length } from "../lib/format";
+import { useVerbs } from "../shell/verbs";
+import { useBeside } from "../ui/beside";
 import { Badge, Button, Empty, Json, Loaded, Panel, State, Time, useTitle } from "../ui/basic";
 import { ReasonDialog } from "../ui/dialog";
 import { Table, type Column } from "../ui/table";
@@ -45,6 +47,7 @@ export function Triggers() {
   const { asked: letters, rows: dead, more } = useList(ask.deadLetters);
   const set = (change: Partial<typeof search>) => void navigate({ search: (before) => ({ ...before, ...change }), replace: true });
   const one = asked.data?.items.find((trigger) => keyOf(trigger) === search.trigger);
+  const beside = useBeside(search.show === undefined ? search.trigger : undefined, (trigger, how) => void navigate({ search: (before) => ({ ...before, trigger }), ...how }));
   return (
     <>
       <div className="page-head"><h1>Triggers</h1>{asked.data && asked.data.behind > 0 && <State state="behind" text={`${count(asked.data.behind, "event")} to match yet`} />}</div>
@@ -59,10 +62,10 @@ export function Triggers() {
           {search.show === "dead" ? (
             <Loaded of={letters} what="calls that were given up">{() => <><Table label="Calls that were given up" primary columns={LETTERS} rows={dead} rowKey={(letter) => letter.id} onEnd={more} {...(dead.length > 20 ? { height: "calc(100dvh - 230px)" } : {})} empty={<Empty title="No call was given up"><p>A call that fails is tried again; when its tries or its time run out it is kept here.</p></Empty>} />{dead.length > 0 && <Letters n={dead.length} triggers={[...new Set(dead.map((letter) => letter.trigger))]} />}</>}</Loaded>
           ) : (
-            <Loaded of={asked} what="triggers">{(data) => <Table label="Triggers" primary columns={COLUMNS} rows={data.items} rowKey={keyOf} current={one && keyOf(one)} {...(data.items.length > 20 ? { height: "calc(100dvh - 190px)" } : {})} onOpen={(trigger) => set({ trigger: keyOf(trigger) })} empty={<Empty title="Nothing is started by itself"><p>An EventBridge rule in the folder <code>triggers</code> of a workload starts a procedure when an event matches, or by the clock.</p></Empty>} />}</Loaded>
+            <Loaded of={asked} what="triggers">{(data) => <Table label="Triggers" primary columns={COLUMNS} rows={data.items} rowKey={keyOf} current={one && keyOf(one)} {...(data.items.length > 20 ? { height: "calc(100dvh - 190px)" } : {})} onOpen={(trigger) => beside.open(keyOf(trigger))} empty={<Empty title="Nothing is started by itself"><p>An EventBridge rule in the folder <code>triggers</code> of a workload starts a procedure when an event matches, or by the clock.</p></Empty>} />}</Loaded>
           )}
         </div>
-        {one && search.show === undefined && <OneTrigger trigger={one} onClose={() => set({ trigger: undefined })} />}
+        {one && search.show === undefined && <OneTrigger trigger={one} onClose={beside.close} />}
       </div>
     </>
   );
@@ -78,6 +81,10 @@ function Letters({ n, triggers }: { n: number; triggers: string[] }) {
     toast("good", words);
     void client.invalidateQueries({ queryKey: ["dead-letters"] });
   };
+  useVerbs([
+    { name: `Try the calls of ${trigger} again`, icon: "again", why: refusal, go: () => redrive.mutate() },
+    { name: `Drop the calls of ${trigger}`, icon: "stop", why: refusal, go: () => setDropping(true) },
+  ]);
   const redrive = useMutation({
     mutationFn: () => post("/v1/dead-letters/redrive", { body: { trigger } }),
     onSuccess: (answer) => done(`${count(answer.count, "call is", "calls are")} tried again`),
@@ -109,15 +116,16 @@ function OneTrigger({ trigger, onClose }: { trigger: Trigger; onClose: () => voi
     toast("good", `${trigger.trigger} is ${isDisabled ? "on again" : "disabled"}`);
     void client.invalidateQueries({ queryKey: ["triggers"] });
   };
+  useVerbs([trigger.state !== "off" && { name: `${isDisabled ? "Turn on" : "Disable"} trigger ${trigger.trigger}`, icon: "triggers", why: refusal, go: () => setAsking(true) }]);
   return (
-    <Panel title={trigger.trigger} aside={<Button look="quiet" small icon="close" label="Close" onClick={onClose} />}>
+    <Panel beside title={trigger.trigger} aside={<Button look="quiet" small icon="close" label="Close" onClick={onClose} />}>
       <div className="body stack">
         {trigger.description && <p className="wrap">{trigger.description}</p>}
         {trigger.disabled && <div className="notice"><span className="wrap">Disabled by {actor(trigger.disabled.by)} <Time at={trigger.disabled.at} />{trigger.disabled.reason ? `: ${trigger.disabled.reason}` : ""}</span></div>}
         {trigger.state !== "off" && <div><Button look={isDisabled ? "primary" : "plain"} why={refusal} onClick={() => setAsking(true)}>{isDisabled ? "Turn on again …" : "Disable …"}</Button></div>}
         <dl className="facts">
           <dt>Workload</dt><dd><Link to="/workloads/$name" params={{ name: trigger.workload }} className="link">{trigger.workload}</Link></dd>
-          <dt>Starts</dt><dd>{trigger.targets.map((target) => { const name = target.calls.replace(/^procedure\//, ""); return <div key={target.id}>{target.calls.startsWith("procedure/") ? <Link to="/procedures/$workload/$name" params={{ workload: trigger.workload, name }} className="link">{name}</Link> : target.calls} <span className="muted">tried {target.retries + 1} times within {length(target.max_age_ms)} at most</span></div>; })}</dd>
+          <dt>Starts</dt><dd>{trigger.targets.map((target) => { const name = target.calls.replace(/^procedure\//, ""); return <div key={target.id}>{target.calls.startsWith("procedure/") ? <Link to="/procedures/$workload/$name" params={{ workload: trigger.workload, name }} className="link">{name}</Link> : target.calls} <span className="muted">{target.retries === 0 ? "tried once" : `if it fails, tried up to ${(target.retries + 1).toLocaleString("en")} times, for ${length(target.max_age_ms)} at most`}</span></div>; })}</dd>
           {trigger.schedule && <><dt>Schedule</dt><dd className="mono">{trigger.schedule}</dd></>}
           {trigger.next && <><dt>Next</dt><dd><Time at={trigger.next} /></dd></>}
           <dt>Last match</dt><dd><Time at={trigger.last_match} />{trigger.last_match_seq !== undefined && <> <Link to="/journal" search={{ seq: String(trigger.last_match_seq) }} className="link">event {trigger.last_match_seq}</Link></>}</dd>

@@ -9,10 +9,13 @@ import * as ask from "../api/queries";
 import { useList } from "../api/lists";
 import type { ComponentDoc, Documentation, ProcedureDoc } from "../api/documentation";
 import type { Host, Measure, RunSummary, Service, WorkloadDetail } from "../api/types";
-import { actor, bytes, quantity, short } from "../lib/format";
+import { actor, bytes, clock, quantity, short } from "../lib/format";
 import { urgency, word, worst } from "../lib/state";
 import { parseTarget } from "../lib/target";
-import { Badge, Button, Empty, Loaded, Loading, Panel, State, Tags, Time, Took, useTitle } from "../ui/basic";
+import { useVerbs } from "../shell/verbs";
+import { useBeside } from "../ui/beside";
+import { Badge, Button, Empty, Loaded, Loading, Panel, State, Tags, Time, Took, useTitle, Zone } from "../ui/basic";
+import { Follow } from "../ui/follow";
 import { Course } from "../ui/course";
 import { Icon } from "../ui/icons";
 import { Markdown } from "../ui/markdown";
@@ -75,6 +78,7 @@ function DocsLink({ name }: { name: string }) {
     onSuccess: ({ path }) => void window.open(new URL(path, window.location.href).href, "_blank", "noopener"),
     onError: (error) => toast("bad", error.message),
   });
+  useVerbs([{ name: "Documentation of the workload", more: "in another tab", icon: "external", go: () => link.mutate() }]);
   return <Button icon="external" disabled={link.isPending} onClick={() => link.mutate()}>Documentation</Button>;
 }
 
@@ -109,23 +113,23 @@ function Overview({ name, docs, measures, about }: { name: string; docs: Documen
   const chosen = search.component ? docs.components[search.component] : undefined;
   // On a phone a row of boxes is too small to be read.
   const isNarrow = window.innerWidth < 720;
-  const choose = (component: string | undefined) => void navigate({ search: (before) => ({ ...before, component }), replace: true });
+  const beside = useBeside(search.component, (component, how) => void navigate({ search: (before) => ({ ...before, component }), ...how }));
   return (
     <div className="split overview">
       <div className="stack">
         <Panel title="Components" aside={<span className="muted">what each needs is {isNarrow ? "below it" : "to its right"}</span>}>
           {nodes.length === 0 ? <Empty title="It declares no components" /> : (
             <Suspense fallback={<Loading what="the topology" />}>
-              <Flow label={`Components of ${about.title}`} direction={isNarrow ? "DOWN" : "RIGHT"} height={isNarrow ? Math.min(480, 90 + nodes.length * 80) : nodes.length > 12 ? "min(620px, 70vh)" : nodes.length > 5 ? 300 : 200} nodes={nodes} edges={edges} selected={search.component} onSelect={(id) => choose(id === search.component ? undefined : id)} />
+              <Flow label={`Components of ${about.title}`} direction={isNarrow ? "DOWN" : "RIGHT"} height={isNarrow ? Math.min(480, 90 + nodes.length * 80) : nodes.length > 12 ? "min(620px, 70vh)" : nodes.length > 5 ? 300 : 200} nodes={nodes} edges={edges} selected={search.component} onSelect={(id) => (id === search.component ? beside.close() : beside.open(id))} />
             </Suspense>
           )}
         </Panel>
         <Panel title="Services" aside={fleet.hasNextPage && <Button small onClick={more}>Of {hosts.length.toLocaleString("en")} hosts; of more …</Button>}>
-          <Table label="Services" primary columns={SERVICES} rows={[...services.values()].flat().sort((a, b) => urgency(a.state) - urgency(b.state) || a.name.localeCompare(b.name))} rowKey={(one) => `${one.host}/${one.name}`} current={undefined} {...([...services.values()].flat().length > 14 ? { height: "420px" } : {})} onOpen={(one) => choose(one.name)} empty={<Empty title="No service runs"><p>Nothing is placed on a host that is connected.</p></Empty>} />
+          <Table label="Services" primary columns={SERVICES} rows={[...services.values()].flat().sort((a, b) => urgency(a.state) - urgency(b.state) || a.name.localeCompare(b.name))} rowKey={(one) => `${one.host}/${one.name}`} current={undefined} {...([...services.values()].flat().length > 14 ? { height: "420px" } : {})} onOpen={(one) => beside.open(one.name)} empty={<Empty title="No service runs"><p>Nothing is placed on a host that is connected.</p></Empty>} />
         </Panel>
       </div>
       <div className="stack">
-        {search.component && (chosen ? <Component name={search.component} workload={name} about={chosen} services={services.get(search.component) ?? []} onClose={() => choose(undefined)} /> : <Panel title={search.component}><Empty title="There is no such component" /></Panel>)}
+        {search.component && (chosen ? <Component name={search.component} workload={name} about={chosen} services={services.get(search.component) ?? []} onClose={beside.close} /> : <Panel title={search.component}><Empty title="There is no such component" /></Panel>)}
         <Panel title="Priorities" aside={<Link to="/workloads/$name" params={{ name }} search={{ tab: "priorities" }} className="link">over time</Link>}>
           <ul className="lines">
             {measures.map((measure, n) => <li key={measure.goal}><span className="faint num">{n + 1}</span><span className="cut" title={measure.goal}>{measure.goal}</span><span className="grow" /><span className="num">{measure.value === undefined ? "–" : quantity(measure.value)} <span className="muted">{measure.target}</span></span><State state={measure.state} /></li>)}
@@ -150,19 +154,19 @@ function Overview({ name, docs, measures, about }: { name: string; docs: Documen
 }
 
 const SERVICES: Column<Service>[] = [
-  { key: "state", head: "State", width: "120px", cell: (one) => <State state={one.state} /> },
+  { key: "state", head: "State", width: "120px", narrow: "92px", cell: (one) => <State state={one.state} /> },
   { key: "name", head: "Service", width: "minmax(80px, 1fr)", cell: (one) => one.name },
   { key: "host", head: "Host", width: "minmax(0, .7fr)", cell: (one) => <Link to="/fleet" search={{ host: one.host }} tabIndex={-1}>{one.host}</Link> },
   { key: "why", head: "Why", width: "minmax(0, 1fr)", wide: true, cell: (one) => <span className="muted" title={one.reason}>{one.reason}</span> },
   { key: "restarts", head: "Restarts", width: "64px", right: true, wide: true, cell: (one) => one.restarts || "" },
-  { key: "since", head: "Since", width: "90px", right: true, cell: (one) => <Time at={one.since} /> },
+  { key: "since", head: "Since", width: "90px", narrow: "80px", right: true, cell: (one) => <Time at={one.since} /> },
 ];
 
 function Component({ name, workload, about, services, onClose }: { name: string; workload: string; about: ComponentDoc; services: Service[]; onClose: () => void }) {
   const logs = useQuery({ ...ask.logs({ service: name, limit: 30 }), refetchInterval: 5000 });
   const others = (names: string[], none: string) => names.length === 0 ? <span className="muted">{none}</span> : names.map((one) => <span key={one}><Link to="/workloads/$name" params={{ name: workload }} search={{ component: one }} className="link">{one}</Link> </span>);
   return (
-    <Panel title={name} aside={<Button look="quiet" small icon="close" label="Close" onClick={onClose} />}>
+    <Panel beside title={name} aside={<Button look="quiet" small icon="close" label="Close" onClick={onClose} />}>
       <div className="body stack">
         {about.description && <p className="wrap">{about.description}</p>}
         {services.map((one) => <div key={one.host} className="row wrapping"><State state={one.state} text={`${word(one.state)} on ${one.host}`} />{one.reason && <span className="muted wrap">{one.reason}</span>}</div>)}
@@ -178,8 +182,8 @@ function Component({ name, workload, about, services, onClose }: { name: string;
           {about.service?.memory_limit_bytes !== undefined && <><dt>Memory</dt><dd>at most {bytes(about.service.memory_limit_bytes)}</dd></>}
         </dl>
         <div>
-          <h3>Logs</h3>
-          {logs.data && logs.data.items.length > 0 ? <pre className="pre logs" tabIndex={0}>{logs.data.items.map((line) => `${line.time.slice(11, 23)} ${line.severity.padEnd(5)} ${line.body}`).join("\n")}</pre> : <span className="muted">{logs.isPending ? "Reading …" : "It has sent none over OTLP."}</span>}
+          <h3>Logs <span className="muted">the last {logs.data?.items.length ?? 0} lines, the newest below; times in <Zone /></span></h3>
+          {logs.data && logs.data.items.length > 0 ? <Follow className="logs" text={logs.data.items.map((line) => `${clock(Date.parse(line.time), Date.now(), true)} ${line.severity.padEnd(5)} ${line.body}`).join("\n")} /> : <span className="muted">{logs.isPending ? "Reading …" : "It has sent none over OTLP."}</span>}
         </div>
       </div>
     </Panel>

@@ -1,17 +1,25 @@
-// The command palette: every page, workload, procedure, host, incident and verb, by a few letters.
+// The command palette: every page, workload, procedure, host, incident and verb, by a few letters; what can be done about what is
+// open comes first.
 
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useEffect, useId, useMemo, useRef, useState } from "react";
+import { flushSync } from "react-dom";
 import { useList } from "../api/lists";
 import * as ask from "../api/queries";
+import { session } from "../api/session";
 import { score } from "../lib/fuzzy";
 import { tone } from "../lib/state";
 import { Icon, ToneIcon, type IconName } from "../ui/icons";
+import { toast } from "../ui/toast";
 import { PLACES } from "./places";
 import { setTheme } from "./theme";
+import { verbsHere } from "./verbs";
 
-interface Entry { group: string; name: string; more?: string; icon?: IconName; state?: string; go: () => void }
+interface Entry { group: string; name: string; more?: string | undefined; icon?: IconName | undefined; state?: string; go: () => void }
+
+/** The group of what can be done about what is open. */
+const HERE = "Here";
 
 const MOST = 60;
 
@@ -25,13 +33,22 @@ export function Palette({ onClose, onHelp }: { onClose: () => void; onHelp: () =
   const status = useQuery(ask.status);
   const { rows: incidents } = useList(ask.incidents());
   const { rows: runs } = useList(ask.runs({}, 100));
+  const isPart = status.data !== undefined && status.data.hosts.length < status.data.hosts_known;
+  const { rows: found } = useList({ ...ask.hosts({ contains: text.trim() }), enabled: isPart && text.trim().length > 1 });
+  const hosts = useMemo(() => [...new Map([...found.slice(0, 20), ...(status.data?.hosts ?? [])].map((host) => [host.id, host])).values()], [found, status.data]);
+  const [here] = useState(verbsHere);
   useEffect(() => {
     const element = dialog.current;
+    const before = document.activeElement;
     if (element && !element.open) element.showModal();
+    return () => {
+      if (before instanceof HTMLElement) before.focus({ preventScroll: true });
+    };
   }, []);
   const entries = useMemo(() => {
     const to = (path: string) => (): void => void navigate({ to: path });
-    const found: Entry[] = PLACES.map((place) => ({ group: "Pages", name: place.name, more: place.what, icon: place.icon, go: to(place.to) }));
+    const found: Entry[] = here.map((verb) => ({ group: HERE, name: verb.name, more: verb.why ?? verb.more, icon: verb.icon, go: verb.why === undefined ? verb.go : () => toast("idle", verb.why) }));
+    found.push(...PLACES.map((place) => ({ group: "Pages", name: place.name, more: place.what, icon: place.icon, go: to(place.to) })));
     for (const workload of workloads.data?.items ?? []) {
       const base = `/workloads/${encodeURIComponent(workload.workload)}`;
       found.push({ group: "Workloads", name: workload.title, more: workload.workload, icon: "workload", go: to(base) });
@@ -51,7 +68,7 @@ export function Palette({ onClose, onHelp }: { onClose: () => void; onHelp: () =
       }
       found.push({ group: "Verbs", name: `Roll back ${workload.workload}`, more: "to an earlier revision", icon: "again", go: () => void navigate({ to: base, search: { tab: "history" } as never }) });
     }
-    for (const host of status.data?.hosts ?? []) {
+    for (const host of hosts) {
       found.push({ group: "Hosts", name: host.id, state: host.connected ? "connected" : "gone", go: () => void navigate({ to: "/fleet", search: { host: host.id } as never }) });
     }
     for (const incident of incidents) {
@@ -66,15 +83,20 @@ export function Palette({ onClose, onHelp }: { onClose: () => void; onHelp: () =
       { group: "Verbs", name: "Colours: as the system", icon: "theme", go: () => setTheme("system") },
       { group: "Verbs", name: "Wall screen", more: "Now, without navigation", icon: "now", go: () => void navigate({ to: "/", search: { wall: true } as never }) },
       { group: "Verbs", name: "Keys", more: "every key of the console", icon: "help", go: onHelp },
+      { group: "Verbs", name: "Silences", more: "that hold, and their ends", icon: "alarms", go: () => void navigate({ to: "/alarms", search: { show: "silences" } as never }) },
+      { group: "Verbs", name: "Calls that were given up", more: "to be tried again or dropped", icon: "triggers", go: () => void navigate({ to: "/triggers", search: { show: "dead" } as never }) },
+      { group: "Verbs", name: "Sign out", icon: "person", go: () => void session.signOut().then((done) => done || toast("bad", "The server does not answer; you are still signed in")) },
     );
     return found;
-  }, [workloads.data, status.data, incidents, runs, navigate, onHelp]);
+  }, [here, workloads.data, hosts, incidents, runs, navigate, onHelp]);
   const shown = useMemo(() => {
     const wanted = text.trim();
-    if (wanted === "") return entries.filter((entry) => entry.group === "Pages" || entry.group === "Workloads" || (entry.group === "Incidents" && entry.state === "open")).slice(0, MOST);
+    if (wanted === "") return entries.filter((entry) => entry.group === HERE || entry.group === "Pages" || entry.group === "Workloads" || (entry.group === "Incidents" && entry.state === "open")).slice(0, MOST);
     return entries
       .map((entry) => ({ entry, points: Math.max(score(wanted, entry.name), score(wanted, `${entry.name} ${entry.more ?? ""}`) - 2, score(wanted, `${entry.group} ${entry.name}`) - 4) }))
       .filter(({ points }) => points > 0)
+      // What can be done here is meant more often than what is called so elsewhere.
+      .map(({ entry, points }) => ({ entry, points: entry.group === HERE ? points + 5 : points }))
       .sort((a, b) => b.points - a.points)
       .slice(0, MOST)
       .map(({ entry }) => entry);
@@ -82,7 +104,8 @@ export function Palette({ onClose, onHelp }: { onClose: () => void; onHelp: () =
   const chosen = Math.min(at, shown.length - 1);
   const go = (entry: Entry | undefined): void => {
     if (!entry) return;
-    onClose();
+    // Closed first: until then nothing behind it can have the focus.
+    flushSync(onClose);
     entry.go();
   };
   useEffect(() => {

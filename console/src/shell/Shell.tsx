@@ -5,9 +5,10 @@ import { Link, Outlet, useNavigate, useRouterState } from "@tanstack/react-route
 import { useEffect, useRef, useState } from "react";
 import { useList } from "../api/lists";
 import * as ask from "../api/queries";
-import { Button, Kbd } from "../ui/basic";
+import { Button, Kbd, Zone } from "../ui/basic";
 import { Dialog, Menu } from "../ui/dialog";
 import { Icon } from "../ui/icons";
+import { usePagePlace } from "../ui/place";
 import { isTyping } from "../ui/table";
 import { Toasts } from "../ui/toasts";
 import { Account } from "./Account";
@@ -117,8 +118,8 @@ export function Shell() {
 
   useEffect(() => {
     setOpened(false);
-    window.scrollTo(0, 0);
   }, [where]);
+  usePagePlace();
 
   return (
     <div className={`shell ${folded ? "folded" : ""} ${wall ? "wall" : ""} ${opened ? "opened" : ""}`}>
@@ -133,6 +134,7 @@ export function Shell() {
         <Nav onPick={() => setOpened(false)} />
         <div className="side-foot">
           <div className="side-connection" data-testid="connection"><ConnectionState /></div>
+          <div className="side-connection nav-name muted">Times in <Zone /></div>
           <Account />
           <div className="row">
             <ThemeMenu />

@@ -2,7 +2,7 @@
 
 import { useEffect, useId, useSyncExternalStore, type ButtonHTMLAttributes, type ReactNode } from "react";
 import { ApiError, isUnreachable } from "../api/client";
-import { clock, exact, length, relative } from "../lib/format";
+import { clock, exact, length, relative, zone } from "../lib/format";
 import { tone, word, type Tone } from "../lib/state";
 import { Icon, ToneIcon, type IconName } from "./icons";
 import { toast } from "./toast";
@@ -92,17 +92,26 @@ export function useNow(every?: number): number {
 /** Steps of a time that is not looked at. */
 export const NEVER = Number.MAX_SAFE_INTEGER;
 
+/** How often a time that is so long ago has to be drawn anew: a page holds hundreds, and what is hours ago hardly moves. */
+const stepOf = (away: number): number | undefined => (Math.abs(away) > 3_600_000 ? 60_000 : Math.abs(away) > 60_000 ? 5000 : undefined);
+
 /** How long ago, and the exact instant on hover; or the time of day. */
 export function Time({ at, as = "relative" }: { at: string | number | undefined; as?: "relative" | "clock" | "clock-ms" }) {
-  const current = useNow();
+  const ms = at === undefined ? NaN : typeof at === "number" ? at : Date.parse(at);
+  const current = useNow(as === "relative" ? stepOf(now - ms) : 60_000);
   if (at === undefined) return <span className="faint">never</span>;
-  const ms = typeof at === "number" ? at : Date.parse(at);
   if (Number.isNaN(ms)) return <span>{String(at)}</span>;
   return (
     <time dateTime={new Date(ms).toISOString()} title={exact(ms)} className="num">
       {as === "relative" ? relative(ms, Math.max(current, ms > current && ms - current < 2000 ? ms : current)) : clock(ms, current, as === "clock-ms")}
     </time>
   );
+}
+
+/** The zone that times are shown in. */
+export function Zone() {
+  const current = useNow(60_000);
+  return <span className="num" title={Intl.DateTimeFormat().resolvedOptions().timeZone}>{zone(current)}</span>;
 }
 
 /** How long something took, or has been going on. */
@@ -114,10 +123,10 @@ export function Took({ from, to }: { from: string | undefined; to?: string | und
   return <span className="num">{to !== undefined ? length(ms) : ms < 1000 ? "a moment" : length(Math.floor(ms / 1000) * 1000)}</span>;
 }
 
-export function Panel({ title, aside, children, bare, id }: { title: ReactNode; aside?: ReactNode; children?: ReactNode; bare?: boolean; id?: string }) {
+export function Panel({ title, aside, children, bare, id, beside }: { title: ReactNode; aside?: ReactNode; children?: ReactNode; bare?: boolean; id?: string; /** It stands open beside a list. */ beside?: boolean }) {
   const own = useId();
   return (
-    <section className={`panel ${bare ? "bare" : ""}`} aria-labelledby={id ?? own}>
+    <section className={`panel ${bare ? "bare" : ""}`} aria-labelledby={id ?? own} {...(beside ? { "data-beside": true } : {})}>
       <header>
         <h2 id={id ?? own} className="cut">{title}</h2>
         <div className="grow" />

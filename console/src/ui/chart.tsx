@@ -5,7 +5,7 @@ import { useEffect, useRef } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import type { Series } from "../api/prometheus";
-import { quantity } from "../lib/format";
+import { clock, day, quantity, zone } from "../lib/format";
 import type { Target } from "../lib/target";
 import { useDark } from "../shell/theme";
 
@@ -208,8 +208,7 @@ function tip(u: uPlot, element: HTMLElement, names: string[]): void {
   box.replaceChildren();
   const head = document.createElement("div");
   head.className = "muted num";
-  const date = new Date(at * 1000);
-  head.textContent = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+  head.textContent = `${day(at * 1000)} ${clock(at * 1000, at * 1000)} ${zone(at * 1000)}`;
   box.append(head);
   const rows = names.map((name, n) => ({ name, value: u.data[n + 1]?.[idx], shown: u.series[n + 1]?.show !== false, stroke: u.series[n + 1]?.stroke })).filter((row) => row.shown && row.value !== null && row.value !== undefined);
   rows.sort((a, b) => Number(b.value) - Number(a.value));

@@ -9,7 +9,7 @@ import { ToneIcon } from "./icons";
 /** Nothing turns beside what is over: what began is drawn as a plain ring in its colour. */
 export function EventMark({ event }: { event: { type: string; data?: unknown } }) {
   const look = eventTone(event);
-  return <span className={`state tone-${look}`}><ToneIcon tone={look === "active" ? "idle" : look} /></span>;
+  return <span className={`state mark tone-${look}`}><ToneIcon tone={look === "active" ? "idle" : look} /></span>;
 }
 
 export function FeedLine({ event, to = eventLink(event) }: { event: Event; to?: string | undefined }) {

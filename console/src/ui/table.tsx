@@ -3,12 +3,15 @@
 
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useCallback, useEffect, useId, useMemo, useRef, useState, type ReactNode } from "react";
+import { usePlace } from "./place";
 
 export interface Column<T> {
   key: string;
   head: ReactNode;
   /** A track of a CSS grid: `120px`, `minmax(0, 1fr)`. */
   width: string;
+  /** Its track where there is little room. */
+  narrow?: string;
   cell: (row: T) => ReactNode;
   right?: boolean;
   /** Left out where there is little room. */
@@ -45,6 +48,8 @@ interface TableProps<T> {
   onEnd?: (() => void) | undefined;
   empty?: ReactNode;
   rowHeight?: number;
+  /** How high a row is where there is little room, if more than a line of it is shown there. */
+  narrowHeight?: number;
   foot?: ReactNode;
   onMove?: ((row: T) => void) | undefined;
   /** How it is sorted now, and what is to happen when a head is pressed. */
@@ -65,11 +70,12 @@ export function isTyping(event: KeyboardEvent): boolean {
   return target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) || target.closest("dialog, [role=menu]") !== null;
 }
 
-export function Table<T>({ label, columns, rows, rowKey, onOpen, current, primary, height, onEnd, empty, rowHeight = 32, foot, onMove, sort, onSort }: TableProps<T>) {
+export function Table<T>({ label, columns, rows, rowKey, onOpen, current, primary, height, onEnd, empty, rowHeight: wideHeight = 32, narrowHeight, foot, onMove, sort, onSort }: TableProps<T>) {
   const id = useId();
   const scroll = useRef<HTMLDivElement>(null);
   const [narrow, setNarrow] = useState(() => window.innerWidth < NARROW_PX);
   const shown = narrow ? columns.filter((column) => !column.wide) : columns;
+  const rowHeight = (narrow ? narrowHeight : undefined) ?? wideHeight;
   const [at, setAt] = useState(-1);
   useEffect(() => {
     const element = scroll.current;
@@ -78,7 +84,7 @@ export function Table<T>({ label, columns, rows, rowKey, onOpen, current, primar
     sized.observe(element);
     return () => sized.disconnect();
   }, [rows.length === 0]);
-  const template = shown.map((column) => column.width).join(" ");
+  const template = shown.map((column) => (narrow ? column.narrow : undefined) ?? column.width).join(" ");
   const virtual = height !== undefined;
   const virtualizer = useVirtualizer({
     count: virtual ? rows.length : 0,
@@ -88,6 +94,9 @@ export function Table<T>({ label, columns, rows, rowKey, onOpen, current, primar
     // The head stands over the rows.
     scrollPaddingEnd: HEAD_PX,
   });
+  useEffect(() => virtualizer.measure(), [virtualizer, rowHeight]);
+  // After the virtualizer, which begins at the top.
+  usePlace(label, scroll, virtual && rows.length > 0);
   const items = virtual ? virtualizer.getVirtualItems() : [];
   const lastSeen = items.at(-1)?.index ?? 0;
   useEffect(() => {
@@ -109,7 +118,9 @@ export function Table<T>({ label, columns, rows, rowKey, onOpen, current, primar
   const onKey = useCallback(
     (key: string): boolean => {
       const page = Math.max(1, Math.floor((scroll.current?.clientHeight ?? 320) / rowHeight) - 1);
-      const to: Record<string, number> = { ArrowDown: at + 1, j: at + 1, ArrowUp: at - 1, k: at - 1, Home: 0, End: rows.length - 1, PageDown: at + page, PageUp: at - page };
+      // Nobody has moved yet: from the first row in sight.
+      const from = at >= 0 || !virtual ? at : Math.ceil((scroll.current?.scrollTop ?? 0) / rowHeight) - 1;
+      const to: Record<string, number> = { ArrowDown: from + 1, j: from + 1, ArrowUp: from - 1, k: from - 1, Home: 0, End: rows.length - 1, PageDown: from + page, PageUp: from - page };
       const where = to[key];
       if (where !== undefined) {
         if (rows.length > 0) go(where);
@@ -122,7 +133,7 @@ export function Table<T>({ label, columns, rows, rowKey, onOpen, current, primar
       }
       return false;
     },
-    [at, go, onOpen, rowHeight, rows],
+    [at, go, onOpen, rowHeight, rows, virtual],
   );
 
   useEffect(() => {
@@ -168,7 +179,7 @@ export function Table<T>({ label, columns, rows, rowKey, onOpen, current, primar
   };
 
   return (
-    <div className="table">
+    <div className={`table ${narrow ? "narrow" : ""}`}>
       <div
         ref={scroll}
         className="table-scroll"

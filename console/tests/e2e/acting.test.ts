@@ -102,7 +102,7 @@ test("by the keyboard alone: an update, a procedure for the alarm, and the end",
   await page.getByText("It stays open because").waitFor();
   await settled(page);
   const to = async (name: RegExp): Promise<void> => {
-    for (let n = 0; n < 60; n += 1) {
+    for (let n = 0; n < 200; n += 1) {
       const at = await page.evaluate(() => document.activeElement?.getAttribute("aria-label") ?? document.activeElement?.textContent ?? "");
       if (name.test(at)) return;
       await page.keyboard.press("Tab");

@@ -183,8 +183,8 @@ export class World {
       that looks at `complaints`. */
   async open(path: string, options: Opening = {}): Promise<Opened> {
     if (!this.browser) throw new Error("no browser");
-    const { width = 1440, height = 900, theme = "light", as, at = this.base, until = "load" } = options;
-    const context = await this.browser.newContext({ viewport: { width, height }, colorScheme: theme, reducedMotion: "reduce" });
+    const { width = 1440, height = 900, theme = "light", as, at = this.base, until = "load", zone } = options;
+    const context = await this.browser.newContext({ viewport: { width, height }, colorScheme: theme, reducedMotion: "reduce", ...(zone === undefined ? {} : { timezoneId: zone }) });
     if (as !== null) {
       const link = await this.api<{ path: string }>("/v1/sign-in/link", as === undefined ? {} : { user: as });
       // Opened without following where it leads: the cookie is the browser's from then on.
@@ -207,7 +207,7 @@ export function listen(page: Page, complaints: string[]): void {
 }
 
 /** `as` names a user, or is null for nobody; `at` is another address of the server; `until` is what the opening waits for. */
-interface Opening { width?: number; height?: number; theme?: "light" | "dark"; as?: string | null | undefined; at?: string; until?: "load" | "commit" }
+interface Opening { width?: number; height?: number; theme?: "light" | "dark"; as?: string | null | undefined; at?: string; until?: "load" | "commit"; /** Where the reader is. */ zone?: string }
 export interface Opened { page: Page; context: BrowserContext; complaints: string[]; close: () => Promise<void> }
 
 /** The pictures that `docs/` and the README show, by what they are called there. */

@@ -11,12 +11,13 @@ import type { Event, Step } from "../../src/api/types";
 import { checkChain } from "../../src/lib/chain";
 import { diffLines, hunks } from "../../src/lib/diff";
 import { eventLink, eventTone, subjectLink } from "../../src/lib/events";
-import { bytes, length, quantity, relative } from "../../src/lib/format";
+import { between, bytes, length, quantity, relative, zone } from "../../src/lib/format";
 import { score } from "../../src/lib/fuzzy";
 import { graphOf, ways } from "../../src/lib/graph";
 import { hostLines } from "../../src/lib/hosts";
 import { check, initial, valueOf } from "../../src/lib/parameters";
-import { HOUR_S, resolve, spanOf } from "../../src/lib/range";
+import { Places } from "../../src/lib/places";
+import { HOUR_S, moved, resolve, spanOf } from "../../src/lib/range";
 import { clean, flag, list, text, whole } from "../../src/lib/search";
 import { isFor, matcherText } from "../../src/lib/silence";
 import { hasLook, tone, worst } from "../../src/lib/state";
@@ -242,5 +243,42 @@ describe("finding", () => {
     const chain = [{ seq: 3, hash: "c", prev_hash: "b" }, { seq: 1, hash: "a", prev_hash: "" }, { seq: 2, hash: "b", prev_hash: "a" }, { seq: 9, hash: "z", prev_hash: "?" }];
     expect(checkChain(chain)).toEqual({ links: 2 });
     expect(checkChain([...chain, { seq: 4, hash: "d", prev_hash: "x" }])).toEqual({ links: 2, broken: 4 });
+  });
+});
+
+describe("going on in time", () => {
+  const now = 1_000_000_000_000;
+  const span = (from: number, to: number) => ({ from: String(from), to: String(to) });
+  test("closer and wider keep what ends now ending now", () => {
+    expect(moved({ from: "now-1h", to: "now" }, "closer", now)).toEqual({ from: "now-30m", to: "now" });
+    expect(moved({ from: "now-15m", to: "now" }, "closer", now)).toEqual({ from: "now-450s", to: "now" });
+    expect(moved({ from: "now-12h", to: "now" }, "wider", now)).toEqual({ from: "now-1d", to: "now" });
+  });
+  test("a fixed span is halved around its middle, and ends now where it would reach what is to come", () => {
+    expect(moved(span(now - 400_000, now - 200_000), "closer", now)).toEqual(span(now - 350_000, now - 250_000));
+    expect(moved(span(now - 400_000, now - 200_000), "wider", now)).toEqual(span(now - 500_000, now - 100_000));
+    expect(moved(span(now - 400_000, now), "wider", now)).toEqual({ from: "now-800s", to: "now" });
+    expect(moved(span(now - 400_000, now - 100_000), "later", now)).toEqual({ from: "now-5m", to: "now" });
+  });
+  test("there is nothing later than now, nor without an end", () => {
+    expect(moved({ from: "now-1h", to: "now" }, "later", now)).toBeUndefined();
+    expect(moved({ from: "now-10s", to: "now" }, "closer", now)).toBeUndefined();
+    expect(moved({ from: "now-300d", to: "now" }, "wider", now)).toBeUndefined();
+  });
+  test("a span says its zone, and its second day where that is another one", () => {
+    const at = new Date(2026, 10, 25, 23, 59, 0).getTime();
+    expect(between(at, at + 30_000)).toBe(`2026-11-25 23:59:00 to 23:59:30 ${zone(at)}`);
+    expect(between(at, at + 120_000)).toBe(`2026-11-25 23:59:00 to 2026-11-26 00:01:00 ${zone(at)}`);
+  });
+});
+
+describe("where lists stood", () => {
+  test("is kept over a reload, the latest of it, and nothing that makes no sense", () => {
+    const places = new Places();
+    for (let n = 0; n < 300; n += 1) places.set(`s${n}/Runs`, n);
+    places.set("s299/Runs", 0);
+    const again = new Places(places.toString());
+    expect([again.get("s10/Runs"), again.get("s298/Runs"), again.get("s299/Runs")]).toEqual([undefined, 298, undefined]);
+    for (const text of ["", "{", "null", "[1]", '[["a","b"]]']) expect(new Places(text).get("a")).toBeUndefined();
   });
 });

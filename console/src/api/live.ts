@@ -1,5 +1,9 @@
-// The stream of journal events: one for the whole page, resumed by the place of the last event. It says how it stands,
-// and hands each batch of events to whoever listens.
+// The stream of journal events, resumed by the place of the last event. It says how it stands, and hands each batch of events to
+// whoever listens.
+//
+// A browser allows few connections to one server, so the tabs of a browser share one stream: the tab that has the lock reads it
+// and tells the others. It gives the lock up when it is closed, when it is hidden and another one is looked at, or when it is
+// stuck; the next one goes on from the last event that it heard of, so none is lost.
 
 import { address, get } from "./client";
 import { backoff, follow, type Message } from "./sse";
@@ -20,8 +24,19 @@ export interface Connection {
 type Listener = () => void;
 type Reader = (events: Event[]) => void;
 
-/** A hidden page lets go of its connection after this; browsers allow few to one server. */
+/** What tabs tell each other. */
+type Told =
+  | { kind: "looked at" }
+  | { kind: "try now" }
+  | { kind: "again" }
+  | { kind: "state"; connection: Connection; seq: number | undefined }
+  | { kind: "events"; events: Event[]; seq: number | undefined };
+
+/** A hidden page lets go of its connection after this, if no other one wants it before. */
 const HIDDEN_MS = 60_000;
+/** The tab that reads says so this often, and is taken for stuck after that long without a word. */
+const [BEAT_MS, STUCK_MS] = [15_000, 50_000];
+const NAME = "mainstay.live";
 
 class Live {
   connection: Connection = { phase: "connecting", since: Date.now() };
@@ -29,9 +44,15 @@ class Live {
   private listeners = new Set<Listener>();
   private readers = new Set<Reader>();
   private reconnected = new Set<Listener>();
+  private tabs: BroadcastChannel | undefined;
   private abort: AbortController | undefined;
   private wake: (() => void) | undefined;
   private started = false;
+  /** Ends the reading of this tab, while it is the one that reads. */
+  private reading: AbortController | undefined;
+  /** Stands in line for the lock. */
+  private waiting: AbortController | undefined;
+  private heardAt = Date.now();
 
   subscribe = (listener: Listener): (() => void) => {
     this.listeners.add(listener);
@@ -49,62 +70,143 @@ class Live {
     return () => this.reconnected.delete(listener);
   }
 
+  private tell(told: Told): void {
+    this.tabs?.postMessage(told);
+  }
+
   private set(phase: Phase, more: Partial<Connection> = {}): void {
     const since = phase === this.connection.phase ? this.connection.since : Date.now();
-    this.connection = { phase, since, ...more };
+    this.show({ phase, since, ...more });
+    if (this.reading) this.tell({ kind: "state", connection: this.connection, seq: this.lastSeq });
+  }
+
+  private show(connection: Connection): void {
+    this.connection = connection;
     for (const listener of this.listeners) listener();
   }
 
   /** Tries again now. */
   now(): void {
-    this.wake?.();
+    if (this.reading) this.wake?.();
+    else this.tell({ kind: "try now" });
   }
 
   start(): void {
     if (this.started) return;
     this.started = true;
+    this.tabs = new BroadcastChannel(NAME);
+    this.tabs.onmessage = ({ data }: MessageEvent<Told>) => this.told(data);
     let hidden: ReturnType<typeof setTimeout> | undefined;
     document.addEventListener("visibilitychange", () => {
       clearTimeout(hidden);
-      if (document.hidden) {
-        hidden = setTimeout(() => {
-          this.set("paused");
-          this.abort?.abort();
-        }, HIDDEN_MS);
-      } else {
-        this.now();
-      }
+      if (!document.hidden) return this.looked();
+      // Nobody else may want to read: a page that is looked at again soon has missed nothing.
+      hidden = setTimeout(() => {
+        if (!this.reading) return;
+        this.set("paused");
+        this.stop();
+      }, HIDDEN_MS);
     });
     window.addEventListener("online", () => this.now());
-    void this.run();
+    setInterval(() => this.beat(), BEAT_MS);
+    this.looked();
   }
 
-  private async run(): Promise<never> {
+  /** This tab is looked at: it reads, or hears from the one that does. */
+  private looked(): void {
+    this.tell({ kind: "looked at" });
+    if (this.reading) this.now();
+    else if (!document.hidden) this.stand(false);
+  }
+
+  /** Stands in line for the reading. Where a browser has no locks (without TLS, on another machine), each tab reads by itself. */
+  private stand(isStuck: boolean): void {
+    if (!("locks" in navigator)) return void this.run();
+    if (this.waiting && !isStuck) return;
+    this.waiting?.abort();
+    const waiting = new AbortController();
+    this.waiting = waiting;
+    const turn = (): Promise<void> | undefined => {
+      if (this.waiting === waiting) this.waiting = undefined;
+      return document.hidden ? undefined : this.run();
+    };
+    // A lock that was taken away ends the reading, too.
+    const lost = (): void => {
+      if (this.waiting === waiting) this.waiting = undefined;
+      else if (!waiting.signal.aborted) this.stop();
+    };
+    navigator.locks.request(NAME, isStuck ? { steal: true } : { signal: waiting.signal }, turn).catch(lost);
+  }
+
+  private stop(): void {
+    this.reading?.abort();
+    this.abort?.abort();
+    this.wake?.();
+  }
+
+  private beat(): void {
+    if (this.reading) this.tell({ kind: "state", connection: this.connection, seq: this.lastSeq });
+    else if (!document.hidden && Date.now() - this.heardAt > STUCK_MS) {
+      this.heardAt = Date.now();
+      this.stand(true);
+    }
+  }
+
+  /** What the other tabs say. */
+  private told(told: Told): void {
+    if (this.reading) {
+      if (told.kind === "looked at" && document.hidden) this.stop();
+      else if (told.kind === "looked at") this.beat();
+      else if (told.kind === "try now") this.wake?.();
+      return;
+    }
+    if (told.kind === "looked at" || told.kind === "try now") return;
+    this.heardAt = Date.now();
+    if (told.kind === "again") {
+      for (const listener of this.reconnected) listener();
+    } else if (told.kind === "events") {
+      this.lastSeq = told.seq;
+      for (const read of this.readers) read(told.events);
+    } else {
+      // Whoever slept has missed some.
+      const hasMissed = this.lastSeq !== undefined && told.seq !== undefined && told.seq !== this.lastSeq;
+      this.lastSeq = told.seq ?? this.lastSeq;
+      this.show(told.connection);
+      if (hasMissed) for (const listener of this.reconnected) listener();
+    }
+  }
+
+  /** Reads for all tabs, until it is stopped. */
+  private async run(): Promise<void> {
+    if (this.reading) return;
+    const reading = new AbortController();
+    this.reading = reading;
+    if (this.connection.phase === "paused") this.set("connecting");
     let tries = 0;
-    let first = true;
-    for (;;) {
+    // Where another tab has read until a moment ago, its last event is ours.
+    let again = this.lastSeq !== undefined && Date.now() - this.heardAt > 5000;
+    while (!reading.signal.aborted) {
       try {
-        await this.once(!first, () => {
+        await this.once(again, () => {
           tries = 0;
-          first = false;
+          again = true;
         });
       } catch {
         // Said by the phase.
       }
+      if (reading.signal.aborted) break;
       const wait = backoff(tries, Math.random());
       tries += 1;
-      if (this.connection.phase === "paused") {
-        await new Promise<void>((resolve) => (this.wake = resolve));
-        this.set("connecting");
-      } else {
-        this.set("cut", { retryAt: Date.now() + wait });
-        await new Promise<void>((resolve) => {
-          this.wake = resolve;
-          setTimeout(resolve, wait);
-        });
-      }
+      this.set("cut", { retryAt: Date.now() + wait });
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+        setTimeout(resolve, wait);
+      });
       this.wake = undefined;
     }
+    this.reading = undefined;
+    this.heardAt = Date.now();
+    if (!document.hidden) this.looked();
   }
 
   private async once(again: boolean, opened: () => void): Promise<void> {
@@ -122,13 +224,16 @@ class Live {
       const events = messages.map(({ data }) => JSON.parse(data) as Event);
       const id = messages.findLast((message) => message.id !== undefined)?.id;
       if (id !== undefined) this.lastSeq = Number(id);
+      this.tell({ kind: "events", events, seq: this.lastSeq });
       for (const read of this.readers) read(events);
       if (this.connection.phase === "catching up") settle();
     };
     await follow(address("/v1/events/stream", {}, { after: this.lastSeq }), signal, heard, () => {
       opened();
       settle();
-      if (again) for (const listener of this.reconnected) listener();
+      if (!again) return;
+      this.tell({ kind: "again" });
+      for (const listener of this.reconnected) listener();
     });
   }
 }

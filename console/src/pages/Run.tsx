@@ -2,7 +2,7 @@
 
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
-import { lazy, Suspense, useEffect, useMemo, useState } from "react";
+import { lazy, Suspense, useEffect, useMemo, useState, useSyncExternalStore } from "react";
 import { address, newKey, post } from "../api/client";
 import { useList } from "../api/lists";
 import { useRefusal } from "../api/may";
@@ -24,11 +24,18 @@ import { toast } from "../ui/toast";
 const Flow = lazy(() => import("../ui/flow"));
 const route = getRouteApi("/runs/$id");
 
+const onVisibility = (listener: () => void): (() => void) => {
+  document.addEventListener("visibilitychange", listener);
+  return () => document.removeEventListener("visibilitychange", listener);
+};
+
 /** What running commands write, while the run goes on. */
 function useOutput(id: string, isOver: boolean): Output[] {
   const [output, setOutput] = useState<Output[]>([]);
+  // A browser allows few connections to one server: a tab that nobody looks at has none of its own.
+  const isHidden = useSyncExternalStore(onVisibility, () => document.hidden);
   useEffect(() => {
-    if (isOver) return undefined;
+    if (isOver || isHidden) return undefined;
     const abort = new AbortController();
     void (async () => {
       for (let tries = 0; !abort.signal.aborted; tries += 1) {
@@ -43,7 +50,7 @@ function useOutput(id: string, isOver: boolean): Output[] {
       }
     })();
     return () => abort.abort();
-  }, [id, isOver]);
+  }, [id, isOver, isHidden]);
   return output;
 }
 

@@ -4,7 +4,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Page } from "playwright-core";
 import { Line } from "./proxy";
-import { eventually, settled, World } from "./world";
+import { eventually, listen, settled, World } from "./world";
 
 let world: World;
 
@@ -76,6 +76,49 @@ test("the line is cut: what happened meanwhile is there afterwards, each once an
   await close();
   await line.close();
 });
+
+test("nine tabs are live over the few connections that a browser allows, and the next one goes on where one is closed", async () => {
+  const { page, context, complaints, close } = await world.open("/journal?match=shop.said");
+  await isLive(page);
+  const tabs: Page[] = [];
+  for (let n = 0; n < 8; n += 1) {
+    const tab = await context.newPage();
+    listen(tab, complaints);
+    await tab.goto(`${world.base}/journal?match=shop.said`);
+    await isLive(tab);
+    tabs.push(tab);
+  }
+  await say("to-all-tabs");
+  for (const tab of [page, ...tabs]) await tab.getByText(/to-all-tabs/).first().waitFor();
+  // The first one reads for all of them. What happens while it goes away is heard by the others all the same.
+  await page.close();
+  for (let n = 1; n <= 5; n += 1) await say(`after-the-first-${n}`);
+  for (const tab of tabs) {
+    for (let n = 1; n <= 5; n += 1) await tab.getByText(new RegExp(`after-the-first-${n}`)).first().waitFor();
+    await isLive(tab);
+  }
+  // Who reads and is hidden hands over as soon as another one is looked at, and hears of it from then on.
+  const [last] = tabs.splice(-1);
+  for (const tab of tabs) await tab.close();
+  if (!last) throw new Error("no tab is left");
+  const reader = () => last.evaluate(async () => (await navigator.locks.query()).held?.find(({ name }) => name === "mainstay.live")?.clientId);
+  const before = await eventually("the last one reads", reader);
+  await last.evaluate(() => {
+    Object.defineProperty(document, "hidden", { configurable: true, value: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+  });
+  const other = await context.newPage();
+  await other.goto(`${world.base}/journal?match=shop.said`);
+  await eventually("another one reads", async () => {
+    const now = await reader();
+    return now !== undefined && now !== before;
+  });
+  await say("to-the-hidden-one");
+  await last.getByText(/to-the-hidden-one/).first().waitFor();
+  await other.getByText(/to-the-hidden-one/).first().waitFor();
+  expect(complaints).toEqual([]);
+  await close();
+}, 120_000);
 
 test("the line freezes without a word: silence is taken for a cut, and the page comes back by itself", async () => {
   const line = await Line.to(Number(new URL(world.base).port));

@@ -52,6 +52,7 @@ export interface paths {
             parameters: {
                 query?: {
                     workload?: string;
+                    selector?: string;
                     cursor?: string;
                     limit?: number;
                 };
@@ -132,6 +133,7 @@ export interface paths {
             parameters: {
                 query?: {
                     workload?: string;
+                    selector?: string;
                     trigger?: string;
                     cursor?: string;
                     limit?: number;
@@ -339,6 +341,7 @@ export interface paths {
                     limit?: number;
                     status?: string;
                     workload?: string;
+                    selector?: string;
                 };
             };
             responses: {
@@ -590,6 +593,7 @@ export interface paths {
                     active?: boolean;
                     procedure?: string;
                     workload?: string;
+                    selector?: string;
                     since?: components["schemas"]["Time"];
                 };
             };
@@ -883,6 +887,7 @@ export interface paths {
                 query?: {
                     all?: boolean;
                     workload?: string;
+                    selector?: string;
                     state?: string;
                     cursor?: string;
                     limit?: number;
@@ -1106,6 +1111,7 @@ export interface paths {
             parameters: {
                 query?: {
                     workload?: string;
+                    selector?: string;
                     state?: string;
                     contains?: string;
                     cursor?: string;

@@ -342,7 +342,8 @@ fn the_command_line_keeps_a_token_of_its_own() {
 #[test]
 fn lists_are_filtered_and_what_is_known_is_not_sent_again() {
     let mut world = server();
-    world.write("mainstay.yaml", &format!("workload: shop\ncomponents:\n{}", idle("a", 1000)));
+    let tagged = format!("workload: shop\ntags: {{ team: pay }}\ncomponents:\n{}", idle("a", 1000));
+    world.write("mainstay.yaml", &tagged);
     world.apply();
     for (id, text) in [("1", "Needle in the hay"), ("2", "hay")] {
         world.say(id, "note.written", &json!({ "text": text }));
@@ -368,6 +369,32 @@ fn lists_are_filtered_and_what_is_known_is_not_sent_again() {
         ("/v1/hosts?selctor=a", 400),
     ] {
         assert_eq!(world.request("GET", path, "").0, status, "{path}");
+    }
+
+    // Whatever belongs to a workload is picked by the workload's tags.
+    let length = |path: &str| {
+        let (status, body) = world.request("GET", path, "");
+        let page: Value = serde_json::from_str(&body).expect("JSON");
+        (status, page["items"].as_array().map_or(0, Vec::len))
+    };
+    for list in ["changes", "runs", "incidents", "triggers", "dead-letters", "silences"] {
+        assert_eq!(length(&format!("/v1/{list}?selector=team%3Dother")), (200, 0), "{list}");
+        assert_eq!(length(&format!("/v1/{list}?selector=%3D")).0, 400, "{list}");
+    }
+    world.json(&[
+        "silences",
+        "create",
+        "alertname=A",
+        "--workload",
+        "shop",
+        "--for",
+        "1h",
+        "--reason",
+        "works",
+    ]);
+    for list in ["changes", "silences"] {
+        assert_eq!(length(&format!("/v1/{list}?selector=team%3Dpay%2Cworkload%3Dshop")), (200, 1), "{list}");
+        assert_eq!(length(&format!("/v1/{list}?selector=team%21%3Dpay")), (200, 0), "{list}");
     }
 
     let authorization = format!("Authorization: Bearer {}", world.token());

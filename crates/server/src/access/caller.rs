@@ -129,6 +129,16 @@ impl Sight {
     pub fn only(&self) -> Option<&BTreeSet<String>> {
         (!self.all).then_some(&self.workloads)
     }
+
+    /// Of it, what belongs to workloads that a selector picks by their tags and `workload`, their name; all of it where there
+    /// is none.
+    #[must_use]
+    pub fn picked(self, selector: Option<&Selector>, catalogue: &Catalogue) -> Self {
+        let Some(selector) = selector else { return self };
+        let names = catalogue.now();
+        let is_picked = |name: &&String| self.sees(Some(name)) && selector.matches(&tags_of(catalogue, name));
+        Self { all: false, workloads: names.keys().filter(is_picked).cloned().collect() }
+    }
 }
 
 impl Caller {

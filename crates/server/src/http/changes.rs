@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::error::Failure;
 use super::extract::{Asked, Body, Path};
+use super::lists;
 use crate::access::Caller;
 use crate::app::App;
 use crate::{changes, revisions};
@@ -21,6 +22,8 @@ use crate::{changes, revisions};
 pub struct HistoryQuery {
     /// Those of this workload.
     workload: Option<String>,
+    /// Those of workloads that a selector picks by their tags and `workload`, their name: `team=checkout`.
+    selector: Option<String>,
     /// The `next` of the page before.
     #[serde(alias = "after")]
     cursor: Option<String>,
@@ -45,7 +48,7 @@ pub async fn list(
     Asked(query): Asked<HistoryQuery>,
 ) -> Result<Json<Page<ChangeSummary>>, Failure> {
     let limit = query.limit.unwrap_or(50).clamp(1, 500);
-    let sight = caller.sight(&app.catalogue);
+    let sight = lists::sight(&app, &caller, query.selector.as_deref())?;
     let journal = app.journal.clone();
     let work = move || {
         let wanted = |name: &str| {

@@ -36,6 +36,8 @@ pub struct ListQuery {
     status: Option<String>,
     /// Those of this workload.
     workload: Option<String>,
+    /// Those of workloads that a selector picks by their tags and `workload`, their name: `team=checkout`.
+    selector: Option<String>,
 }
 
 /// `GET /v1/incidents`: newest first.
@@ -45,7 +47,7 @@ pub async fn list(
     Asked(query): Asked<ListQuery>,
 ) -> Result<Json<Page<IncidentSummary>>, Failure> {
     let limit = query.limit.unwrap_or(50).clamp(1, 500);
-    let sight = caller.sight(&app.catalogue);
+    let sight = lists::sight(&app, &caller, query.selector.as_deref())?;
     if let Some(word) = query.status.as_deref().filter(|word| !["open", "resolved"].contains(word)) {
         return Err(Failure::bad_request(format!("`{word}` is not a status of an incident"))
             .hint("give open or resolved"));
@@ -153,6 +155,8 @@ pub struct SilencesQuery {
     all: bool,
     /// Those of this workload.
     workload: Option<String>,
+    /// Those of workloads that a selector picks by their tags and `workload`, their name: `team=checkout`.
+    selector: Option<String>,
     /// States, with commas between them: `pending`, `active`, `expired`; goes before `all`.
     state: Option<String>,
     /// The `next` of the page before.
@@ -167,7 +171,7 @@ pub async fn silences(
     caller: Caller,
     Asked(query): Asked<SilencesQuery>,
 ) -> Result<Json<Page<SilenceView>>, Failure> {
-    let sight = caller.sight(&app.catalogue);
+    let sight = lists::sight(&app, &caller, query.selector.as_deref())?;
     let states = lists::words(query.state.as_deref(), "state of a silence", SilenceState::ALL)?;
     let is_wanted = |silence: &SilenceView| {
         sight.sees(silence.workload.as_deref())

@@ -4,6 +4,8 @@ use mainstay_api::v1::Page;
 use mainstay_model::{Selector, Timestamp};
 
 use super::error::Failure;
+use crate::access::{Caller, Sight};
+use crate::app::App;
 
 /// The most entries of a page, and how many there are where it is not said.
 pub const MANY: usize = 1000;
@@ -46,6 +48,12 @@ pub fn words<'a>(
 pub fn selector(asked: Option<&str>) -> Result<Option<Selector>, Failure> {
     let parsed = asked.map(str::parse::<Selector>).transpose();
     parsed.map_err(|error| Failure::bad_request("The selector is not one").because(error))
+}
+
+/// What who asks may see, and of it what belongs to workloads that a selector picks, where one is given.
+pub fn sight(app: &App, caller: &Caller, selector: Option<&str>) -> Result<Sight, Failure> {
+    let selector = self::selector(selector)?;
+    Ok(caller.sight(&app.catalogue).picked(selector.as_ref(), &app.catalogue))
 }
 
 /// Whether a text that is asked for stands in one of these, in any case of letters.

@@ -19,6 +19,7 @@ use serde::Deserialize;
 
 use super::error::Failure;
 use super::extract::{Asked, Body, Once, Path};
+use super::lists;
 use crate::access::Caller;
 use crate::app::App;
 use crate::catalogue::{Active, Procedure};
@@ -45,6 +46,8 @@ pub struct ListQuery {
     procedure: Option<String>,
     /// Those of this workload.
     workload: Option<String>,
+    /// Those of workloads that a selector picks by their tags and `workload`, their name: `team=checkout`.
+    selector: Option<String>,
     /// Those that started then or later.
     #[param(value_type = Option<Time>)]
     since: Option<mainstay_model::Timestamp>,
@@ -82,7 +85,7 @@ pub async fn list(
         active: query.active,
         procedure: query.procedure,
         workload: query.workload,
-        seen: caller.sight(&app.catalogue).only().cloned(),
+        seen: lists::sight(&app, &caller, query.selector.as_deref())?.only().cloned(),
         since: query.since,
     };
     if let Some(unknown) = wanted.status.iter().find(|word| !is_status(word)) {

@@ -42,6 +42,8 @@ pub struct OfWorkload {
 pub struct TriggersQuery {
     /// Those of this workload.
     workload: Option<String>,
+    /// Those of workloads that a selector picks by their tags and `workload`, their name: `team=checkout`.
+    selector: Option<String>,
     /// States, with commas between them: `on`, `off`, `disabled`.
     state: Option<String>,
     /// Those that have this text in their name or description, in any case of letters.
@@ -58,6 +60,8 @@ pub struct TriggersQuery {
 pub struct DeadQuery {
     /// Those of this workload.
     workload: Option<String>,
+    /// Those of workloads that a selector picks by their tags and `workload`, their name: `team=checkout`.
+    selector: Option<String>,
     /// Those of this trigger.
     trigger: Option<String>,
     /// The `next` of the page before.
@@ -84,7 +88,7 @@ pub async fn list(
     caller: Caller,
     Asked(query): Asked<TriggersQuery>,
 ) -> Result<Json<Triggers>, Failure> {
-    let sight = caller.sight(&app.catalogue);
+    let sight = lists::sight(&app, &caller, query.selector.as_deref())?;
     let states = lists::words(query.state.as_deref(), "state of a trigger", TriggerState::ALL)?;
     let seen = Seen::of(&app).await?;
     let workloads = app.catalogue.now();
@@ -243,7 +247,7 @@ pub async fn dead(
     Asked(query): Asked<DeadQuery>,
 ) -> Result<Json<Page<DeadLetter>>, Failure> {
     let limit = query.limit.unwrap_or(100).clamp(1, MAX_PAGE);
-    let sight = caller.sight(&app.catalogue);
+    let sight = lists::sight(&app, &caller, query.selector.as_deref())?;
     let wanted = |workload: &str, trigger: &str| {
         sight.sees(Some(workload))
             && query.workload.as_deref().is_none_or(|name| name == workload)

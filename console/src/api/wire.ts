@@ -2493,6 +2493,13 @@ export interface components {
             /** @description Pass it as `cursor` to get the next page; absent on the last one. */
             next?: string;
         };
+        /** @description `GET /api/v1/query` */
+        InstantQuery: {
+            /** @description The query. */
+            query?: string;
+            /** @description At which time, as Unix seconds or RFC 3339; now if not said. */
+            time?: string;
+        };
         /** @enum {string} */
         KnownBy: "machine" | "session" | "token";
         /** @description A condition on a label of alarms, as Alertmanager has them. `alertname` is the alarm, `workload` its workload. */
@@ -2866,6 +2873,17 @@ export interface components {
             ];
             /** @enum {string} */
             resultType: "string";
+        };
+        /** @description `GET /api/v1/query_range` */
+        RangeQuery: {
+            /** @description Until when. */
+            end?: string;
+            /** @description The query. */
+            query?: string;
+            /** @description From when on, as Unix seconds or RFC 3339. */
+            start?: string;
+            /** @description In which steps: seconds, or a duration such as `15s`. */
+            step?: string;
         };
         /** @description Why something is done to a user; part of the record. */
         Reason: {

@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use rust_embed::RustEmbed;
 
-use crate::http::is_among;
+use crate::http::{is_among, percent_decoded};
 
 #[derive(RustEmbed)]
 #[folder = "../../console/dist"]
@@ -23,13 +23,21 @@ struct Files;
 const POLICY: &str = "default-src 'self'; style-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
 
 /// What belongs to the API, whether or not there is such an operation: an error there is JSON and no page.
-const NOT_OURS: [&str; 5] = ["/v1", "/api", "/docs", "/enter", "/opentelemetry"];
+const NOT_OURS: [&str; 5] = ["v1", "api", "docs", "enter", "opentelemetry"];
+
+/// What was meant for the API, however it is written: an error there is no page either.
+const MEANT: [&str; 2] = ["v1", "api"];
 
 /// Whether a request is one for the console.
 pub fn is_page(method: &Method, path: &str) -> bool {
-    let below =
-        |root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    matches!(*method, Method::GET | Method::HEAD) && !NOT_OURS.into_iter().any(below)
+    let as_written = path.strip_prefix('/').and_then(|path| path.split('/').next()).unwrap_or_default();
+    let first = path.split('/').find(|part| !part.is_empty()).and_then(percent_decoded);
+    let is_meant = first.is_some_and(|first| {
+        // What stands behind a slash that was itself encoded is not the first part.
+        let first = first.trim_start_matches('/').split('/').next().unwrap_or_default().to_ascii_lowercase();
+        MEANT.contains(&first.as_str())
+    });
+    matches!(*method, Method::GET | Method::HEAD) && !NOT_OURS.contains(&as_written) && !is_meant
 }
 
 /// The answer to a request for the console; none when it is not one.
@@ -134,9 +142,14 @@ mod tests {
 
     #[test]
     fn the_api_is_no_page() {
-        for page in ["/", "/runs", "/runs/abc", "/assets/x.js", "/docsearch", "/v10"] {
+        for page in
+            ["/", "/runs", "/runs/abc", "/assets/x.js", "/docsearch", "/v10", "/runs/v1", "/%zz", "//runs"]
+        {
             assert!(is_page(&Method::GET, page), "{page}");
             assert!(!is_page(&Method::POST, page), "{page}");
+        }
+        for meant in ["/V1/me", "//v1/me", "/%76%31/me", "/%56%31", "/API/v1/query", "/%2fv1/me", "///aPi"] {
+            assert!(!is_page(&Method::GET, meant), "{meant}");
         }
         for other in ["/v1", "/v1/", "/v1/nothing", "/api/v1/query", "/docs/shop/", "/enter/code"] {
             assert!(!is_page(&Method::GET, other), "{other}");

@@ -18,6 +18,7 @@ pub mod hub;
 pub mod incidents;
 pub mod intake;
 pub mod languages;
+mod listen;
 pub mod loops;
 pub mod measures;
 pub mod overview;

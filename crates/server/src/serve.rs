@@ -32,6 +32,7 @@ use crate::http::{self, Token};
 use crate::hub::Hub;
 use crate::incidents::{DesksFold, IncidentIndexFold, IncidentsFold, Responder, UndraftedFold};
 use crate::intake::Intake;
+use crate::listen::{self, Limits};
 use crate::loops::Loops;
 use crate::measures::{Measures, MeasuresFold};
 use crate::overview::Overview;
@@ -466,9 +467,10 @@ fn start_listeners(
             }
         });
     };
-    spawn("the API", serve_http(listeners.http, api, stop.clone()));
+    let limits = Limits::of_this_process();
+    loops.run(listen::serve("the API", listeners.http, api, limits, stop.clone()));
     if let Some(listener) = listeners.otlp_http {
-        spawn("OTLP over HTTP", serve_http(listener, otlp_router, stop.clone()));
+        loops.run(listen::serve("OTLP over HTTP", listener, otlp_router, limits, stop.clone()));
     }
     if let Some(listener) = listeners.otlp_grpc {
         let routes = otlp::grpc(telemetry);
@@ -496,20 +498,6 @@ fn start_listeners(
 }
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-fn serve_http(
-    listener: TcpListener,
-    router: axum::Router,
-    stop: CancellationToken,
-) -> futures::future::BoxFuture<'static, Result<(), BoxError>> {
-    Box::pin(async move {
-        let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        axum::serve(listener, service)
-            .with_graceful_shutdown(stop.cancelled_owned())
-            .await
-            .map_err(Into::into)
-    })
-}
 
 async fn say(app: &App, kind: &str, data: serde_json::Value) -> Result<(), StoreError> {
     let id = EventId::new(format!("server:{}", uuid::Uuid::now_v7().simple())).expect("hex digits are an id");

@@ -134,7 +134,11 @@ fn page() -> String {
             Some(needs) => {
                 let has = |has: &str| needs.split(" or ").any(|one| has.split(' ').any(|word| word == one));
                 let marks = ROLES.map(|(_, permissions)| if has(permissions) { "yes" } else { "" });
-                (needs.to_owned(), permission["on"].as_str().unwrap_or_default().to_owned(), marks)
+                let needs = match permission["unless"].as_str() {
+                    Some(unless) => format!("{needs}, unless {unless}"),
+                    None => needs.to_owned(),
+                };
+                (needs, permission["on"].as_str().unwrap_or_default().to_owned(), marks)
             }
             None if said["security"].as_array().is_some_and(Vec::is_empty) => {
                 ("nothing".to_owned(), String::new(), ["yes"; 5])

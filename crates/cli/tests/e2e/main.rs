@@ -25,6 +25,7 @@ mod services;
 mod signals;
 mod space;
 mod storm;
+mod strangers;
 mod together;
 mod vanishing;
 mod world;

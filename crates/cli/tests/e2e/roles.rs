@@ -24,7 +24,11 @@ struct Operation {
     /// With its parameters filled in: the workload is there, everything else is not.
     path: String,
     takes_body: bool,
+    /// Its body is not JSON but a form.
+    takes_form: bool,
     needs: Needs,
+    /// Whoever asks from this machine needs nothing of it.
+    unless_from_here: bool,
 }
 
 enum Needs {
@@ -69,6 +73,8 @@ fn operations() -> Vec<Operation> {
                 method: method.to_ascii_uppercase(),
                 path: filled.collect::<Vec<_>>().join("/"),
                 takes_body: said["requestBody"].is_object(),
+                takes_form: said["requestBody"]["content"]["application/x-www-form-urlencoded"].is_object(),
+                unless_from_here: said["x-permission"]["unless"] == "from this machine",
                 needs,
             });
         }
@@ -78,13 +84,21 @@ fn operations() -> Vec<Operation> {
 
 /// The status of an answer; streams are not waited for.
 fn status(port: u16, operation: &Operation, token: Option<&str>) -> u16 {
+    // What is open to this machine is asked as through a proxy.
+    let behind = if operation.unless_from_here { "X-Forwarded-For: 192.0.2.1\r\n" } else { "" };
+    status_from(port, operation, token, behind)
+}
+
+fn status_from(port: u16, operation: &Operation, token: Option<&str>, behind: &str) -> u16 {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("set");
     // Bodies are empty, so that nothing is done that is let through.
-    let body = if operation.takes_body { "{}" } else { "" };
+    let body = if operation.takes_body && !operation.takes_form { "{}" } else { "" };
+    let media_type =
+        if operation.takes_form { "application/x-www-form-urlencoded" } else { "application/json" };
     let token = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
     let head = format!(
-        "{} {} HTTP/1.1\r\nConnection: close\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{token}\r\n{body}",
+        "{} {} HTTP/1.1\r\nConnection: close\r\nHost: 127.0.0.1:{port}\r\nContent-Type: {media_type}\r\nContent-Length: {}\r\n{behind}{token}\r\n{body}",
         operation.method,
         operation.path,
         body.len(),
@@ -147,6 +161,15 @@ fn every_operation_lets_through_whom_the_table_says_and_nobody_else() {
             Needs::Nothing if operation.name == "enter" => check(operation, "nobody", got, false, true),
             Needs::Nothing => check(operation, "nobody", got, true, false),
             _ => check(operation, "nobody", got, false, true),
+        }
+        if operation.unless_from_here {
+            check(
+                operation,
+                "a program of this machine",
+                status_from(world.http, operation, None, ""),
+                true,
+                false,
+            );
         }
         let got = status(world.http, operation, Some("mut_0000"));
         if !matches!(operation.needs, Needs::Nothing) {

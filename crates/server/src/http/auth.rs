@@ -15,10 +15,11 @@ use axum::response::{IntoResponse as _, Response};
 use mainstay_api::v1::ErrorKind;
 use mainstay_model::access::Permission;
 
+use super::bodies::Places;
 use super::docs;
 use super::error::Failure;
 use super::extract::percent_decoded;
-use super::routes::{Needs, On, Rights};
+use super::routes::{Needs, On, Right, Rights};
 use crate::access::{Caller, Limiter, Via};
 use crate::app::App;
 use crate::{changes, incidents, revisions, runs};
@@ -67,11 +68,40 @@ impl Token {
 /// Names under which a loopback server may be called. A page in a browser that was led here by a name of its own
 /// (DNS rebinding) shows another one.
 pub(super) fn is_local_name(host: &str) -> bool {
+    let bare = name_of(host);
+    bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok()
+}
+
+/// Names of this machine on itself.
+fn is_loopback_name(host: &str) -> bool {
+    let name = name_of(host);
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+}
+
+/// A host without its port.
+fn name_of(host: &str) -> &str {
     let name = host
         .rsplit_once(':')
         .map_or(host, |(name, port)| if port.bytes().all(|b| b.is_ascii_digit()) { name } else { host });
-    let bare = name.trim_start_matches('[').trim_end_matches(']');
-    bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok()
+    name.trim_start_matches('[').trim_end_matches(']')
+}
+
+/// What a proxy says of whom it asks for.
+const FORWARDED: [&str; 7] = [
+    "forwarded",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-forwarded-server",
+    "x-real-ip",
+];
+
+/// The token of `Authorization: Bearer …`, whose scheme is the same in any case of letters (RFC 9110, 11.1).
+fn bearer(shown: &str) -> Option<&str> {
+    let (scheme, token) = shown.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 /// What is needed to let somebody in.
@@ -81,6 +111,8 @@ pub struct Guard {
     rights: Rights,
     /// How often a refusal of somebody is put on record.
     refusals: Mutex<Limiter>,
+    /// The room for large bodies.
+    places: Places,
 }
 
 /// How the cookie of a session is called. Cookies know no ports, so the name goes on with the server's.
@@ -112,7 +144,7 @@ pub async fn require(State(guard): State<Arc<Guard>>, request: Request, next: Ne
 
 /// The headers that every answer has. Pages load what comes from here, and nobody frames them; what has a stricter policy
 /// of its own keeps it.
-pub async fn protect(mut response: Response) -> Response {
+pub async fn protect(State(is_https): State<bool>, mut response: Response) -> Response {
     const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
         connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
     let always = [
@@ -126,6 +158,11 @@ pub async fn protect(mut response: Response) -> Response {
     for (name, value) in always {
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
+    if is_https {
+        // Of the name only, and not of those below it: they are not ours to speak for. A year.
+        let value = HeaderValue::from_static("max-age=31536000");
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, value);
+    }
     response
 }
 
@@ -133,21 +170,28 @@ impl Guard {
     /// With the table.
     pub fn new(app: Arc<App>, token: Token, rights: Rights) -> Arc<Self> {
         let refusals = Mutex::new(Limiter::new(20, Duration::from_secs(30)));
-        Arc::new(Self { app, token, rights, refusals })
+        Arc::new(Self { app, token, rights, refusals, places: Places::default() })
     }
 
     async fn admit(&self, request: &mut Parts) -> Result<(), Box<Response>> {
         let path = request.extensions.get::<MatchedPath>().map(|path| path.as_str().to_owned());
-        let (name, needs) = match &path {
+        let unknown = |needs| Right { name: "", needs, largest: 0 };
+        let Right { name, needs, largest } = match &path {
             Some(path) => self.rights.of(path, &request.method).map_err(|methods| wrong_method(&methods))?,
-            None if is_api(request.uri.path()) => ("", Needs::SignedIn),
+            None if is_api(request.uri.path()) => unknown(Needs::SignedIn),
             // Nothing of ours, or a page of the console.
-            None => ("", Needs::Nothing),
+            None => unknown(Needs::Nothing),
         };
+        request.extensions.insert(self.places.allow(largest));
         // What sources of workloads send is checked by their own secrets, and may come through a proxy under another name.
         if name != "receiveHook" {
             self.check_host(&request.headers)?;
         }
+        let needs = match needs {
+            Needs::UnlessFromHere(..) if self.is_from_here(request) => Needs::Nothing,
+            Needs::UnlessFromHere(permission, on) => Needs::May(permission, on),
+            needs => needs,
+        };
         if needs == Needs::Nothing {
             return Ok(());
         }
@@ -171,7 +215,9 @@ impl Guard {
         let refused = |failure: Failure| Box::new(failure.into_response());
         let allowed = match needs {
             Needs::Nothing | Needs::SignedIn => Ok(()),
-            Needs::May(permission, on) => self.check(&caller, permission, on, &template, request),
+            Needs::May(permission, on) | Needs::UnlessFromHere(permission, on) => {
+                self.check(&caller, permission, on, &template, request)
+            }
             Needs::Either(one, other, on) => self
                 .check(&caller, one, on, &template, request)
                 .or_else(|_| self.check(&caller, other, on, &template, request)),
@@ -184,12 +230,26 @@ impl Guard {
         Ok(())
     }
 
+    /// Whether a request was made on this machine, by a program that asked for itself. Where a proxy stands before the server,
+    /// what comes from this machine may come from anywhere: not every proxy says so.
+    fn is_from_here(&self, request: &Parts) -> bool {
+        let peer = request.extensions.get::<ConnectInfo<SocketAddr>>();
+        let host = request.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        self.app.config.public_url.is_none()
+            && peer.is_some_and(|info| info.0.ip().to_canonical().is_loopback())
+            && host.is_some_and(is_loopback_name)
+            && !FORWARDED.iter().any(|name| request.headers.contains_key(*name))
+    }
+
     /// A page in a browser that was led here by a name of its own (DNS rebinding) shows another name.
     fn check_host(&self, headers: &HeaderMap) -> Result<(), Box<Response>> {
         let Some(host) = headers.get(header::HOST) else { return Ok(()) };
-        let known = self.app.config.public_host();
-        let is_ours =
-            |host: &str| is_local_name(host) || known.is_some_and(|known| known.eq_ignore_ascii_case(host));
+        let port = if self.app.config.is_https() { ":443" } else { ":80" };
+        let known = self.app.config.public_host().map(|known| known.strip_suffix(port).unwrap_or(known));
+        let is_ours = |host: &str| {
+            let bare = host.strip_suffix(port).unwrap_or(host);
+            is_local_name(host) || known.is_some_and(|known| known.eq_ignore_ascii_case(bare))
+        };
         if host.to_str().is_ok_and(is_ours) {
             return Ok(());
         }
@@ -204,7 +264,7 @@ impl Guard {
         let unknown = |title: &str| Failure::new(ErrorKind::Unauthenticated, title);
         let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         if let Some(shown) = shown {
-            let token = shown.strip_prefix("Bearer ").map(str::trim).unwrap_or_default();
+            let token = bearer(shown).unwrap_or_default();
             if self.token.is(token) {
                 return Ok(Caller::machine());
             }
@@ -323,8 +383,11 @@ pub(super) fn own_page(headers: &HeaderMap) -> Result<(), Failure> {
     let is_own = match (text("sec-fetch-site"), text("origin")) {
         (Some(site), _) => matches!(site, "same-origin" | "none"),
         (None, Some(origin)) => {
-            let host = origin.split_once("://").map(|(_, host)| host);
-            host.is_some() && host == text("host")
+            let bare = |host: &str, port| host.strip_suffix(port).unwrap_or(host).to_ascii_lowercase();
+            origin.split_once("://").is_some_and(|(scheme, of_page)| {
+                let port = if scheme == "https" { ":443" } else { ":80" };
+                text("host").is_some_and(|host| bare(host, port) == bare(of_page, port))
+            })
         }
         (None, None) => true,
     };
@@ -429,6 +492,26 @@ mod tests {
     }
 
     #[test]
+    fn this_machine_has_names_that_no_other_has() {
+        for good in ["127.0.0.1:7600", "127.9.9.9", "localhost:1", "[::1]:7600", "[::ffff:127.0.0.1]:1"] {
+            assert!(is_loopback_name(good), "{good}");
+        }
+        for bad in ["10.1.2.3", "0.0.0.0:7600", "ops.example.org", "localhost.example.org", ""] {
+            assert!(!is_loopback_name(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_scheme_of_a_token_is_the_same_in_any_case() {
+        for good in ["Bearer x", "bearer x", "BEARER  x "] {
+            assert_eq!(bearer(good), Some("x"), "{good}");
+        }
+        for bad in ["Basic x", "x", "Bearerx", ""] {
+            assert_eq!(bearer(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
     fn a_token_is_made_once_and_is_private() {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().expect("a folder");
@@ -461,6 +544,8 @@ mod tests {
         );
         assert!(!from(&[("sec-fetch-site", "cross-site")]) && !from(&[("sec-fetch-site", "same-site")]));
         assert!(from(&[("origin", "http://127.0.0.1:7600"), ("host", "127.0.0.1:7600")]));
+        assert!(from(&[("origin", "https://ops.example.org"), ("host", "ops.example.org:443")]));
+        assert!(!from(&[("origin", "https://ops.example.org"), ("host", "ops.example.org:80")]));
         assert!(!from(&[("origin", "http://127.0.0.1:1"), ("host", "127.0.0.1:7600")]));
         assert!(!from(&[("origin", "null"), ("host", "127.0.0.1:7600")]));
     }

@@ -19,7 +19,7 @@ use crate::access::Caller;
 use crate::app::App;
 use crate::intake::events::{self, Fault};
 use crate::intake::hooks::{self, Refusal};
-use crate::intake::{LEVELS, MAX_EVENTS, not_kept};
+use crate::intake::{LEVELS, MAX_EVENTS, Sender, not_kept};
 
 /// How many faults are listed.
 const MAX_FAULTS: usize = 20;
@@ -203,7 +203,7 @@ pub async fn append(
 ) -> Result<Response, Failure> {
     let (parts, body) = request.into_parts();
     let form = form(&parts.headers)?;
-    let taken = app.intake.read(&parts.headers, body).await?;
+    let taken = app.intake.read(Sender::Known, &parts.headers, body).await?;
     let mut said = understand(form, &parts.headers, &taken.bytes, app.clock.now())?;
     for draft in drafts(&mut said) {
         caller.must(Permission::Append, &app.catalogue, draft.workload.as_deref())?;
@@ -286,7 +286,7 @@ pub async fn hook(
         return Err(Failure::not_found("source", &format!("{workload}/{name}"))
             .hint("declare it in `sources` of the workload's `mainstay.yaml`, and apply it"));
     };
-    let taken = app.intake.read(headers, body).await?;
+    let taken = app.intake.read(Sender::Stranger, headers, body).await?;
     let now = app.clock.now();
     hooks::check(source, headers, &taken.bytes, &app.secrets, now).map_err(refused)?;
     let said = match source.kind {

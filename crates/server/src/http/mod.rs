@@ -3,6 +3,7 @@
 
 mod alarms;
 mod auth;
+mod bodies;
 mod changes;
 pub mod docs;
 mod error;
@@ -40,14 +41,12 @@ pub use auth::Token;
 pub(crate) use auth::forbidden;
 pub use error::Failure;
 pub(crate) use etag::is_among;
+pub(crate) use extract::percent_decoded;
 pub use people::sign_in_link;
 pub use table::document as openapi;
 
 use crate::app::App;
 use crate::console;
-
-/// The largest body of a request to the API: a workload's files, with room for JSON's quoting.
-const MAX_BODY: usize = 40 << 20;
 
 /// Puts one event into the journal, and gives it back as it is there.
 pub(crate) async fn append_one(journal: &dyn Journal, draft: EventDraft) -> Result<Arc<Event>, Failure> {
@@ -60,14 +59,15 @@ pub fn router(app: Arc<App>, token: Token, telemetry: Router) -> Router {
     let (operations, document) = table::operations().take_apart(app.clone());
     let (pages, of_pages) = table::pages().take_apart(docs::Docs::new(app.clone()));
     let rights = document.and(of_pages).rights();
+    let is_https = app.config.is_https();
     operations
         .merge(pages)
-        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(DefaultBodyLimit::max(bodies::SMALL))
         .layer(middleware::from_fn(etag::conditional))
         .merge(telemetry)
         .fallback(no_operation)
         .layer(middleware::from_fn_with_state(auth::Guard::new(app, token, rights), auth::require))
-        .layer(middleware::map_response(auth::protect))
+        .layer(middleware::map_response_with_state(is_https, auth::protect))
 }
 
 /// What is no operation is a page or a file of the console, or nothing.

@@ -16,6 +16,8 @@ use utoipa::openapi::path::ParameterIn;
 use utoipa::openapi::schema::Schema;
 use utoipa::{IntoParams, ToSchema};
 
+use super::bodies;
+
 const JSON: &str = "application/json";
 
 /// What calling an operation needs.
@@ -29,6 +31,8 @@ pub enum Needs {
     May(Permission, On),
     /// To be allowed to do one of these to that.
     Either(Permission, Permission, On),
+    /// Nothing where it comes from this machine and from nobody behind it; otherwise to be allowed to do this to that.
+    UnlessFromHere(Permission, On),
 }
 
 /// What an operation does something to. `&str` is the path's parameter that names it.
@@ -64,13 +68,24 @@ impl On {
     }
 }
 
-/// What calling each operation needs, by path and method.
+/// What is to be known of an operation before it is called.
+#[derive(Clone, Copy, Debug)]
+pub struct Right {
+    /// Its name.
+    pub name: &'static str,
+    /// What calling it needs.
+    pub needs: Needs,
+    /// How many bytes its body may have.
+    pub largest: usize,
+}
+
+/// What is to be known of each operation, by path and method.
 #[derive(Clone, Debug, Default)]
-pub struct Rights(BTreeMap<String, BTreeMap<&'static str, (&'static str, Needs)>>);
+pub struct Rights(BTreeMap<String, BTreeMap<&'static str, Right>>);
 
 impl Rights {
-    /// The name of an operation and what calling it needs; without one the methods that the path has.
-    pub fn of(&self, path: &str, method: &Method) -> Result<(&'static str, Needs), Vec<&'static str>> {
+    /// What is known of an operation; without one the methods that the path has.
+    pub fn of(&self, path: &str, method: &Method) -> Result<Right, Vec<&'static str>> {
         let Some(methods) = self.0.get(path) else { return Err(Vec::new()) };
         let word = if *method == Method::HEAD { "GET" } else { method.as_str() };
         methods.get(word).copied().ok_or_else(|| methods.keys().copied().collect())
@@ -89,6 +104,7 @@ pub struct Operation {
     fails: BTreeSet<u16>,
     schemas: Vec<(String, RefOr<Schema>)>,
     formats: Vec<(String, Value)>,
+    largest: usize,
 }
 
 /// An operation: what calling it needs, its name, which clients are generated with and which never changes, and what it
@@ -105,6 +121,7 @@ pub fn op(needs: Needs, id: &'static str, summary: &'static str) -> Operation {
         fails: BTreeSet::new(),
         schemas: Vec::new(),
         formats: Vec::new(),
+        largest: bodies::SMALL,
     }
 }
 
@@ -167,6 +184,12 @@ impl Operation {
     pub fn takes_content(mut self, content: &Value) -> Self {
         self.body = Some(json!({ "required": true, "content": content }));
         self.fails.extend([400, 408, 413, 415]);
+        self
+    }
+
+    /// Its body may have so many bytes, where that is not what is usual.
+    pub fn up_to(mut self, bytes: usize) -> Self {
+        self.largest = bytes;
         self
     }
 
@@ -305,7 +328,9 @@ impl Operation {
         fails.extend([500, 503]);
         match self.needs {
             Needs::Nothing => {}
-            Needs::SignedIn | Needs::May(..) | Needs::Either(..) => fails.extend([401, 403]),
+            Needs::SignedIn | Needs::May(..) | Needs::Either(..) | Needs::UnlessFromHere(..) => {
+                fails.extend([401, 403]);
+            }
         }
         if path.contains('{') {
             fails.extend([400, 404]);
@@ -339,6 +364,11 @@ impl Operation {
             Needs::Either(one, other, on) => {
                 operation["x-permission"] =
                     json!({ "permission": format!("{} or {}", word(one), word(other)), "on": on.words() });
+            }
+            Needs::UnlessFromHere(permission, on) => {
+                // Nothing, or one of the ways that the document names for all.
+                operation["security"] = json!([{}, { "token": [] }, { "session": [] }]);
+                operation["x-permission"] = json!({ "permission": word(permission), "on": on.words(), "unless": "from this machine" });
             }
         }
         operation
@@ -474,7 +504,8 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
             other => other,
         };
         let methods = self.document.rights.0.entry(path.to_owned()).or_default();
-        methods.insert(method_word, (operation.id, operation.needs));
+        let Operation { id: name, needs, largest, .. } = operation;
+        methods.insert(method_word, Right { name, needs, largest });
         let said = operation.document(self.tag, method, path);
         self.document.operations.insert((path.replace("{*", "{"), method), said);
         self

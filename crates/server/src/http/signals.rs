@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::error::Failure;
-use super::extract::{Asked, Path};
+use super::extract::{Asked, Form, Path};
 use crate::app::App;
 use crate::query::{Querier, QueryError};
 
@@ -24,7 +24,7 @@ use crate::query::{Querier, QueryError};
 const MAX_POINTS: i64 = 11_000;
 
 /// `GET /api/v1/query`
-#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams, utoipa::ToSchema)]
 pub struct InstantQuery {
     /// The query.
     #[serde(default)]
@@ -35,7 +35,7 @@ pub struct InstantQuery {
 }
 
 /// `GET /api/v1/query_range`
-#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams, utoipa::ToSchema)]
 pub struct RangeQuery {
     /// The query.
     #[serde(default)]
@@ -165,6 +165,16 @@ pub async fn range(State(app): State<Arc<App>>, Asked(query): Asked<RangeQuery>)
         Ok(app.querier.range(&expr, start, end, step_ms)?)
     };
     answer(tokio::task::spawn_blocking(work).await)
+}
+
+/// `POST /api/v1/query`
+pub async fn instant_by_form(state: State<Arc<App>>, Form(query): Form<InstantQuery>) -> Response {
+    instant(state, Asked(query)).await
+}
+
+/// `POST /api/v1/query_range`
+pub async fn range_by_form(state: State<Arc<App>>, Form(query): Form<RangeQuery>) -> Response {
+    range(state, Asked(query)).await
 }
 
 fn answer(outcome: Result<Result<Answer, PrometheusError>, tokio::task::JoinError>) -> Response {

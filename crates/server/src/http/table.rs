@@ -17,6 +17,7 @@ use mainstay_api::v1::{
 use mainstay_model::access::Permission;
 use serde_json::{Value, json};
 
+use super::bodies;
 use super::people::LinkFor;
 use super::routes::{Needs, On, Routes, op};
 use super::{
@@ -27,12 +28,18 @@ use crate::access::oidc::Said;
 use crate::app::App;
 
 use ErrorKind::{Conflict, Invalid, NotBuilt, NotFound};
-use Needs::{May, Nothing};
+use Needs::{May, Nothing, UnlessFromHere};
 use On::Each;
 use Permission::{Administer, Append, Apply, Approve, Operate, Read, Respond, Run};
 
+/// What Prometheus' clients send what they ask in.
+const FORM: &str = "application/x-www-form-urlencoded";
+
 /// To see some of it: what is shown is what one may see.
 const SEE: Needs = May(Read, Each);
+
+/// To send signals, as events that belong to no workload: who reaches a proxy before the server is not trusted for that.
+const SEND: Needs = UnlessFromHere(Append, On::All);
 
 /// To see to people.
 const MANAGE: Needs = May(Administer, On::All);
@@ -153,7 +160,7 @@ fn events(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
 
 fn signals(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
     let otlp = |id, what| {
-        op(Nothing, id, what)
+        op(SEND, id, what)
             .takes_content(&json!({ "application/x-protobuf": { "schema": {} }, "application/json": { "schema": { "type": "object" } } }))
             .says(200, "It is stored; `partialSuccess` says what was refused of it.", json!({ "application/x-protobuf": { "schema": {} }, "application/json": { "schema": { "type": "object" } } }))
             .says_each(&[400, 408, 413, 415, 429, 500, 503], "A status of OTLP.", &json!({ "application/x-protobuf": { "schema": {} }, "application/json": { "schema": { "type": "object" } } }))
@@ -230,10 +237,24 @@ fn metrics(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
             promql(op(SEE_ALL, "queryInstant", "PromQL at one time").asks::<signals::InstantQuery>()),
             signals::instant,
         )
+        .post(
+            "/api/v1/query",
+            promql(op(SEE_ALL, "queryInstantByForm", "PromQL at one time, asked with a form"))
+                .takes_content(&json!({ FORM: of("InstantQuery") }))
+                .knows::<signals::InstantQuery>(),
+            signals::instant_by_form,
+        )
         .get(
             "/api/v1/query_range",
             promql(op(SEE_ALL, "queryRange", "PromQL over time").asks::<signals::RangeQuery>()),
             signals::range,
+        )
+        .post(
+            "/api/v1/query_range",
+            promql(op(SEE_ALL, "queryRangeByForm", "PromQL over time, asked with a form"))
+                .takes_content(&json!({ FORM: of("RangeQuery") }))
+                .knows::<signals::RangeQuery>(),
+            signals::range_by_form,
         )
         .get(
             "/api/v1/labels",
@@ -384,7 +405,8 @@ fn workloads_and_changes(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
                 "Makes the files the wanted state of the workload they declare",
             )
             .takes::<NewRevision>()
-            .fails(&[Conflict, Invalid, ErrorKind::Changed])
+            .up_to(bodies::FILES)
+            .fails(&[Conflict, Invalid, ErrorKind::Changed, ErrorKind::Busy])
             .gives::<Applied>(),
             workloads::apply,
         )
@@ -397,7 +419,8 @@ fn workloads_and_changes(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
             "/v1/plans",
             op(SEE, "planWorkload", "What applying the files would do; changes nothing")
                 .takes::<NewRevision>()
-                .fails(&[Conflict, Invalid])
+                .up_to(bodies::FILES)
+                .fails(&[Conflict, Invalid, ErrorKind::Busy])
                 .gives::<PlanView>(),
             changes::plan,
         )
@@ -451,6 +474,7 @@ fn runs(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
             "/v1/runs",
             op(May(Run, Each), "startRun", "Starts a procedure")
                 .takes::<StartRun>()
+                .up_to(bodies::PARAMETERS)
                 .once()
                 .fails(&[NotFound, Conflict, Invalid, NotBuilt])
                 .makes::<RunSummary>(),
@@ -473,6 +497,7 @@ fn runs(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
             "/v1/runs/{id}/resume",
             op(May(Run, On::Run("id")), "resumeRun", "Goes on with a run that is over, from a step, as a new run")
                 .takes::<ResumeRun>()
+                .up_to(bodies::PARAMETERS)
                 .once()
                 .fails(&over)
                 .makes::<RunSummary>(),
@@ -482,6 +507,7 @@ fn runs(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
             "/v1/runs/{id}/decide",
             op(May(Respond, On::Run("id")), "decideRun", "Says what came of an attempt whose outcome nobody knows, or ends a pause")
                 .takes::<DecideRun>()
+                .up_to(bodies::PARAMETERS)
                 .fails(&over)
                 .gives::<RunSummary>(),
             runs::decide,
@@ -569,7 +595,7 @@ fn sessions(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
             "/v1/sign-in",
             op(Nothing, "signIn", "Begins a session, with a name and a password")
                 .note("The answer sets a cookie. Whoever is refused is not told which of both is wrong; too many tries are answered with 429 and `Retry-After`.")
-                .takes::<SignIn>()
+                .takes::<SignIn>().up_to(bodies::OF_STRANGERS)
                 .fails(&[ErrorKind::Unauthenticated, ErrorKind::Forbidden, Conflict, ErrorKind::Busy])
                 .gives::<Me>(),
             people::sign_in,

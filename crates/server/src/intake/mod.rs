@@ -47,11 +47,21 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// What a body takes besides its bytes while it is read and kept, per request.
 const OVERHEAD: usize = 4 << 10;
 
-/// The room for bodies.
+/// The room for bodies. Who is known has room of their own, which nobody else can fill.
 #[derive(Clone)]
 pub struct Intake {
-    room: Arc<Semaphore>,
+    known: Arc<Semaphore>,
+    strangers: Arc<Semaphore>,
     clock: Arc<dyn Clock>,
+}
+
+/// Who sends a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// Somebody who may append events.
+    Known,
+    /// Whoever it is: it is known only when the body has been read, by its signature.
+    Stranger,
 }
 
 /// A body, and its room, which is given back when it is dropped.
@@ -64,19 +74,24 @@ pub struct Taken {
 impl Intake {
     /// Room for bodies.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { room: Arc::new(Semaphore::new(ROOM_KIB as usize)), clock }
+        let room = || Arc::new(Semaphore::new(ROOM_KIB as usize));
+        Self { known: room(), strangers: room(), clock }
     }
 
-    fn room(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Failure> {
+    fn room(&self, sender: Sender, bytes: usize) -> Result<OwnedSemaphorePermit, Failure> {
         let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(ROOM_KIB);
-        self.room.clone().try_acquire_many_owned(kib).map_err(|_| {
+        let room = match sender {
+            Sender::Known => &self.known,
+            Sender::Stranger => &self.strangers,
+        };
+        room.clone().try_acquire_many_owned(kib).map_err(|_| {
             Failure::new(ErrorKind::Busy, "Too many events are waiting to be written")
                 .hint("send it again after the time that `Retry-After` says; it was not taken")
         })
     }
 
     /// Reads a body.
-    pub async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Taken, Failure> {
+    pub async fn read(&self, sender: Sender, headers: &HeaderMap, body: Body) -> Result<Taken, Failure> {
         let announced =
             headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
         if announced.is_some_and(|length| length > MAX_BODY) {
@@ -91,12 +106,13 @@ impl Intake {
                     .hint("send it plain, or with `Content-Encoding: gzip`"));
             }
         };
-        let mut room = vec![self.room(announced.unwrap_or_default() + OVERHEAD)?];
-        let mut room_for = announced.unwrap_or_default();
+        // A stranger gets room for what came, not for what was announced.
+        let mut room_for = announced.filter(|_| sender == Sender::Known).unwrap_or_default();
+        let mut room = vec![self.room(sender, room_for + OVERHEAD)?];
         let deadline = self.clock.until(self.clock.now().plus(PATIENCE));
         tokio::pin!(deadline);
         let mut stream = body.into_data_stream();
-        let mut bytes = BytesMut::with_capacity(announced.unwrap_or_default());
+        let mut bytes = BytesMut::with_capacity(room_for);
         loop {
             let chunk = tokio::select! {
                 chunk = stream.next() => chunk,
@@ -115,7 +131,7 @@ impl Intake {
             }
             bytes.extend_from_slice(&chunk);
             if bytes.len() > room_for {
-                room.push(self.room(bytes.len() - room_for)?);
+                room.push(self.room(sender, bytes.len() - room_for)?);
                 room_for = bytes.len();
             }
         }
@@ -124,11 +140,11 @@ impl Intake {
             return Ok(Taken { bytes, _room: room });
         }
         // What it unpacks to is not known before, so there has to be room for the most.
-        room.push(self.room(MAX_BODY)?);
+        room.push(self.room(sender, MAX_BODY)?);
         let unpacked = tokio::task::spawn_blocking(move || unpack(&bytes))
             .await
             .map_err(|error| Failure::internal("The body could not be unpacked", &error))??;
-        room.push(self.room(unpacked.len())?);
+        room.push(self.room(sender, unpacked.len())?);
         let most = room.len() - 2;
         drop(room.swap_remove(most));
         Ok(Taken { bytes: unpacked, _room: room })

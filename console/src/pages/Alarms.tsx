@@ -39,7 +39,7 @@ const COLUMNS: Column<Alarm>[] = [
   { key: "value", head: "Value", width: "80px", right: true, wide: true, cell: (alarm) => (alarm.value === undefined ? "" : quantity(alarm.value)) },
   { key: "held", head: "In hand", width: "80px", wide: true, cell: (alarm) => alarm.acknowledged && <span title={alarm.acknowledged.message}>{actor(alarm.acknowledged.by)}</span> },
   { key: "workload", head: "Workload", width: "minmax(0, .5fr)", wide: true, cell: (alarm) => alarm.workload },
-  { key: "since", head: "Since", width: "76px", right: true, cell: (alarm) => <Time at={alarm.since} /> },
+  { key: "since", head: "Since", width: "76px", right: true, cell: (alarm) => <Time at={alarm.since} none="not known" /> },
 ];
 
 /** One that is silenced calls nobody: it is shown as what it is, but not as urgent. */

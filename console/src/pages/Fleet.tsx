@@ -11,6 +11,7 @@ import { urgency, worst } from "../lib/state";
 import { useBeside } from "../ui/beside";
 import { Button, Empty, Loaded, Panel, State, Tags, Time, useTitle } from "../ui/basic";
 import { HostMap } from "../ui/hostmap";
+import { Near } from "../ui/near";
 import { SearchField } from "../ui/search";
 import { Table, useSorted, type Column } from "../ui/table";
 
@@ -35,7 +36,7 @@ const SERVICES: Column<Service>[] = [
   { key: "host", head: "Host", width: "minmax(0, .8fr)", by: (service) => service.host, cell: (service) => service.host },
   { key: "why", head: "Why", width: "minmax(0, 1.2fr)", wide: true, cell: (service) => <span className="muted" title={service.reason}>{service.reason}</span> },
   { key: "restarts", head: "Restarts", width: "70px", right: true, wide: true, by: (service) => service.restarts, cell: (service) => service.restarts || "" },
-  { key: "since", head: "Since", width: "90px", narrow: "80px", right: true, by: (service) => -Date.parse(service.since ?? ""), cell: (service) => <Time at={service.since} /> },
+  { key: "since", head: "Since", width: "90px", narrow: "80px", right: true, by: (service) => -Date.parse(service.since ?? ""), cell: (service) => <Time at={service.since} none="not known" /> },
 ];
 
 /** So many groups are shown at once: a tag may have another value on each of fifty thousand hosts. */
@@ -98,10 +99,12 @@ export function Fleet() {
               {search.show === "services" ? (
                 <div className="panel"><Table label="Services" primary columns={SERVICES} rows={services} sort={sort} onSort={onSort} onEnd={more} rowKey={(service) => `${service.host}/${service.workload}/${service.name}`} {...(services.length > 20 ? { height: "calc(100dvh - 190px)" } : {})} onOpen={(service) => beside.open(service.host)} foot={<span>{services.length.toLocaleString("en")} shown{isWhole ? "" : "; more as you go down"}</span>} empty={isWhole ? <Empty title="No service is like that" /> : <Empty title={`No service is on the ${all.length.toLocaleString("en")} hosts that were read`}><Button disabled={asked.isFetchingNextPage} onClick={more}>{asked.isFetchingNextPage ? "Reading more hosts …" : "Read more hosts"}</Button></Empty>} /></div>
               ) : groups.slice(0, most).map(([value, hosts], n) => (
+                <Near key={value} height={heightOf(hosts.length)} isNear={n === 0}>
                 <Group
-                  key={value} title={search.by ? (value === "" ? `without ${search.by}` : `${search.by}=${value}`) : undefined} hosts={hosts} primary={n === 0} isOne={groups.length === 1} selected={search.host}
+                  title={search.by ? (value === "" ? `without ${search.by}` : `${search.by}=${value}`) : undefined} hosts={hosts} primary={n === 0} isOne={groups.length === 1} selected={search.host}
                   more={search.by === undefined && !isWhole} sort={sort} onSort={onSort} onEnd={search.by === undefined ? more : undefined} onSelect={beside.open}
                 />
+                </Near>
               ))}
               {search.by && search.show !== "services" && (groups.length > most || !isWhole) && (
                 <div className="row wrapping">
@@ -133,6 +136,9 @@ interface GroupProps {
   onEnd: (() => void) | undefined;
   onSelect: (host: string) => void;
 }
+
+/** About how high a group is: its head, its map, its table, and the foot of that. */
+const heightOf = (hosts: number): number => 69 + (hosts > 24 ? 40 : 0) + (hosts > 20 ? 360 + 32 : hosts * 32);
 
 /** Hosts at a glance where they are many, and as a table. */
 function Group({ title, hosts, primary, isOne, selected, more, sort, onSort, onEnd, onSelect }: GroupProps) {
@@ -172,7 +178,7 @@ function OneHost({ host, onTag, onClose }: { host: Host; onTag: (selector: strin
             <span className="muted cut" title={service.reason}>{service.reason ?? service.workload}</span>
             <span className="grow" />
             {service.pid !== undefined && <span className="faint num">pid {service.pid}</span>}
-            <span className="muted"><Time at={service.since} /></span>
+            <span className="muted"><Time at={service.since} none="not known" /></span>
           </li>
         ))}
         {host.services.length === 0 && <li className="muted">No service is placed here.</li>}

@@ -13,13 +13,14 @@ import { eventLink, eventTone, sentence, subjectLink } from "../lib/events";
 import { actor, exact, length, withoutLabels } from "../lib/format";
 import { compared, parseTarget, type Target } from "../lib/target";
 import { useVerbs } from "../shell/verbs";
-import { Badge, Button, Empty, Failure, Loaded, NEVER, Panel, State, Time, Took, useNow, useTitle, Zone } from "../ui/basic";
+import { Badge, Button, Empty, Failure, Loaded, NEVER, Panel, State, Time, Took, useTitle, Zone } from "../ui/basic";
 import type { Mark } from "../ui/chart";
 import { Course } from "../ui/course";
 import { Menu, ReasonDialog } from "../ui/dialog";
 import { EventMark } from "../ui/events";
 import { Icon } from "../ui/icons";
 import { Markdown } from "../ui/markdown";
+import { useReachedNow } from "../ui/range";
 import { toast } from "../ui/toast";
 
 const route = getRouteApi("/incidents/$id");
@@ -196,7 +197,7 @@ function RunMenu({ incident, docs }: { incident: IncidentDetail; docs: Documenta
 /** From a little before the trouble to a little after its end, or now. In steps of five seconds, so that it does not
     ask anew each second. */
 function useSpan(incident: IncidentDetail): { from: number; to: number; trouble: number; end: number } {
-  const now = useNow(incident.resolved_at ? NEVER : 5000);
+  const now = useReachedNow(incident.resolved_at ? NEVER : 5000);
   const trouble = incident.timeline.find((entry) => entry.offset_ms >= 0)?.at ?? incident.opened_at;
   const start = Math.min(Date.parse(trouble), Date.parse(incident.opened_at));
   const end = incident.resolved_at ? Date.parse(incident.resolved_at) : now + 5000;

@@ -159,7 +159,7 @@ const SERVICES: Column<Service>[] = [
   { key: "host", head: "Host", width: "minmax(0, .7fr)", cell: (one) => <Link to="/fleet" search={{ host: one.host }} tabIndex={-1}>{one.host}</Link> },
   { key: "why", head: "Why", width: "minmax(0, 1fr)", wide: true, cell: (one) => <span className="muted" title={one.reason}>{one.reason}</span> },
   { key: "restarts", head: "Restarts", width: "64px", right: true, wide: true, cell: (one) => one.restarts || "" },
-  { key: "since", head: "Since", width: "90px", narrow: "80px", right: true, cell: (one) => <Time at={one.since} /> },
+  { key: "since", head: "Since", width: "90px", narrow: "80px", right: true, cell: (one) => <Time at={one.since} none="not known" /> },
 ];
 
 function Component({ name, workload, about, services, onClose }: { name: string; workload: string; about: ComponentDoc; services: Service[]; onClose: () => void }) {

@@ -96,10 +96,10 @@ export const NEVER = Number.MAX_SAFE_INTEGER;
 const stepOf = (away: number): number | undefined => (Math.abs(away) > 3_600_000 ? 60_000 : Math.abs(away) > 60_000 ? 5000 : undefined);
 
 /** How long ago, and the exact instant on hover; or the time of day. */
-export function Time({ at, as = "relative" }: { at: string | number | undefined; as?: "relative" | "clock" | "clock-ms" }) {
+export function Time({ at, as = "relative", none = "never" }: { at: string | number | undefined; as?: "relative" | "clock" | "clock-ms"; /** What it means that there is none. */ none?: string }) {
   const ms = at === undefined ? NaN : typeof at === "number" ? at : Date.parse(at);
   const current = useNow(as === "relative" ? stepOf(now - ms) : 60_000);
-  if (at === undefined) return <span className="faint">never</span>;
+  if (at === undefined) return <span className="faint">{none}</span>;
   if (Number.isNaN(ms)) return <span>{String(at)}</span>;
   return (
     <time dateTime={new Date(ms).toISOString()} title={exact(ms)} className="num">

@@ -11,8 +11,14 @@ interface Square { host: string; state: string }
 const COLORS = ["good", "bad", "warn", "active", "waiting", "idle", "unknown", "panel", "text"];
 const MARKS: Partial<Record<Tone, string>> = { bad: "!", unknown: "?", warn: "▲", waiting: "=" };
 
-/** What the colours are called in the styles, as they are now. */
-function colorsAt(element: HTMLElement): Record<string, string> {
+interface Look { colors: Record<string, string>; family: string }
+/** To ask the styles makes the browser work out the whole page: once for dark and once for light is enough, however many maps there are. */
+const looks = new Map<boolean, Look>();
+
+/** What the colours are called in the styles, as they are now, and in what letters marks are written. */
+function lookAt(element: HTMLElement, dark: boolean): Look {
+  const known = looks.get(dark);
+  if (known) return known;
   const probe = document.createElement("span");
   element.after(probe);
   const found = COLORS.map((name) => {
@@ -20,7 +26,9 @@ function colorsAt(element: HTMLElement): Record<string, string> {
     return [name, getComputedStyle(probe).color] as const;
   });
   probe.remove();
-  return Object.fromEntries(found);
+  const look = { colors: Object.fromEntries(found), family: getComputedStyle(element).fontFamily };
+  looks.set(dark, look);
+  return look;
 }
 
 function drawSquare(context: CanvasRenderingContext2D, colors: Record<string, string>, look: Tone, isSelected: boolean, x: number, y: number, size: number): void {
@@ -51,8 +59,7 @@ export function HostMap({ hosts, selected, onSelect, label }: { hosts: Square[];
   useEffect(() => {
     const [outer, inner, element] = [box.current, all.current, canvas.current];
     if (!outer || !inner || !element) return undefined;
-    const colors = colorsAt(element);
-    const family = getComputedStyle(element).fontFamily;
+    const { colors, family } = lookAt(element, dark);
     const size = hosts.length > 3000 ? 8 : hosts.length > 600 ? 11 : 16;
     let frame = 0;
     const draw = (): void => {

@@ -1,6 +1,7 @@
 // The span of time that graphs show: chosen from a few, or fixed by a zoom.
 
-import { useMemo } from "react";
+import { useMemo, useRef, useSyncExternalStore } from "react";
+import { live } from "../api/live";
 import { isRelative, moved, RANGES, resolve, type Range } from "../lib/range";
 import { Button, NEVER, useNow } from "./basic";
 import { Icon } from "./icons";
@@ -33,8 +34,17 @@ export function RangeMenu({ value, onChange }: { value: Range; /** Nothing: the 
   );
 }
 
+/** The time in steps, which stands still while the server cannot be reached: a graph of what was known then stays in sight. */
+export function useReachedNow(every: number): number {
+  const now = useNow(every);
+  const isCut = useSyncExternalStore(live.subscribe, () => live.connection.phase === "cut");
+  const reached = useRef(now);
+  if (!isCut) reached.current = now;
+  return reached.current;
+}
+
 /** The moments that are looked at: they move on each ten seconds while the end is now. */
 export function useMoments(value: Range): { from: number; to: number } {
-  const at = useNow(isRelative(value) ? 10_000 : NEVER);
+  const at = useReachedNow(isRelative(value) ? 10_000 : NEVER);
   return useMemo(() => resolve(value, isRelative(value) ? at : Date.now()), [value.from, value.to, at]);
 }

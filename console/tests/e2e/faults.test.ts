@@ -77,6 +77,31 @@ test("the line is cut: what happened meanwhile is there afterwards, each once an
   await line.close();
 });
 
+test("graphs that were drawn stay in sight while the line is cut, and go on afterwards", async () => {
+  const line = await Line.to(Number(new URL(world.base).port));
+  const { page, complaints, close } = await world.open("/metrics?q=up&from=now-5m&to=now", { at: line.base });
+  const workload = await page.context().newPage();
+  await workload.goto(`${line.base}/workloads/shop?tab=priorities&from=now-5m&to=now`);
+  for (const one of [page, workload]) {
+    await one.locator("canvas").first().waitFor();
+    await isLive(one);
+  }
+  line.cut();
+  await strip(page).waitFor();
+  // Longer than it takes until they would have been asked for anew.
+  await page.waitForTimeout(12_000);
+  for (const one of [page, workload]) {
+    await one.locator("canvas").first().waitFor();
+    expect(await one.locator("main").innerText()).not.toContain("does not answer");
+  }
+  line.mend();
+  await page.getByRole("button", { name: "Try now" }).click({ timeout: 2000 }).catch(() => undefined);
+  await isLive(page);
+  expect(complaints.filter((one) => !ofTheLine(one))).toEqual([]);
+  await close();
+  await line.close();
+});
+
 test("nine tabs are live over the few connections that a browser allows, and the next one goes on where one is closed", async () => {
   const { page, context, complaints, close } = await world.open("/journal?match=shop.said");
   await isLive(page);

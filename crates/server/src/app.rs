@@ -62,8 +62,8 @@ pub struct App {
     pub access: Arc<Access>,
     /// The providers that sign people in.
     pub providers: Providers,
-    /// What opens the documentation to a browser.
-    pub docs_key: String,
+    /// What proves that a browser has opened a link to the documentation.
+    pub docs_key: [u8; 32],
     /// The API's address.
     pub http: SocketAddr,
     /// The clock.

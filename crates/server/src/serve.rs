@@ -334,7 +334,7 @@ fn wanted(journal: &dyn Journal, health: &Health) -> Result<Arc<Catalogue>, Serv
 fn wire(
     config: &Config,
     address: SocketAddr,
-    (access, providers, docs_key): (Arc<Access>, Providers, String),
+    (access, providers, docs_key): (Arc<Access>, Providers, [u8; 32]),
     telemetry: Arc<Telemetry>,
     journal: Arc<dyn Journal>,
     health: Health,

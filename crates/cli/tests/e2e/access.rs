@@ -139,6 +139,49 @@ fn a_link_signs_a_browser_in_once() {
 }
 
 #[test]
+fn a_link_is_opened_by_who_looks_at_it_and_ends_no_session_unasked() {
+    let world = server();
+    add_user(&world, &["jo", "--grant", "viewer"]);
+    let jo = Visitor::signed_in(&world, "jo", PASSWORD);
+    let link = || {
+        let link = world.json(&["login-link"])["url"].as_str().expect("a link").to_owned();
+        format!("/enter/{}", link.rsplit('/').next().expect("a code"))
+    };
+    let with =
+        |shown: &[&str]| Visitor { port: world.http, shown: shown.iter().map(|&one| one.into()).collect() };
+    let path = link();
+    // What fetches it ahead, or as a part of a page, has not opened it.
+    for unseen in
+        ["Purpose: prefetch", "Sec-Purpose: prefetch;prerender", "X-Moz: prefetch", "Sec-Fetch-Dest: image"]
+    {
+        let (head, page) = with(&[unseen]).exchange("GET", &path, &Value::Null);
+        assert!(head.starts_with("HTTP/1.1 401") && page.contains("has not been opened"), "{unseen}: {head}");
+        assert!(header(&head, "set-cookie").is_none(), "{unseen}: {head}");
+    }
+    // From another site it is asked for again, so that the browser shows what it has.
+    let document = "Sec-Fetch-Dest: document";
+    let (head, page) = with(&["Sec-Fetch-Site: cross-site", document]).exchange("GET", &path, &Value::Null);
+    let again = format!("{path}?again=true");
+    assert!(head.starts_with("HTTP/1.1 401") && page.contains(&format!("url={again}")), "{head}\n{page}");
+    let cookie = jo.shown[0].as_str();
+    let (head, page) =
+        with(&[cookie, "Sec-Fetch-Site: same-origin", document]).exchange("GET", &again, &Value::Null);
+    assert!(
+        head.starts_with("HTTP/1.1 200") && page.contains("stay jo") && page.contains(&path),
+        "{head}\n{page}"
+    );
+    assert!(header(&head, "set-cookie").is_none(), "{head}");
+    jo.is(200, "GET", "/v1/me", &Value::Null);
+    // Whoever says so, or has no session, gets in.
+    let (head, _) =
+        with(&[cookie, "Sec-Fetch-Site: same-origin", document]).exchange("GET", &path, &Value::Null);
+    assert!(head.starts_with("HTTP/1.1 303"), "{head}");
+    jo.is(401, "GET", "/v1/me", &Value::Null);
+    let (head, _) = with(&[document]).exchange("GET", &format!("{}?again=true", link()), &Value::Null);
+    assert!(head.starts_with("HTTP/1.1 303"), "{head}");
+}
+
+#[test]
 fn a_browser_has_one_session_and_links_from_elsewhere_lead_in() {
     let world = server();
     world.write("mainstay.yaml", &format!("workload: shop\ncomponents:\n{}", idle("a", 1000)));

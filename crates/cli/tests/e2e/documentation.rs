@@ -57,7 +57,9 @@ fn the_server_shows_the_documentation_of_what_is_wanted() {
     let (head, _) = ask(world.http, &enter, &[]);
     assert_eq!(header(&head, "location"), Some("/docs/pair/"), "{head}");
     let cookie = header(&head, "set-cookie").expect("a cookie");
-    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
+    for part in ["HttpOnly", "SameSite=Strict", "Path=/docs/pair/", "Max-Age=43200"] {
+        assert!(cookie.contains(part), "{cookie}");
+    }
     let cookie = format!("Cookie: {}", cookie.split(';').next().expect("a value"));
     assert!(ask(world.http, &enter, &[]).0.starts_with("HTTP/1.1 401"), "a link works once");
     assert!(ask(world.http, "/v1/status", &[&cookie]).0.starts_with("HTTP/1.1 401"));
@@ -67,6 +69,8 @@ fn the_server_shows_the_documentation_of_what_is_wanted() {
         header(&head, "content-security-policy")
             .is_some_and(|policy| policy.starts_with("default-src 'none'"))
     );
+    assert_eq!(header(&head, "cache-control"), Some("no-store"), "{head}");
+    assert_eq!(header(&ask(world.http, "/docs/pair", &[]).0, "location"), Some("/docs/pair/"));
 
     // What `docs build` writes of the server's workload is what it shows, and every link leads somewhere.
     let built = world.json(&["docs", "build", "--workload", "pair", "--out", "site"]);
@@ -94,6 +98,73 @@ fn the_server_shows_the_documentation_of_what_is_wanted() {
     assert!(page.contains("Written for an earlier version."), "{page}");
     let (_, page) = ask(world.http, "/docs/pair/index.html", &[&cookie]);
     assert!(page.contains("Notes written for an earlier version:"), "{page}");
+}
+
+#[test]
+fn a_link_opens_what_who_made_it_may_read_and_as_long_as_they_may() {
+    let world = World::up();
+    for name in ["east", "west"] {
+        world.write("mainstay.yaml", &format!("workload: {name}\ncomponents:\n{}", idle("a", 1000)));
+        world.apply();
+    }
+    let users = "/v1/users";
+    let send = |method: &str, path: &str, body: &Value, headers: &[&str]| {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        exchange(world.http, method, path, headers, &body)
+    };
+    let bearer = |token: &str| format!("Authorization: Bearer {token}");
+    let machine = bearer(&world.token());
+    let done = |(head, body): (String, String)| {
+        assert!(head.starts_with("HTTP/1.1 2"), "{head}\n{body}");
+        serde_json::from_str::<Value>(&body).unwrap_or_default()
+    };
+    let password = "a long enough one";
+    let jo = json!({ "user": "jo", "password": password, "grants": [{ "role": "viewer", "on": "*" }] });
+    let grant = done(send("POST", users, &jo, &[&machine]))["grants"][0]["id"].clone();
+    let who = json!({ "user": "jo", "password": password });
+    let (head, _) = send("POST", "/v1/sign-in", &who, &[]);
+    let session = header(&head, "set-cookie").and_then(|cookie| cookie.split(';').next()).expect("a cookie");
+    let session = format!("Cookie: {session}");
+    let own = "x-mainstay-request: test";
+    // A token of hers that is for the east only.
+    let new = json!({ "name": "ci", "grants": [{ "role": "viewer", "on": "workload=east" }] });
+    let made = done(send("POST", "/v1/tokens", &new, &[&session, own]));
+    let token = bearer(made["token"].as_str().expect("a secret"));
+    let open = |workload: &str, shown: &[&str]| {
+        let made = done(send("POST", &format!("/v1/workloads/{workload}/docs/link"), &Value::Null, shown));
+        let (head, _) = ask(world.http, made["path"].as_str().expect("a path"), &[]);
+        assert!(head.starts_with("HTTP/1.1 303"), "{head}");
+        format!("Cookie: {}", header(&head, "set-cookie").expect("a cookie").split(';').next().expect("one"))
+    };
+    let reads = |workload: &str, cookie: &str| {
+        ask(world.http, &format!("/docs/{workload}/"), &[cookie]).0.starts_with("HTTP/1.1 200")
+    };
+    assert!(send("POST", "/v1/workloads/west/docs/link", &Value::Null, &[&token]).0.contains("403"));
+    let (by_token, by_session) = (open("east", &[&token]), open("west", &[&session, own]));
+    let by_machine = open("east", &[&machine]);
+    // One workload each, whoever has made it.
+    assert!(reads("east", &by_token) && reads("west", &by_session) && reads("east", &by_machine));
+    assert!(!reads("west", &by_token) && !reads("east", &by_session) && !reads("west", &by_machine));
+    let (name, value) = by_token.split_once('=').expect("a pair");
+    for forged in [format!("{name}={}", value.replace(".t", ".m")), name.replace("mainstay_docs_", "x=")] {
+        assert!(!reads("east", &forged), "{forged}");
+    }
+    // It ends with the token, and with what may be read.
+    done(send(
+        "DELETE",
+        &format!("/v1/tokens/{}", made["id"].as_str().expect("an id")),
+        &Value::Null,
+        &[&session, own],
+    ));
+    assert!(!reads("east", &by_token) && reads("west", &by_session));
+    let waiting = done(send("POST", "/v1/workloads/west/docs/link", &Value::Null, &[&session, own]));
+    let grant = format!("{users}/jo/grants/{}", grant.as_str().expect("an id"));
+    done(send("DELETE", &grant, &Value::Null, &[&machine]));
+    assert!(!reads("west", &by_session), "she may no longer read it");
+    done(send("POST", &format!("{users}/jo/disable"), &json!({}), &[&machine]));
+    let (head, _) = ask(world.http, waiting["path"].as_str().expect("a path"), &[]);
+    assert!(head.starts_with("HTTP/1.1 401"), "{head}");
+    assert!(reads("east", &by_machine), "others read on");
 }
 
 #[test]

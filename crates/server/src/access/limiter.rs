@@ -1,12 +1,25 @@
 //! How often somebody may try to sign in. Pure: the time is told.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use mainstay_model::Timestamp;
 
 /// The most names that are remembered; the one that has most tries left is forgotten for a new one.
 const MAX_NAMES: usize = 10_000;
+
+/// What an address counts as. Whoever has one of IPv6 has a whole `/64` of them.
+pub fn network(address: Option<IpAddr>) -> String {
+    match address.map(|address| address.to_canonical()) {
+        None => "unknown".to_owned(),
+        Some(IpAddr::V4(address)) => address.to_string(),
+        Some(IpAddr::V6(address)) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+    }
+}
 
 /// Tries for each name: so many at once, and another one after each while.
 #[derive(Debug)]
@@ -67,6 +80,15 @@ mod tests {
         assert_eq!(limiter.take("maria", at(10)), Err(Duration::from_secs(10)));
         limiter.forgive("maria");
         assert_eq!(limiter.take("maria", at(10)), Ok(()));
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one() {
+        let of = |address: &str| network(Some(address.parse().expect("an address")));
+        assert_eq!(of("2001:db8:0:7::1"), of("2001:db8:0:7:ffff:1:2:3"));
+        assert_ne!(of("2001:db8:0:7::1"), of("2001:db8:0:8::1"));
+        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"), "an IPv4 address in other clothes");
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
     }
 
     #[test]

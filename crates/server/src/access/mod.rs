@@ -8,7 +8,9 @@ mod caller;
 mod fold;
 mod identity;
 mod limiter;
+mod links;
 pub mod oidc;
+pub mod pass;
 mod people;
 mod sessions;
 #[cfg(test)]
@@ -30,8 +32,9 @@ pub use fold::{
     UserRow, UsersFold,
 };
 pub use limiter::Limiter;
+pub use links::{Door, Entered, LINK_LASTS};
 pub use people::{grant_views, user_view};
-pub use sessions::{ABSOLUTE, Door, IDLE, LINK_LASTS, Opened};
+pub use sessions::{ABSOLUTE, IDLE, Opened};
 
 use crate::clock::Clock;
 use crate::http::{Failure, append_one};
@@ -50,7 +53,7 @@ pub struct Access {
     hashing: Semaphore,
     /// When sessions were used last, as far as it is not on record.
     used: Mutex<BTreeMap<String, Timestamp>>,
-    links: Mutex<BTreeMap<String, sessions::Link>>,
+    links: Mutex<BTreeMap<String, links::Link>>,
     /// Who changes people does so one after the other.
     turn: tokio::sync::Mutex<()>,
 }

@@ -209,12 +209,13 @@ impl Access {
             self.say(kind, by, format!("user/{name}"), json!({ "user": name, "reason": reason })).await?;
         }
         if disabled {
+            self.drop_links(name);
             self.end_all(name, None, by, "disabled").await?;
         }
         self.user(name).map(|row| user_view(&row))
     }
 
-    /// Sets a password. All sessions end but the one that asks.
+    /// Sets a password. All sessions end but the one that asks, and no link of before signs in.
     pub async fn set_password(
         self: &Arc<Self>,
         name: &str,
@@ -230,6 +231,7 @@ impl Access {
         expect(&user_view(&self.user(name)?))?;
         let data = json!({ "user": name, "hash": hash });
         self.say("access.password.set", by, format!("user/{name}"), data).await?;
+        self.drop_links(name);
         self.end_all(name, but, by, "the password was changed").await
     }
 

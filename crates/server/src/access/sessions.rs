@@ -7,10 +7,9 @@ use std::time::Duration;
 use argon2::password_hash::{PasswordHash, SaltString};
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version};
 use mainstay_api::v1::{ErrorKind, SignIn};
-use mainstay_model::{Actor, EventId, Timestamp};
+use mainstay_model::{Actor, Timestamp};
 use serde_json::json;
 
-use super::people::once_id;
 use super::{
     Access, Caller, OPERATOR, SESSIONS_TABLE, SessionRow, TOKENS_TABLE, TokenRow, USERS_TABLE, UserRow, Via,
     all, hash_of, is_of, locked, secret,
@@ -23,10 +22,6 @@ pub const IDLE: Duration = Duration::from_secs(12 * 3600);
 pub const ABSOLUTE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How often it is put on record that a session is used.
 const RECORD_USE: Duration = Duration::from_secs(3600);
-/// How long a link may be opened.
-pub const LINK_LASTS: Duration = Duration::from_secs(600);
-/// The most links that may wait to be opened; the oldest is forgotten for a new one.
-const MAX_LINKS: usize = 64;
 /// The most sessions that a user may have; the oldest ends for a new one.
 const MAX_SESSIONS: usize = 50;
 /// The longest password, in bytes: hashing a longer one only costs.
@@ -35,24 +30,6 @@ pub const MAX_PASSWORD: usize = 1024;
 pub const MIN_PASSWORD: usize = 12;
 /// How tokens of users begin.
 pub(super) const TOKEN_PREFIX: &str = "mut_";
-
-/// What a link opens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Door {
-    /// The documentation of a workload.
-    Documentation(String),
-    /// Everything that this user may.
-    SignIn(String),
-}
-
-/// A link that was made.
-pub(super) struct Link {
-    until: Timestamp,
-    /// What it opens; nothing after it was opened.
-    door: Option<Door>,
-    /// The key under which it was asked for.
-    once: Option<EventId>,
-}
 
 /// A session that has begun, with its secret, which is told this once.
 pub struct Opened {
@@ -153,7 +130,7 @@ impl Access {
     }
 
     /// Puts on record that a link was made that signs a user in.
-    async fn record_link(&self, user: &str, by: &Actor) -> Result<(), Failure> {
+    pub(super) async fn record_link(&self, user: &str, by: &Actor) -> Result<(), Failure> {
         self.say("access.link.made", by, format!("user/{user}"), json!({ "user": user })).await.map(drop)
     }
 
@@ -214,11 +191,11 @@ impl Access {
     pub async fn by_session(&self, secret: &str) -> Result<Option<Caller>, Failure> {
         let (hash, id) = hash_of(secret);
         let Some(row) = self.row::<SessionRow>(SESSIONS_TABLE, &id)? else { return Ok(None) };
-        let now = self.now();
-        if !is_of(hash, &row.hash) || self.is_over(&row, now) {
+        if !is_of(hash, &row.hash) {
             return Ok(None);
         }
-        let Some(grants) = self.grants_of(&row.user)? else { return Ok(None) };
+        let Some(caller) = self.in_session(&row)? else { return Ok(None) };
+        let now = self.now();
         locked(&self.used).insert(id.clone(), now);
         if now.since(row.used_at) >= RECORD_USE {
             // If it cannot be recorded now, the next use does.
@@ -226,13 +203,22 @@ impl Access {
             let data = json!({ "session": id, "user": row.user });
             let _ = self.say("access.session.used", &by, format!("user/{}", row.user), data).await;
         }
-        Ok(Some(Caller {
-            user: row.user,
-            via: Via::Session(id),
+        Ok(Some(caller))
+    }
+
+    /// Who is in a session, as long as it holds.
+    fn in_session(&self, row: &SessionRow) -> Result<Option<Caller>, Failure> {
+        if self.is_over(row, self.now()) {
+            return Ok(None);
+        }
+        let caller = |grants| Caller {
+            user: row.user.clone(),
+            via: Via::Session(row.session.clone()),
             expires_at: Some(row.expires_at),
             grants,
             scope: None,
-        }))
+        };
+        Ok(self.grants_of(&row.user)?.map(caller))
     }
 
     /// Who shows this token.
@@ -242,17 +228,37 @@ impl Access {
         }
         let (hash, id) = hash_of(secret);
         let Some(row) = self.row::<TokenRow>(TOKENS_TABLE, &id)? else { return Ok(None) };
-        if !is_of(hash, &row.hash) || self.now() >= row.expires_at {
+        if is_of(hash, &row.hash) { self.with_token(row) } else { Ok(None) }
+    }
+
+    /// Who has a token, as long as it holds.
+    fn with_token(&self, row: TokenRow) -> Result<Option<Caller>, Failure> {
+        if self.now() >= row.expires_at {
             return Ok(None);
         }
         let Some(grants) = self.grants_of(&row.user)? else { return Ok(None) };
         Ok(Some(Caller {
             user: row.user,
-            via: Via::Token(id),
+            via: Via::Token(row.token),
             expires_at: Some(row.expires_at),
             grants,
             scope: Some(row.grants),
         }))
+    }
+
+    /// Who is known by this now, with what they may now. It does not count as a use of their session.
+    pub fn holder(&self, via: &Via) -> Result<Option<Caller>, Failure> {
+        match via {
+            Via::Machine => Ok(Some(Caller::machine())),
+            Via::Session(id) => match self.row::<SessionRow>(SESSIONS_TABLE, id)? {
+                Some(row) => self.in_session(&row),
+                None => Ok(None),
+            },
+            Via::Token(id) => match self.row::<TokenRow>(TOKENS_TABLE, id)? {
+                Some(row) => self.with_token(row),
+                None => Ok(None),
+            },
+        }
     }
 
     /// Whether somebody is still known as before: sessions end, tokens are revoked, users are disabled.
@@ -325,70 +331,5 @@ impl Access {
         }
         rows.sort_by_key(|row| std::cmp::Reverse(row.started_at));
         Ok(rows)
-    }
-
-    /// A code that opens a door, once and for a while.
-    pub fn make_link(&self, door: Door) -> (String, Timestamp) {
-        self.keep_link(door, None)
-    }
-
-    /// The same, asked for by somebody: of one that signs in it is put on record. Under the same key it is made once, and told
-    /// again as long as it waits to be opened.
-    pub async fn make_link_once(
-        &self,
-        door: Door,
-        once: Option<String>,
-        by: &Actor,
-    ) -> Result<(String, Timestamp), Failure> {
-        let key = once.map(|key| once_id(&format!("link {door:?}"), by, &key));
-        let _turn = self.turn.lock().await;
-        if let Some(link) = self.link_of(key.as_ref())? {
-            return Ok(link);
-        }
-        if let Door::SignIn(user) = &door {
-            self.record_link(user, by).await?;
-        }
-        Ok(self.keep_link(door, key))
-    }
-
-    /// The link that was made under a key, if it still waits.
-    fn link_of(&self, key: Option<&EventId>) -> Result<Option<(String, Timestamp)>, Failure> {
-        let now = self.now();
-        let links = locked(&self.links);
-        let mut held = links.iter().filter(|(_, link)| key.is_some() && link.until > now);
-        match held.find(|(_, link)| link.once.as_ref() == key) {
-            Some((_, Link { door: None, .. })) => Err(Failure::new(
-                ErrorKind::Conflict,
-                "The link that this `Idempotency-Key` made was opened already",
-            )
-            .hint("ask for another one under another key")),
-            found => Ok(found.map(|(code, link)| (code.clone(), link.until))),
-        }
-    }
-
-    fn keep_link(&self, door: Door, once: Option<EventId>) -> (String, Timestamp) {
-        let now = self.now();
-        let until = now.plus(LINK_LASTS);
-        let code = secret();
-        let mut links = locked(&self.links);
-        links.retain(|_, link| link.until > now);
-        if links.len() >= MAX_LINKS {
-            let oldest = links.iter().min_by_key(|(_, link)| link.until).map(|(code, _)| code.clone());
-            oldest.map(|code| links.remove(&code));
-        }
-        links.insert(code.clone(), Link { until, door: Some(door), once });
-        (code, until)
-    }
-
-    /// What a code opens. It opens nothing afterwards.
-    pub fn open_link(&self, code: &str) -> Option<Door> {
-        let now = self.now();
-        let mut links = locked(&self.links);
-        let link = links.get_mut(code).filter(|link| link.until > now)?;
-        let door = link.door.take();
-        if link.once.is_none() {
-            links.remove(code);
-        }
-        door
     }
 }

@@ -8,9 +8,12 @@ use futures::future::BoxFuture;
 use mainstay_api::v1::{ErrorKind, NewGrant, NewUser, SignIn};
 use mainstay_model::{Actor, Timestamp};
 use mainstay_store::{Journal, MemoryJournal};
+use serde_json::json;
 
 use super::oidc::Person;
-use super::{ABSOLUTE, Access, Door, IDLE, Identity, LINK_LASTS, SessionsFold, TokensFold, UsersFold};
+use super::{
+    ABSOLUTE, Access, Door, IDLE, Identity, LINK_LASTS, SessionsFold, TokensFold, UsersFold, Via, locked,
+};
 use crate::clock::Clock;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -136,6 +139,7 @@ async fn a_link_opens_for_a_while() {
 #[tokio::test]
 async fn a_link_is_made_once_under_a_key() {
     let house = House::new();
+    house.add("jo", None).await;
     let ask = async |user: &str, key: Option<&str>| {
         let door = Door::SignIn(user.to_owned());
         let by = Actor::Person("maria".to_owned());
@@ -156,6 +160,68 @@ async fn a_link_is_made_once_under_a_key() {
     house.clock.go(LINK_LASTS);
     let later = ask("jo", Some("k1")).await.expect("the key is free again");
     assert_ne!(later.0, first.0);
+}
+
+#[tokio::test]
+async fn a_link_holds_no_longer_than_what_it_was_made_for() {
+    let house = House::new();
+    house.add("jo", Some(PASSWORD)).await;
+    let by = Actor::Person("operator".to_owned());
+    let link = async |user: &str, key: Option<&str>| {
+        let door = Door::SignIn(user.to_owned());
+        house.access.make_link_once(door, key.map(str::to_owned), &by).await.map(|(code, _)| code)
+    };
+    let opens = async |code: &str| house.access.enter(code).await.expect("asked").is_some();
+    let disable = async |disabled: bool| {
+        house.access.disable_user("jo", disabled, None, &|_| Ok(()), &by).await.expect("done");
+    };
+    // It is gone when its user is disabled, also when they come back.
+    let (first, other) = (link("jo", None).await.expect("made"), link("operator", None).await.expect("made"));
+    let keyed = link("jo", Some("k")).await.expect("made");
+    disable(true).await;
+    assert_eq!(link("jo", None).await.expect_err("disabled").0.kind, ErrorKind::Conflict);
+    disable(false).await;
+    assert!(!opens(&first).await && !opens(&keyed).await);
+    assert_eq!(link("jo", Some("k")).await.expect_err("taken back").0.kind, ErrorKind::Conflict);
+    assert!(opens(&other).await, "those of others stay");
+    // So it is when there is another password.
+    let second = link("jo", None).await.expect("made");
+    house.access.set_password("jo", format!("{PASSWORD}!"), None, &|_| Ok(()), &by).await.expect("set");
+    assert!(!opens(&second).await);
+    // However it came about that its user is disabled.
+    let third = link("jo", None).await.expect("made");
+    let disabled = house.access.draft(None, "access.user.disabled", &by, "user/jo", json!({ "user": "jo" }));
+    house.journal.append(vec![disabled]).await.expect("written");
+    assert!(!opens(&third).await);
+    assert!(house.access.sessions(Some("jo")).expect("listed").is_empty());
+}
+
+#[tokio::test]
+async fn links_take_room_of_their_own_kind_and_user_only() {
+    let house = House::new();
+    house.add("jo", None).await;
+    let person = |name: String| Actor::Person(name);
+    let docs = async |by: String| {
+        let door = Door::Documentation { workload: "shop".to_owned(), by: Via::Machine };
+        house.access.make_link_once(door, None, &person(by)).await.expect("made").0
+    };
+    let sign_in = house.access.make_link(Door::SignIn("operator".to_owned())).0;
+    house.clock.go(Duration::from_secs(1));
+    let hers = docs("maria".to_owned()).await;
+    let mut last = String::new();
+    for _ in 0..100 {
+        house.clock.go(Duration::from_millis(1));
+        last = docs("mallory".to_owned()).await;
+    }
+    assert!(locked(&house.access.links).len() <= 10, "a user has a few");
+    for number in 0..600 {
+        house.clock.go(Duration::from_millis(1));
+        docs(format!("user-{number}")).await;
+    }
+    assert!(house.access.signs_in(&sign_in) && !house.access.signs_in(&last));
+    assert!(house.access.open_link(&last).is_none(), "all have a bounded room");
+    assert!(house.access.open_link(&hers).is_none());
+    assert!(house.access.open_link(&sign_in).is_some());
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //! a session's cookie, a token), and the table of operations says what each operation needs. What is not in the table is
 //! refused.
 
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -20,7 +21,7 @@ use super::docs;
 use super::error::Failure;
 use super::extract::percent_decoded;
 use super::routes::{Needs, On, Right, Rights};
-use crate::access::{Caller, Limiter, Via};
+use crate::access::{Caller, Limiter, Via, pass};
 use crate::app::App;
 use crate::{changes, incidents, revisions, runs};
 
@@ -47,15 +48,10 @@ impl Token {
         &self.0
     }
 
-    /// What opens the documentation to a browser and nothing else: derived from the secret, which it does not tell.
-    pub(crate) fn docs_key(&self) -> String {
-        let key = blake3::derive_key("mainstay documentation cookie v1", self.0.as_bytes());
-        blake3::Hash::from_bytes(key).to_hex().to_string()
-    }
-
-    /// Whether a cookie is the one that opens the documentation.
-    fn opens_docs(&self, shown: &str) -> bool {
-        blake3::hash(self.docs_key().as_bytes()) == blake3::hash(shown.as_bytes())
+    /// What proves that a browser has opened a link to the documentation: derived from the secret, which it does not tell, so
+    /// that all of it ends when the secret is replaced.
+    pub(crate) fn docs_key(&self) -> [u8; 32] {
+        blake3::derive_key("mainstay documentation cookie v2", self.0.as_bytes())
     }
 
     /// Compares in a time that does not tell how much is right.
@@ -115,7 +111,7 @@ pub struct Guard {
     places: Places,
 }
 
-/// How the cookie of a session is called. Cookies know no ports, so the name goes on with the server's.
+/// How the cookie of a session is called.
 const COOKIE: &str = "mainstay_session";
 
 /// The header that a page of another site cannot send without being asked about it.
@@ -123,6 +119,9 @@ const OWN_PAGE: &str = "x-mainstay-request";
 
 /// The longest session cookie that is looked at.
 const MAX_SECRET: usize = 200;
+
+/// The most cookies of a name that are looked at: as many as browsers keep for a host.
+const MAX_COOKIES: usize = 200;
 
 impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = Failure;
@@ -197,13 +196,13 @@ impl Guard {
         }
         let template = path.unwrap_or_default();
         let is_docs = template.starts_with("/docs/");
-        if is_docs && docs::shown(&request.headers).is_some_and(|cookie| self.token.opens_docs(cookie)) {
+        if is_docs && self.is_reader(&template, request) {
             return Ok(());
         }
         let caller = match self.who(&request.headers).await {
             Ok(caller) => caller,
             Err(_) if is_docs && is_from_elsewhere(&request.headers) => {
-                return Err(Box::new(docs::ask_again()));
+                return Err(Box::new(docs::ask_again(None)));
             }
             Err(_) if is_docs => {
                 let why = "This browser may not read the documentation yet.";
@@ -241,6 +240,20 @@ impl Guard {
             && !FORWARDED.iter().any(|name| request.headers.contains_key(*name))
     }
 
+    /// Whether the browser has opened a link to this workload's documentation, and who made the link may still read it.
+    fn is_reader(&self, template: &str, request: &Parts) -> bool {
+        let Some(workload) = parameter(template, request.uri.path(), "name") else { return false };
+        let now = self.app.clock.now();
+        let name = docs::cookie_name(&self.app);
+        let may = |via: Via| match self.app.access.holder(&via) {
+            Ok(Some(caller)) => caller.may_to(Permission::Read, &self.app.catalogue, Some(&workload)),
+            Ok(None) | Err(_) => false,
+        };
+        cookies(&request.headers, &name)
+            .filter_map(|shown| pass::read(&self.app.docs_key, &workload, shown, now))
+            .any(may)
+    }
+
     /// A page in a browser that was led here by a name of its own (DNS rebinding) shows another name.
     fn check_host(&self, headers: &HeaderMap) -> Result<(), Box<Response>> {
         let Some(host) = headers.get(header::HOST) else { return Ok(()) };
@@ -274,9 +287,9 @@ impl Guard {
             });
         }
         let mut showed_one = false;
-        for secret in session_cookies(headers) {
+        for secret in session_secrets(&self.app, headers) {
             showed_one = true;
-            if let Some(caller) = self.app.access.by_session(secret).await? {
+            if let Some(caller) = self.app.access.by_session(&secret).await? {
                 return Ok(caller);
             }
         }
@@ -354,7 +367,7 @@ pub fn forbidden(permission: Permission, workload: Option<&str>) -> Failure {
 }
 
 /// Whether a browser comes here by a link of another site. Then it shows no cookie, whether or not it has one.
-fn is_from_elsewhere(headers: &HeaderMap) -> bool {
+pub(super) fn is_from_elsewhere(headers: &HeaderMap) -> bool {
     let site = headers.get("sec-fetch-site").and_then(|value| value.to_str().ok());
     matches!(site, Some("cross-site" | "same-site"))
 }
@@ -428,23 +441,40 @@ fn parameter(template: &str, path: &str, name: &str) -> Option<String> {
     percent_decoded(path.split('/').nth(at)?)
 }
 
-/// The values of all cookies of sessions that a request shows.
-pub(super) fn session_cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+/// The values of all cookies of exactly this name. There may be several: another site of the same domain, or another port of
+/// the same host, can set one of the same name for another path, and the browser shows it first.
+pub(super) fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
     headers
         .get_all(header::COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'))
-        .filter_map(|pair| {
-            let (name, value) = pair.trim().split_once('=')?;
-            (name.starts_with(COOKIE) && value.len() <= MAX_SECRET).then_some(value)
+        .filter_map(move |pair| {
+            let (key, value) = pair.trim().split_once('=')?;
+            (key == name && value.len() <= MAX_SECRET).then_some(value)
         })
-        .take(8)
+        .take(MAX_COOKIES)
+}
+
+/// How a cookie of this server is called. Cookies know no ports, so the name goes on with the server's. Over TLS a prefix
+/// makes browsers take it from this very host only (`__Host-`, for all paths) or over TLS only (`__Secure-`).
+pub(super) fn cookie_name(app: &App, prefix: &str, name: &str) -> String {
+    let prefix = if app.config.is_https() { prefix } else { "" };
+    format!("{prefix}{name}_{}", app.http.port())
+}
+
+fn session_cookie_name(app: &App) -> String {
+    cookie_name(app, "__Host-", COOKIE)
+}
+
+/// The secrets of sessions that a request shows.
+pub(super) fn session_secrets(app: &App, headers: &HeaderMap) -> Vec<String> {
+    cookies(headers, &session_cookie_name(app)).map(str::to_owned).collect()
 }
 
 /// The cookie of a session, to be set; or taken away.
 pub(super) fn session_cookie(app: &App, secret: Option<&str>) -> Option<HeaderValue> {
-    let name = format!("{COOKIE}_{}", app.http.port());
+    let name = session_cookie_name(app);
     let (value, age) = match secret {
         Some(secret) => (secret, crate::access::ABSOLUTE.as_secs()),
         None => ("", 0),
@@ -464,15 +494,29 @@ pub(super) fn base_url(app: &App) -> String {
     base.trim_end_matches('/').to_owned()
 }
 
-/// From where a request comes: of a proxy that speaks for the public name, whom it says.
-pub(super) fn address(app: &App, request: &Parts) -> Option<IpAddr> {
-    let peer = request.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip())?;
-    if !peer.is_loopback() || app.config.public_host().is_none() {
-        return Some(peer);
+/// From where a request comes: of a proxy on this machine that speaks for the public name, whom it says.
+#[derive(Clone, Copy, Debug)]
+pub struct Address(pub Option<IpAddr>);
+
+impl FromRequestParts<Arc<App>> for Address {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Infallible> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+        let has_proxy = app.config.public_host().is_some();
+        Ok(Self(peer.map(|peer| address(peer, has_proxy, &parts.headers))))
     }
-    let told = request.headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
+}
+
+/// The last that `X-Forwarded-For` says is what the proxy has added; all before it is what it was told, in further lines of
+/// the header, too.
+fn address(peer: IpAddr, has_proxy: bool, headers: &HeaderMap) -> IpAddr {
+    if !peer.is_loopback() || !has_proxy {
+        return peer;
+    }
+    let told = headers.get_all("x-forwarded-for").iter().next_back().and_then(|value| value.to_str().ok());
     let last = told.and_then(|told| told.rsplit(',').next()).and_then(|last| last.trim().parse().ok());
-    Some(last.unwrap_or(peer))
+    last.unwrap_or(peer)
 }
 
 #[cfg(test)]
@@ -551,12 +595,35 @@ mod tests {
     }
 
     #[test]
-    fn the_cookie_of_the_documentation_is_not_the_token() {
-        let token = Token("mst_0123456789abcdef0123456789abcdef".into());
-        let key = token.docs_key();
-        assert!(
-            token.opens_docs(&key) && !token.opens_docs(&token.0) && !token.opens_docs("") && !token.is(&key)
-        );
-        assert_ne!(Token("another".into()).docs_key(), key);
+    fn a_cookie_is_known_by_all_of_its_name_and_hides_no_other() {
+        let mut headers = HeaderMap::new();
+        headers.append("cookie", HeaderValue::from_static("mainstay_session=a; mainstay_session_7600=b;x=c"));
+        headers
+            .append("cookie", HeaderValue::from_static("mainstay_session_7600x=d; mainstay_session_7600=e"));
+        let shown: Vec<&str> = cookies(&headers, "mainstay_session_7600").collect();
+        assert_eq!(shown, ["b", "e"]);
+        for number in 0..100 {
+            let other = format!("mainstay_session_7600={number}");
+            headers.insert("cookie", HeaderValue::from_str(&format!("{other}; {other}")).expect("a value"));
+        }
+        let many = "mainstay_session_7600=x; ".repeat(180) + "mainstay_session_7600=mine";
+        headers.insert("cookie", HeaderValue::from_str(&many).expect("a value"));
+        assert_eq!(cookies(&headers, "mainstay_session_7600").last(), Some("mine"));
+    }
+
+    #[test]
+    fn an_address_is_what_the_proxy_says_and_not_what_it_was_told() {
+        let from = |peer: &str, has_proxy: bool, lines: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append("x-forwarded-for", HeaderValue::from_static(line));
+            }
+            address(peer.parse().expect("an address"), has_proxy, &headers).to_string()
+        };
+        assert_eq!(from("127.0.0.1", true, &["198.51.100.1, 192.0.2.7"]), "192.0.2.7");
+        assert_eq!(from("127.0.0.1", true, &["198.51.100.1", "192.0.2.7"]), "192.0.2.7", "in two lines");
+        assert_eq!(from("127.0.0.1", true, &["198.51.100.1", "unknown"]), "127.0.0.1");
+        assert_eq!(from("127.0.0.1", false, &["198.51.100.1"]), "127.0.0.1", "there is no proxy");
+        assert_eq!(from("192.0.2.9", true, &["198.51.100.1"]), "192.0.2.9", "it is not ours");
     }
 }

@@ -1,11 +1,13 @@
 //! The documentation of workloads: always that of the wanted revision, with what happened since.
 //!
 //! Scripts show the token like everywhere. A browser cannot, so `POST …/docs/link` gives a link that works once and
-//! for ten minutes; whoever opens it gets a cookie that opens the pages below `/docs/` and nothing else. It is derived
-//! from the token, so it holds across restarts and ends when the token is replaced.
+//! for ten minutes; whoever opens it gets a cookie that opens the pages of that workload and nothing else, for twelve hours,
+//! and only as long as who made the link is known by what they showed then and may read that workload. It is proved by a key
+//! that follows from the token, so it holds across restarts and ends when the token is replaced.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -14,17 +16,23 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use mainstay_api::v1::DocsLink;
 use mainstay_learn::docs::{self, Documentation};
 
+use super::auth;
 use super::error::Failure;
 use super::extract::{Once, Path};
-use crate::access::{Caller, Door};
+use crate::access::{Caller, Door, pass};
 use crate::app::App;
 use crate::documentation::{change, documentation, history};
 
 /// Every file of a workload's documentation by its path.
 pub type Site = BTreeMap<String, String>;
 
+/// How long a browser that has opened a link reads on.
+const READS_FOR: Duration = Duration::from_secs(12 * 3600);
+
 /// The cookie's name.
-pub(super) const COOKIE: &str = "mainstay_docs";
+pub(super) fn cookie_name(app: &App) -> String {
+    auth::cookie_name(app, "__Secure-", "mainstay_docs")
+}
 
 /// What the handlers of documentation share.
 pub struct Docs {
@@ -93,15 +101,22 @@ pub async fn link(
     if docs.app.catalogue.get(&name).is_none() {
         return Err(Failure::not_found("workload", &name));
     }
-    let door = Door::Documentation(name);
+    let door = Door::Documentation { workload: name, by: caller.via.clone() };
     let (code, expires_at) = docs.app.access.make_link_once(door, once, &caller.actor()).await?;
     Ok(Json(DocsLink { path: format!("/enter/{code}"), expires_at }))
 }
 
 /// What a browser gets that showed the code of a link to the documentation.
-pub(super) fn entered(app: &App, workload: &str) -> Response {
-    let mut response = Redirect::to(&format!("/docs/{workload}/")).into_response();
-    let cookie = format!("{COOKIE}={}; HttpOnly; SameSite=Strict; Path=/docs/", app.docs_key);
+pub(super) fn entered(app: &App, workload: &str, by: &Caller) -> Response {
+    let folder = format!("/docs/{}/", mainstay_api::client::escape(workload));
+    let mut response = Redirect::to(&folder).into_response();
+    let now = app.clock.now();
+    let until = now.plus(READS_FOR);
+    let until = by.expires_at.map_or(until, |at| at.min(until));
+    let (name, value) = (cookie_name(app), pass::write(&app.docs_key, workload, &by.via, until));
+    let age = until.since(now).as_secs();
+    let secure = if app.config.is_https() { "; Secure" } else { "" };
+    let cookie = format!("{name}={value}; HttpOnly; SameSite=Strict; Path={folder}; Max-Age={age}{secure}");
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
@@ -163,12 +178,18 @@ fn protect(headers: &mut HeaderMap, own_style: bool) {
     headers.insert(HeaderName::from_static("cache-control"), HeaderValue::from_static("no-store"));
 }
 
+/// A page that says something. `lines` are markup.
+pub(super) fn notice(status: StatusCode, title: &str, lines: &str) -> Response {
+    let page = format!(
+        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/><title>Mainstay</title></head><body><h1>{title}</h1>{lines}</body></html>\n"
+    );
+    (status, file("index.html", page)).into_response()
+}
+
 /// What a browser that may not read the pages is shown.
 pub(super) fn closed(why: &str) -> Response {
-    let page = format!(
-        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/><title>Mainstay</title></head><body><h1>{why}</h1><p>On the server's machine, <code>mainstay docs link</code> prints a link that opens the documentation in this browser.</p></body></html>\n"
-    );
-    let mut response = (StatusCode::UNAUTHORIZED, file("index.html", page)).into_response();
+    let how = "<p>On the server's machine, <code>mainstay docs link</code> prints a link that opens the documentation in this browser.</p>";
+    let mut response = notice(StatusCode::UNAUTHORIZED, why, how);
     response
         .headers_mut()
         .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"mainstay\""));
@@ -176,20 +197,13 @@ pub(super) fn closed(why: &str) -> Response {
 }
 
 /// What a browser is shown that follows a link of another site and so shows no cookie: it asks again from here, and shows
-/// what it has.
-pub(super) fn ask_again() -> Response {
-    const PAGE: &str = "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/><meta http-equiv=\"refresh\" content=\"0\"/><title>Mainstay</title></head><body></body></html>\n";
-    (StatusCode::UNAUTHORIZED, file("index.html", PAGE.to_owned())).into_response()
-}
-
-/// The value of the cookie that opens the pages, if the request shows one.
-pub(super) fn shown(headers: &HeaderMap) -> Option<&str> {
-    headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+/// what it has. `path` is what it asks for then, the same if not said; it has nothing to be escaped.
+pub(super) fn ask_again(path: Option<&str>) -> Response {
+    let to = path.map(|path| format!(";url={path}")).unwrap_or_default();
+    let page = format!(
+        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/><meta http-equiv=\"refresh\" content=\"0{to}\"/><title>Mainstay</title></head><body></body></html>\n"
+    );
+    (StatusCode::UNAUTHORIZED, file("index.html", page)).into_response()
 }
 
 /// Makes a site whenever a page is asked for, or says why it cannot.

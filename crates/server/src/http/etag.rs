@@ -57,10 +57,12 @@ pub async fn conditional(request: Request, next: Next) -> Response {
     let reads = *request.method() == Method::GET;
     let shown = request.headers().get(header::IF_NONE_MATCH).cloned();
     let response = next.run(request).await;
-    let has_tag = response.headers().contains_key(header::ETAG);
-    // Streams have no size; what has a tag knows better.
+    // What has a tag knows better, and what sets a cookie is for this once.
+    let is_apart =
+        [header::ETAG, header::SET_COOKIE].iter().any(|name| response.headers().contains_key(name));
+    // Streams have no size.
     let size = response.body().size_hint().exact();
-    if !reads || has_tag || response.status() != StatusCode::OK || size.is_none_or(|size| size > MAX_BYTES) {
+    if !reads || is_apart || response.status() != StatusCode::OK || size.is_none_or(|size| size > MAX_BYTES) {
         return response;
     }
     let (mut parts, body) = response.into_parts();
@@ -71,8 +73,9 @@ pub async fn conditional(request: Request, next: Next) -> Response {
     let tag = tag_of(&bytes);
     if let Ok(value) = HeaderValue::from_str(&tag) {
         parts.headers.insert(header::ETAG, value);
-        // Kept by who asked, and asked about each time.
-        parts.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+        // Kept by who asked, and asked about each time; what says how it may be kept is kept so.
+        let kept = HeaderValue::from_static("private, no-cache");
+        parts.headers.entry(header::CACHE_CONTROL).or_insert(kept);
     }
     if shown.is_some_and(|shown| is_among(&shown, &tag)) {
         parts.status = StatusCode::NOT_MODIFIED;
@@ -92,6 +95,28 @@ pub fn is_among(shown: &HeaderValue, tag: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn an_answer_that_says_how_it_may_be_kept_keeps_it() {
+        use axum::routing::get;
+        use tower::ServiceExt as _;
+        let routes = axum::Router::new()
+            .route("/plain", get(async || "x"))
+            .route("/secret", get(async || ([(header::CACHE_CONTROL, "no-store")], "x")))
+            .route("/cookie", get(async || ([(header::SET_COOKIE, "a=b")], "x")))
+            .layer(axum::middleware::from_fn(conditional));
+        let ask = async |path: &str| {
+            let request = Request::builder().uri(path).body(Body::empty()).expect("a request");
+            let response = routes.clone().oneshot(request).await.expect("answered");
+            let text = |name: header::HeaderName| {
+                response.headers().get(name).map(|value| value.to_str().expect("text").to_owned())
+            };
+            (text(header::CACHE_CONTROL), text(header::ETAG).is_some())
+        };
+        assert_eq!(ask("/plain").await, (Some("private, no-cache".to_owned()), true));
+        assert_eq!(ask("/secret").await, (Some("no-store".to_owned()), true));
+        assert_eq!(ask("/cookie").await, (None, false));
+    }
 
     #[test]
     fn tags_are_compared_as_weak_ones() {

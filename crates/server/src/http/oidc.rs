@@ -8,7 +8,7 @@ use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use mainstay_api::v1::ProviderView;
 use serde::Deserialize;
 
-use super::auth::base_url;
+use super::auth::{Address, base_url, cookies};
 use super::error::Failure;
 use super::extract::{Asked, Path};
 use super::people::{keep, leave};
@@ -45,14 +45,11 @@ pub fn providers(app: &App) -> Vec<ProviderView> {
 }
 
 fn cookie_name(app: &App) -> String {
-    format!("{COOKIE}_{}", app.http.port())
+    super::auth::cookie_name(app, "__Host-", COOKIE)
 }
 
-fn kept(app: &App, headers: &HeaderMap) -> Option<String> {
-    let name = cookie_name(app);
-    let values = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
+fn kept(app: &App, headers: &HeaderMap) -> Vec<String> {
+    cookies(headers, &cookie_name(app)).map(str::to_owned).collect()
 }
 
 /// The cookie that comes back with the browser from the provider, which is another site: so it is not a strict one. It is
@@ -60,21 +57,21 @@ fn kept(app: &App, headers: &HeaderMap) -> Option<String> {
 fn cookie(app: &App, value: &str) -> Option<HeaderValue> {
     let secure = if app.config.is_https() { "; Secure" } else { "" };
     let (name, age) = (cookie_name(app), if value.is_empty() { 0 } else { SIGN_IN_LASTS.as_secs() });
-    HeaderValue::from_str(&format!(
-        "{name}={value}; HttpOnly; SameSite=Lax; Path=/v1/sign-in/oidc; Max-Age={age}{secure}"
-    ))
-    .ok()
+    HeaderValue::from_str(&format!("{name}={value}; HttpOnly; SameSite=Lax; Path=/; Max-Age={age}{secure}"))
+        .ok()
 }
 
 /// `GET /v1/sign-in/oidc/{provider}`: to the provider.
 pub async fn begin(
     State(app): State<Arc<App>>,
+    Address(from): Address,
     headers: HeaderMap,
     Path(name): Path<String>,
     Asked(query): Asked<BeginQuery>,
 ) -> Result<Response, Failure> {
     let redirect = redirect_uri(&app, &name);
-    let begun = app.providers.begin(&name, &redirect, query.back, kept(&app, &headers)).await?;
+    let kept = kept(&app, &headers).into_iter().next();
+    let begun = app.providers.begin(&name, &redirect, query.back, kept, from).await?;
     let mut response = Redirect::to(&begun.url).into_response();
     if let Some(cookie) = cookie(&app, &begun.browser) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
@@ -96,8 +93,8 @@ pub async fn callback(
 }
 
 async fn finish(app: &Arc<App>, headers: &HeaderMap, name: &str, said: &Said) -> Result<Response, Failure> {
-    let browser = kept(app, headers).unwrap_or_default();
-    let (person, back) = app.providers.finish(name, said, &browser, &redirect_uri(app, name)).await?;
+    let browsers = kept(app, headers);
+    let (person, back) = app.providers.finish(name, said, &browsers, &redirect_uri(app, name)).await?;
     let opened = app.access.sign_in_person(person).await?;
     leave(app, headers).await?;
     // By a page of ours and not by a redirect: what a redirect from another site leads to is asked for without the cookie.
@@ -105,7 +102,7 @@ async fn finish(app: &Arc<App>, headers: &HeaderMap, name: &str, said: &Said) ->
     let page = format!(
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/><meta http-equiv=\"refresh\" content=\"0;url={target}\"/><title>Mainstay</title></head><body><p><a href=\"{target}\">Signed in</a></p></body></html>\n"
     );
-    let mut response = Html(page).into_response();
+    let mut response = ([(header::CACHE_CONTROL, "no-store")], Html(page)).into_response();
     keep(app, &opened, response.headers_mut());
     if let Some(cookie) = cookie(app, "") {
         response.headers_mut().append(header::SET_COOKIE, cookie);
@@ -113,12 +110,19 @@ async fn finish(app: &Arc<App>, headers: &HeaderMap, name: &str, said: &Said) ->
     Ok(response)
 }
 
+/// A text within markup, or within a value in double quotes there.
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
-        .replace(';', "&#59;")
+    let mut escaped = String::with_capacity(text.len());
+    for char in text.chars() {
+        match char {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
 }
 
 fn refused(failure: &Failure) -> Response {
@@ -139,5 +143,16 @@ pub async fn sign_out(State(app): State<Arc<App>>, Path(name): Path<String>) -> 
     match app.providers.sign_out(&name, &home).await? {
         Some(url) => Ok(Redirect::to(&url).into_response()),
         None => Err(Failure::not_found("place to sign out at the provider", &name)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_to_come_back_to_is_escaped_once() {
+        assert_eq!(escape("/metrics?q=up&range=1h;x"), "/metrics?q=up&amp;range=1h;x");
+        assert_eq!(escape("\"><script>&lt;"), "&quot;&gt;&lt;script&gt;&amp;lt;");
     }
 }

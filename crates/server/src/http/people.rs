@@ -14,7 +14,7 @@ use mainstay_model::Timestamp;
 use mainstay_model::access::Permission;
 use serde::Deserialize;
 
-use super::auth::{address, base_url, own_page, session_cookie, session_cookies};
+use super::auth::{Address, base_url, is_from_elsewhere, own_page, session_cookie, session_secrets};
 use super::docs;
 use super::error::Failure;
 use super::etag::IfMatch;
@@ -22,7 +22,7 @@ use super::extract::{Asked, Body, Once, Path};
 use super::lists;
 use super::oidc;
 use super::routes::word;
-use crate::access::{Caller, Door, OPERATOR, Opened, SessionRow, Via, grant_views, user_view};
+use crate::access::{Caller, Door, Entered, OPERATOR, Opened, SessionRow, Via, grant_views, user_view};
 use crate::app::App;
 
 /// Whose.
@@ -78,15 +78,16 @@ pub async fn ways(State(app): State<Arc<App>>) -> Json<SignInWays> {
 }
 
 /// `POST /v1/sign-in`
-pub async fn sign_in(State(app): State<Arc<App>>, request: Request) -> Result<Response, Failure> {
-    let (parts, body) = request.into_parts();
-    own_page(&parts.headers)?;
-    let from = address(&app, &parts);
-    let before = parts.headers.clone();
-    let request = Request::from_parts(parts, body);
+pub async fn sign_in(
+    State(app): State<Arc<App>>,
+    Address(from): Address,
+    headers: HeaderMap,
+    request: Request,
+) -> Result<Response, Failure> {
+    own_page(&headers)?;
     let Body(who) = Body::<SignIn>::from_request(request, &app).await?;
     let opened = app.access.sign_in(who, from).await?;
-    leave(&app, &before).await?;
+    leave(&app, &headers).await?;
     let caller = known(&app, &opened).await?;
     let mut response = Json(me_of(&app, &caller, None)?).into_response();
     keep(&app, &opened, response.headers_mut());
@@ -100,8 +101,8 @@ async fn known(app: &App, opened: &Opened) -> Result<Caller, Failure> {
 
 /// Ends the sessions that a browser shows which gets another one.
 pub(super) async fn leave(app: &App, headers: &HeaderMap) -> Result<(), Failure> {
-    for secret in session_cookies(headers) {
-        if let Some(caller) = app.access.by_session(secret).await?
+    for secret in session_secrets(app, headers) {
+        if let Some(caller) = app.access.by_session(&secret).await?
             && let Via::Session(id) = &caller.via
         {
             app.access.end_session(id, None, &caller.actor(), "signed in anew").await?;
@@ -137,8 +138,8 @@ pub async fn link(
     Body(asked): Body<LinkFor>,
 ) -> Result<Json<SignInLink>, Failure> {
     let user = asked.user.unwrap_or_else(|| OPERATOR.to_owned());
-    if user != OPERATOR && app.access.user(&user)?.disabled {
-        return Err(Failure::new(ErrorKind::Conflict, format!("The user `{user}` is disabled")));
+    if user != OPERATOR {
+        app.access.user(&user)?;
     }
     let link = app.access.make_link_once(Door::SignIn(user), once, &caller.actor()).await?;
     Ok(Json(shown_link(&app, link)))
@@ -154,6 +155,27 @@ fn shown_link(app: &App, (code, expires_at): (String, Timestamp)) -> SignInLink 
     SignInLink { url: format!("{}{path}", base_url(app)), path, expires_at }
 }
 
+/// How a link is opened.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct EnterQuery {
+    /// Whether another site has led here, and a page of ours asks again.
+    #[serde(default)]
+    again: bool,
+}
+
+/// Whether nobody looks at what is asked for: a browser fetches it ahead, or as part of another page.
+fn is_unseen(headers: &HeaderMap) -> bool {
+    let says = |name: &str, words: &[&str]| {
+        let value = headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        words.iter().any(|word| value.to_ascii_lowercase().contains(word))
+    };
+    let is_ahead = ["sec-purpose", "purpose", "x-purpose", "x-moz"]
+        .into_iter()
+        .any(|name| says(name, &["prefetch", "prerender", "preview"]));
+    is_ahead || headers.contains_key("sec-fetch-dest") && !says("sec-fetch-dest", &["document"])
+}
+
 /// `GET /enter/{code}`: opens what the code is for to the browser that shows it, once. The code is gone from the address
 /// afterwards.
 pub async fn enter(
@@ -161,20 +183,47 @@ pub async fn enter(
     method: Method,
     headers: HeaderMap,
     Path(code): Path<String>,
+    Asked(query): Asked<EnterQuery>,
 ) -> Result<Response, Failure> {
+    let used = || docs::closed("This link has been used or is too old.");
+    if !code.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(used());
+    }
     // Whoever only looks at it has not opened it.
-    let door = if method == Method::HEAD { None } else { app.access.open_link(&code) };
-    match door {
-        Some(Door::Documentation(workload)) => Ok(docs::entered(&app, &workload)),
-        Some(Door::SignIn(user)) => {
+    if method == Method::HEAD || is_unseen(&headers) {
+        return Ok(docs::closed("This link opens in a window of its own, and has not been opened."));
+    }
+    // Another site may have led here to put the browser into a session of its own choice. Asked again from here, the browser
+    // shows whether it has one; then a person decides.
+    if is_from_elsewhere(&headers) {
+        return Ok(docs::ask_again(Some(&format!("/enter/{code}?again=true"))));
+    }
+    if query.again && app.access.signs_in(&code) {
+        for secret in session_secrets(&app, &headers) {
+            if let Some(caller) = app.access.by_session(&secret).await? {
+                return Ok(instead(&caller, &code));
+            }
+        }
+    }
+    match app.access.enter(&code).await? {
+        Some(Entered::Documentation { workload, by }) => Ok(docs::entered(&app, &workload, &by)),
+        Some(Entered::SignedIn(opened)) => {
             leave(&app, &headers).await?;
-            let opened = app.access.open_session(&user, "link").await?;
             let mut response = Redirect::to("/").into_response();
             keep(&app, &opened, response.headers_mut());
             Ok(response)
         }
-        None => Ok(docs::closed("This link has been used or is too old.")),
+        None => Ok(used()),
     }
+}
+
+/// Asks whether a link is to end the session that there is. Names of users have nothing to be escaped.
+fn instead(caller: &Caller, code: &str) -> Response {
+    let lines = format!(
+        "<p>Another site has led here. <a href=\"/enter/{code}\">Sign in with its link instead</a>, or <a href=\"/\">stay {}</a>.</p>",
+        caller.user
+    );
+    docs::notice(StatusCode::OK, "This browser is signed in already.", &lines)
 }
 
 /// `GET /v1/me`

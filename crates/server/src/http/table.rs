@@ -583,7 +583,7 @@ fn triggers(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
 }
 
 fn people(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
-    users(sessions(routes))
+    users(tokens(sessions(routes)))
 }
 
 fn sessions(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
@@ -604,6 +604,7 @@ fn sessions(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
             "/v1/sign-in/oidc/{provider}",
             op(Nothing, "beginSignIn", "Sends a browser to a provider of OpenID Connect")
                 .asks::<oidc::BeginQuery>()
+                .fails(&[ErrorKind::Busy])
                 .says(303, "To the provider, with a cookie that the end is known by.", Value::Null),
             oidc::begin,
         )
@@ -633,8 +634,10 @@ fn sessions(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
         .get(
             "/enter/{code}",
             op(Nothing, "enter", "Opens what a link is for to the browser that shows its code, once")
+                .asks::<people::EnterQuery>()
+                .says(200, "Another site has led here, and there is a session: whether to sign in instead.", json!({ html: { "schema": { "type": "string" } } }))
                 .says(303, "On to the page, with a cookie.", Value::Null)
-                .says(401, "The code is not known, or no longer.", json!({ html: { "schema": { "type": "string" } } })),
+                .says(401, "The code is not known, or no longer; or nobody looks at what is opened.", json!({ html: { "schema": { "type": "string" } } })),
             people::enter,
         )
         .post("/v1/sign-out", op(Needs::SignedIn, "signOut", "Ends the session").gives_nothing(), people::sign_out)
@@ -657,9 +660,16 @@ fn sessions(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
             people::sessions,
         )
         .delete("/v1/sessions/{id}", op(Needs::SignedIn, "endSession", "Ends a session").gives_nothing(), people::end_session)
+}
+
+fn tokens(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
+    routes
+        .tag("Sign-in")
         .get(
             "/v1/tokens",
-            op(Needs::SignedIn, "listTokens", "Tokens that hold").asks::<people::Whose>().gives_page::<TokenView>(),
+            op(Needs::SignedIn, "listTokens", "Tokens that hold")
+                .asks::<people::Whose>()
+                .gives_page::<TokenView>(),
             people::tokens,
         )
         .post(
@@ -671,7 +681,11 @@ fn sessions(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
                 .makes::<MadeToken>(),
             people::make_token,
         )
-        .get("/v1/tokens/{id}", op(Needs::SignedIn, "getToken", "A token").gives::<TokenView>(), people::token)
+        .get(
+            "/v1/tokens/{id}",
+            op(Needs::SignedIn, "getToken", "A token").gives::<TokenView>(),
+            people::token,
+        )
         .delete(
             "/v1/tokens/{id}",
             op(Needs::SignedIn, "revokeToken", "Takes a token back").if_unchanged().gives_nothing(),
@@ -758,7 +772,7 @@ pub fn pages() -> Routes<Arc<docs::Docs>> {
                 .gives::<DocsLink>(),
             docs::link,
         )
-        .get("/docs/{name}", op(May(Read, On::Workload("name")), "openDocumentation", "To the first page").says(303, "To the first page.", Value::Null), docs::folder)
+        .get("/docs/{name}", op(Nothing, "openDocumentation", "To the first page").says(303, "To the first page.", Value::Null), docs::folder)
         .get("/docs/{name}/", op(May(Read, On::Workload("name")), "showDocumentation", "The first page").shows(html, "The page."), docs::first)
         .get(
             "/docs/{name}/{*path}",

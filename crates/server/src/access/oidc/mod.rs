@@ -8,6 +8,7 @@ mod token;
 mod web;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -21,13 +22,14 @@ pub use config::{ConfigError, ProviderConfig, read};
 pub use person::Person;
 
 use self::token::{Expected, Keys, TokenError};
+use super::limiter::{Limiter, network};
 use super::{locked, secret};
 use crate::clock::Clock;
 use crate::http::Failure;
 
 /// How long a sign-in at the provider may take.
 pub const SIGN_IN_LASTS: Duration = Duration::from_secs(600);
-/// The most sign-ins that wait for their end; the oldest is forgotten for a new one.
+/// The most sign-ins that wait for their end; one is forgotten for a new one.
 const MAX_PENDING: usize = 10_000;
 /// How long what a provider says of itself counts.
 const KNOWN_FOR: Duration = Duration::from_secs(3600);
@@ -70,6 +72,8 @@ struct Pending {
     until: Timestamp,
     /// The page of ours to go on to.
     back: String,
+    /// Where the browser is.
+    from: String,
 }
 
 /// A sign-in that has begun.
@@ -85,6 +89,27 @@ pub struct Providers {
     clock: Arc<dyn Clock>,
     all: BTreeMap<String, Provider>,
     pending: Mutex<BTreeMap<String, Pending>>,
+    /// How many are begun from where.
+    begins: Mutex<Limiter>,
+}
+
+/// Forgets sign-ins that are over; and where that is not enough, the oldest from where most come: whoever begins many pushes
+/// out their own.
+fn make_room(all: &mut BTreeMap<String, Pending>, now: Timestamp) {
+    if all.len() < MAX_PENDING {
+        return;
+    }
+    all.retain(|_, one| one.until > now);
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for one in all.values() {
+        *counts.entry(&one.from).or_default() += 1;
+    }
+    let Some((from, _)) = counts.into_iter().max_by_key(|(_, count)| *count) else { return };
+    let theirs = all.iter().filter(|(_, one)| one.from == from);
+    let oldest = theirs.min_by_key(|(_, one)| one.until).map(|(state, _)| state.clone());
+    if let Some(state) = oldest.filter(|_| all.len() >= MAX_PENDING) {
+        all.remove(&state);
+    }
 }
 
 fn encode_pairs(pairs: &[(&str, &str)]) -> String {
@@ -148,7 +173,12 @@ impl Providers {
         let one = |config: ProviderConfig| {
             (config.name.clone(), Provider { config, known: tokio::sync::Mutex::default() })
         };
-        Self { clock, all: configs.into_iter().map(one).collect(), pending: Mutex::default() }
+        Self {
+            clock,
+            all: configs.into_iter().map(one).collect(),
+            pending: Mutex::default(),
+            begins: Mutex::new(Limiter::new(60, Duration::from_secs(5))),
+        }
     }
 
     /// Names and titles.
@@ -197,16 +227,22 @@ impl Providers {
         Ok(keys)
     }
 
-    /// Begins a sign-in. `redirect` is where the provider sends the browser back to, `back` the page of ours to go on to, and
-    /// `kept` what the browser keeps already from one that it began in another tab.
+    /// Begins a sign-in. `redirect` is where the provider sends the browser back to, `back` the page of ours to go on to,
+    /// `kept` what the browser keeps already from one that it began in another tab, and `from` where it is.
     pub async fn begin(
         &self,
         name: &str,
         redirect: &str,
         back: Option<String>,
         kept: Option<String>,
+        from: Option<IpAddr>,
     ) -> Result<Begun, Failure> {
         let provider = self.find(name)?;
+        let from = network(from);
+        if let Err(wait) = locked(&self.begins).take(&from, self.clock.now()) {
+            let title = "Too many sign-ins were begun from this address";
+            return Err(Failure::new(ErrorKind::Busy, title).again_after(wait));
+        }
         let back = back.unwrap_or_else(|| "/".to_owned());
         if !is_own_page(&back) {
             return Err(Failure::bad_request("`back` is a path of this server"));
@@ -239,25 +275,19 @@ impl Providers {
             browser: blake3::hash(browser.as_bytes()),
             until: now.plus(SIGN_IN_LASTS),
             back,
+            from,
         };
-        let mut all = locked(&self.pending);
-        if all.len() >= MAX_PENDING {
-            all.retain(|_, one| one.until > now);
-        }
-        if all.len() >= MAX_PENDING {
-            let oldest = all.iter().min_by_key(|(_, one)| one.until).map(|(state, _)| state.clone());
-            oldest.map(|state| all.remove(&state));
-        }
-        all.insert(state, pending);
+        make_room(&mut locked(&self.pending), now);
+        locked(&self.pending).insert(state, pending);
         Ok(Begun { url, browser })
     }
 
     /// Takes the sign-in that a state belongs to: it works once, for the browser that began it, and for a while.
-    fn take(&self, name: &str, state: &str, browser: &str) -> Result<Pending, Failure> {
+    fn take(&self, name: &str, state: &str, browsers: &[String]) -> Result<Pending, Failure> {
         let pending = locked(&self.pending).remove(state);
         pending
             .filter(|one| one.provider == name && one.until > self.clock.now())
-            .filter(|one| one.browser == blake3::hash(browser.as_bytes()))
+            .filter(|one| browsers.iter().any(|shown| one.browser == blake3::hash(shown.as_bytes())))
             .ok_or_else(|| refused(name, "this browser has not begun it, or it was too long ago"))
     }
 
@@ -266,11 +296,11 @@ impl Providers {
         &self,
         name: &str,
         said: &Said,
-        browser: &str,
+        browsers: &[String],
         redirect: &str,
     ) -> Result<(Person, String), Failure> {
         let provider = self.find(name)?;
-        let pending = self.take(name, said.state.as_deref().unwrap_or_default(), browser)?;
+        let pending = self.take(name, said.state.as_deref().unwrap_or_default(), browsers)?;
         if let Some(error) = &said.error {
             let word: String = error.chars().filter(char::is_ascii_graphic).take(60).collect();
             return Err(refused(name, &format!("the provider says `{word}`")));

@@ -147,7 +147,7 @@ impl Pair {
 
     /// A browser goes to the provider, signs in there, and is sent back.
     async fn visit(&self) -> Visit {
-        let begun = self.providers.begin("company", REDIRECT, Some("/runs/1".to_owned()), None).await;
+        let begun = self.providers.begin("company", REDIRECT, Some("/runs/1".to_owned()), None, None).await;
         let begun = begun.map_err(|failure| failure.0).expect("begun");
         let (url, query) = begun.url.split_once('?').expect("a query");
         assert_eq!(url, format!("{}/authorize", self.world.base));
@@ -165,7 +165,9 @@ impl Pair {
     }
 
     async fn end(&self, visit: &Visit) -> Result<Person, Box<mainstay_api::v1::ErrorBody>> {
-        let ended = self.providers.finish("company", &visit.said, &visit.browser, REDIRECT).await;
+        // Another site of the domain may have set one of the same name.
+        let shown = [secret(), visit.browser.clone()];
+        let ended = self.providers.finish("company", &visit.said, &shown, REDIRECT).await;
         ended
             .map(|(person, back)| {
                 assert_eq!(back, "/runs/1");
@@ -295,8 +297,12 @@ async fn keys_may_change_and_nobody_makes_us_ask_without_end() {
 async fn a_provider_that_is_another_one_or_away_is_told_so() {
     let pair = Pair::new().await;
     *locked(&pair.world.lies) = true;
-    let begun =
-        pair.providers.begin("company", REDIRECT, None, None).await.map(drop).map_err(|failure| failure.0);
+    let begun = pair
+        .providers
+        .begin("company", REDIRECT, None, None, None)
+        .await
+        .map(drop)
+        .map_err(|failure| failure.0);
     let refused = begun.expect_err("it lies");
     assert_eq!(refused.kind, ErrorKind::Unavailable);
     assert!(refused.causes[0].contains("another issuer"), "{:?}", refused.causes);
@@ -310,17 +316,58 @@ async fn a_provider_that_is_another_one_or_away_is_told_so() {
             pair.world.base
         )
     );
-    let none =
-        pair.providers.begin("other", REDIRECT, None, None).await.map(drop).map_err(|failure| failure.0);
+    let none = pair
+        .providers
+        .begin("other", REDIRECT, None, None, None)
+        .await
+        .map(drop)
+        .map_err(|failure| failure.0);
     assert_eq!(none.expect_err("none").kind, ErrorKind::NotFound);
     for elsewhere in ["https://evil.example/", "//evil.example", "/\\evil.example", "", "runs", "/a\nb"] {
         let begun =
-            pair.providers.begin("company", REDIRECT, Some(elsewhere.to_owned()), None).await.map(drop);
+            pair.providers.begin("company", REDIRECT, Some(elsewhere.to_owned()), None, None).await.map(drop);
         assert_eq!(begun.map_err(|failure| failure.0.kind), Err(ErrorKind::BadRequest), "{elsewhere:?}");
     }
     // One that is not there.
     let gone = json!({ "oidc": [{ "name": "gone", "issuer": "http://127.0.0.1:1", "client_id": "m" }] });
     let gone = Providers::new(pair.world.clock.clone(), config::parse(&gone.to_string()).expect("right"));
-    let begun = gone.begin("gone", REDIRECT, None, None).await.map(drop).map_err(|failure| failure.0.kind);
+    let begun =
+        gone.begin("gone", REDIRECT, None, None, None).await.map(drop).map_err(|failure| failure.0.kind);
     assert_eq!(begun, Err(ErrorKind::Unavailable));
+}
+
+#[tokio::test]
+async fn whoever_begins_many_waits_and_pushes_out_their_own() {
+    let pair = Pair::new().await;
+    let from = |last: u16| Some(IpAddr::from([0x2001, 0xdb8, 0, last, 0, 0, 0, 1]));
+    let begin = async |last: u16| {
+        let begun = pair.providers.begin("company", REDIRECT, None, None, from(last)).await;
+        begun.map(drop).map_err(|failure| (failure.0.kind, failure.0.retry_after_ms))
+    };
+    for _ in 0..60 {
+        begin(1).await.expect("begun");
+    }
+    assert_eq!(begin(1).await, Err((ErrorKind::Busy, Some(5000))));
+    begin(2).await.expect("others are not held up");
+
+    // Where there is no room, it is made by those who have most.
+    let now = pair.world.clock.now();
+    let waiting = |from: &str, age_ms: u64| Pending {
+        provider: "company".to_owned(),
+        nonce: secret(),
+        verifier: secret(),
+        browser: blake3::hash(b"x"),
+        until: now.plus(SIGN_IN_LASTS.saturating_sub(Duration::from_millis(age_ms))),
+        back: "/".to_owned(),
+        from: from.to_owned(),
+    };
+    let mut all = BTreeMap::from([("first".to_owned(), waiting("maria", 9000))]);
+    for number in 0..MAX_PENDING + 10 {
+        make_room(&mut all, now);
+        all.insert(format!("{number}"), waiting("mallory", 0));
+    }
+    assert_eq!(all.len(), MAX_PENDING);
+    assert!(all.contains_key("first"), "although it is the oldest");
+    make_room(&mut all, now.plus(SIGN_IN_LASTS));
+    assert!(all.is_empty(), "what is over is forgotten first");
 }

@@ -134,6 +134,9 @@ pub enum Resource<'a> {
     Everything,
     /// A resource with these tags.
     Tagged(&'a Tags),
+    /// A resource that has these tags, and perhaps others. A selector such as `env!=prod` does not reach it by what is not
+    /// known of it.
+    Partly(&'a Tags),
 }
 
 /// Whether something may be done.
@@ -155,6 +158,7 @@ pub fn decide(grants: &[Grant], permission: Permission, on: Resource<'_>) -> Ver
         let reaches = match on {
             Resource::Everything => grant.on == Selector::any(),
             Resource::Tagged(tags) => grant.on.matches(tags),
+            Resource::Partly(tags) => grant.on.matches_surely(tags),
         };
         if reaches {
             return Verdict::Allowed;
@@ -169,6 +173,9 @@ pub fn decide(grants: &[Grant], permission: Permission, on: Resource<'_>) -> Ver
 pub fn is_privileged(kind: &str) -> bool {
     match kind {
         "change.started" | "change.approved" | "change.refused" | "change.cancelled" => true,
+        // What keeps an alarm, an incident or a trigger from being heard.
+        "silence.created" | "silence.expired" | "incident.resolved" | "trigger.disabled"
+        | "trigger.enabled" => true,
         "access.session.started" | "access.session.used" | "access.session.ended" => false,
         _ => kind.starts_with("access."),
     }
@@ -208,6 +215,22 @@ mod tests {
             decide(&[grant(Role::Viewer, "*")], Permission::Read, Resource::Everything),
             Verdict::Allowed
         );
+    }
+
+    #[test]
+    fn what_is_not_known_of_a_resource_is_held_against_nobody_and_for_nobody() {
+        let known = tags(&[("workload", "shop")]);
+        let reaches = |on: &str| {
+            decide(&[grant(Role::Viewer, on)], Permission::Read, Resource::Partly(&known)) == Verdict::Allowed
+        };
+        for on in ["*", "workload=shop", "workload", "workload!=other", "workload in (a,shop)"] {
+            assert!(reaches(on), "{on}");
+        }
+        for on in
+            ["env!=prod", "env not in (prod)", "!env", "env=prod", "workload=shop,env!=prod", "!workload"]
+        {
+            assert!(!reaches(on), "{on}");
+        }
     }
 
     #[test]

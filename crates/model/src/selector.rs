@@ -66,6 +66,17 @@ impl Selector {
         })
     }
 
+    /// Whether a resource is selected of whose tags only these are known: what it has beside them may be anything, so what a
+    /// selector excludes (`env!=prod`, `!env`) is not excluded by a tag that is not known.
+    pub fn matches_surely(&self, known: &Tags) -> bool {
+        self.requirements.iter().all(|requirement| match requirement {
+            Requirement::In(key, values) => known.get(key).is_some_and(|value| values.contains(value)),
+            Requirement::NotIn(key, values) => known.get(key).is_some_and(|value| !values.contains(value)),
+            Requirement::Exists(key) => known.get(key).is_some(),
+            Requirement::Absent(_) => false,
+        })
+    }
+
     /// The tags it asks for by one single value each (`role=app`), in its order: what a resource must at least carry to
     /// be selected, as far as the selector leaves no choice.
     pub fn single_values(&self) -> Vec<(&str, &str)> {

@@ -21,7 +21,7 @@ use crate::hub::Host;
 use crate::languages::Spoken;
 use crate::placement::{Duty, Fleet, declaration, desired, duties, tagged};
 use crate::revisions::{Revision, digest, revision_id};
-use crate::views;
+use crate::{runs, views};
 
 /// The largest plan that is recorded, in bytes of its JSON: it has to fit into one event, beside what the event says.
 const MAX_PLAN_BYTES: usize = 900 << 10;
@@ -161,7 +161,11 @@ impl Applier {
             Failure::new(ErrorKind::Internal, format!("The files check clean and cannot be used: {reason}"))
         })?;
         let commit = git.map(|git| Commit { id: git.commit, dirty: git.dirty });
-        let request = Request { message, commit, keep, ..Request::new(by) };
+        let behalf = match &by {
+            Actor::Run(run) => runs::behind(self.journal.as_ref(), run)?,
+            _ => None,
+        };
+        let request = Request { behalf, message, commit, keep, ..Request::new(by) };
         let held = holds(&proposal.plan, &proposal.limits);
         let (views, unplaced) = (change_views(&proposal.plan), unplaced(&proposal.plan));
         let record = self.changes.begin(turn, about, active, proposal.plan, request, held).await?;

@@ -363,7 +363,7 @@ fn wire(
         scraper: Some(Arc::new(scraper)),
         health: health.clone(),
     };
-    let secrets = Arc::new(Secrets::new(clock.clone()));
+    let secrets = Arc::new(Secrets::new(clock.clone()).but_not_in(&config.data));
     let outbound = Arc::new(Network::default());
     let control = Control {
         hub: hub.clone(),

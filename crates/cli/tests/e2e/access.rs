@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use crate::processes::run_with;
 use crate::world::{World, exchange, header, idle};
 
-const PASSWORD: &str = "correct horse battery staple";
+pub const PASSWORD: &str = "correct horse battery staple";
 
 /// A client of the API that shows what a browser or a program would.
-struct Visitor {
+pub struct Visitor {
     port: u16,
     shown: Vec<String>,
 }
@@ -20,7 +20,7 @@ impl Visitor {
         Self { port: world.http, shown: Vec::new() }
     }
 
-    fn with_token(world: &World, token: &str) -> Self {
+    pub fn with_token(world: &World, token: &str) -> Self {
         Self { port: world.http, shown: vec![format!("Authorization: Bearer {token}")] }
     }
 
@@ -34,7 +34,7 @@ impl Visitor {
         }
     }
 
-    fn signed_in(world: &World, user: &str, password: &str) -> Self {
+    pub fn signed_in(world: &World, user: &str, password: &str) -> Self {
         let who = json!({ "user": user, "password": password });
         let (head, body) = Self::nobody(world).exchange("POST", "/v1/sign-in", &who);
         assert!(head.starts_with("HTTP/1.1 200"), "{head}\n{body}");
@@ -55,14 +55,14 @@ impl Visitor {
     }
 
     #[track_caller]
-    fn is(&self, wanted: u16, method: &str, path: &str, body: &Value) -> Value {
+    pub fn is(&self, wanted: u16, method: &str, path: &str, body: &Value) -> Value {
         let (status, answer) = self.ask(method, path, body);
         assert_eq!(status, wanted, "{method} {path}: {answer:#}");
         answer
     }
 }
 
-fn add_user(world: &World, arguments: &[&str]) {
+pub fn add_user(world: &World, arguments: &[&str]) {
     let mut all = vec!["users", "add"];
     all.extend(arguments);
     run_with(world.command(&all), &format!("{PASSWORD}\n")).is(0, &[]);

@@ -11,6 +11,7 @@ mod burst;
 mod changes;
 mod documentation;
 mod families;
+mod grants;
 mod hostile;
 mod intake;
 mod lists;

@@ -35,6 +35,9 @@ pub type ActionId = usize;
 pub struct Request {
     /// Who.
     pub by: Actor,
+    /// The person for whom it was: who started the run that asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behalf: Option<Actor>,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
@@ -52,7 +55,12 @@ pub struct Request {
 impl Request {
     /// A request with nothing optional set: what fails is rolled back.
     pub fn new(by: Actor) -> Self {
-        Self { by, message: None, commit: None, keep: false, deadline_ms: None }
+        Self { by, behalf: None, message: None, commit: None, keep: false, deadline_ms: None }
+    }
+
+    /// Whether somebody asked for it, themselves or by a run of theirs.
+    pub fn is_of(&self, somebody: &Actor) -> bool {
+        self.by == *somebody || self.behalf.as_ref() == Some(somebody)
     }
 }
 

@@ -135,7 +135,7 @@ impl Change {
             Input::Approve { by, message } => undecided.then(|| ChangeEvent::Approved {
                 by: by.clone(),
                 message: message.clone(),
-                own: *by == self.request.by,
+                own: self.request.is_of(by),
             }),
             Input::Refuse { by, message } => {
                 undecided.then(|| ChangeEvent::Refused { by: by.clone(), message: message.clone() })

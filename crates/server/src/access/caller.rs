@@ -68,11 +68,19 @@ impl Caller {
         some(&self.grants) && self.scope.as_deref().is_none_or(some)
     }
 
-    /// Whether they may do this to a workload, or to the installation where there is none.
+    /// Whether they may do this to a workload, or to the installation where there is none. Who approves a change that gives a
+    /// workload other tags has to have a say on both.
     pub fn may_to(&self, permission: Permission, catalogue: &Catalogue, workload: Option<&str>) -> bool {
-        let tags = workload.map(|name| tags_of(catalogue, name));
-        let on = tags.as_ref().map_or(Resource::Everything, Resource::Tagged);
-        self.may(permission, on) == Verdict::Allowed
+        let may = |on| self.may(permission, on) == Verdict::Allowed;
+        let Some(name) = workload else { return may(Resource::Everything) };
+        match (declared_tags(catalogue, name), next_tags(catalogue, name)) {
+            (Some(now), Some(next)) if permission == Permission::Approve => {
+                may(Resource::Tagged(&now)) && may(Resource::Tagged(&next))
+            }
+            (Some(tags), _) | (None, Some(tags)) => may(Resource::Tagged(&tags)),
+            // One that could not be read at the start, or is no longer there.
+            (None, None) => may(Resource::Partly(&with_name(Tags::default(), name))),
+        }
     }
 
     /// That they may do this to a workload, or why not.
@@ -96,7 +104,7 @@ impl Caller {
         catalogue: &Catalogue,
         new: &Workload,
     ) -> Result<(), Failure> {
-        if catalogue.get(&new.name).is_some() {
+        if declared_tags(catalogue, &new.name).is_some() || next_tags(catalogue, &new.name).is_some() {
             self.must(permission, catalogue, Some(&new.name))?;
         }
         let tags = with_name(new.tags.clone(), &new.name);
@@ -135,9 +143,12 @@ impl Sight {
     #[must_use]
     pub fn picked(self, selector: Option<&Selector>, catalogue: &Catalogue) -> Self {
         let Some(selector) = selector else { return self };
-        let names = catalogue.now();
-        let is_picked = |name: &&String| self.sees(Some(name)) && selector.matches(&tags_of(catalogue, name));
-        Self { all: false, workloads: names.keys().filter(is_picked).cloned().collect() }
+        let tags = |name: &str| declared_tags(catalogue, name).or_else(|| next_tags(catalogue, name));
+        let (names, next) = (catalogue.now(), catalogue.running());
+        let is_picked =
+            |name: &&String| self.sees(Some(name)) && tags(name).is_some_and(|tags| selector.matches(&tags));
+        let picked = names.keys().chain(next.keys()).filter(is_picked).cloned().collect();
+        Self { all: false, workloads: picked }
     }
 }
 
@@ -147,16 +158,24 @@ impl Caller {
         if self.may_to_all(Permission::Read) {
             return Sight { all: true, workloads: BTreeSet::new() };
         }
-        let names = catalogue.now();
-        let seen = names.keys().filter(|name| self.may_to(Permission::Read, catalogue, Some(name)));
+        // Also those that are to be: who asked for the first change of one follows it.
+        let (names, next) = (catalogue.now(), catalogue.running());
+        let names: BTreeSet<&String> = names.keys().chain(next.keys()).collect();
+        let seen = names.into_iter().filter(|name| self.may_to(Permission::Read, catalogue, Some(name)));
         Sight { all: false, workloads: seen.cloned().collect() }
     }
 }
 
-/// The tags of a workload: those it declares, and its name.
-pub fn tags_of(catalogue: &Catalogue, workload: &str) -> Tags {
-    let declared = catalogue.get(workload).map(|active| active.declared.workload.tags.clone());
-    with_name(declared.unwrap_or_default(), workload)
+/// The tags of a workload as it is: those it declares, and its name.
+fn declared_tags(catalogue: &Catalogue, workload: &str) -> Option<Tags> {
+    let tags = catalogue.get(workload)?.declared.workload.tags.clone();
+    Some(with_name(tags, workload))
+}
+
+/// The tags that a change which is held or carried out gives a workload.
+fn next_tags(catalogue: &Catalogue, workload: &str) -> Option<Tags> {
+    let tags = catalogue.running().get(workload)?.next.declared.workload.tags.clone();
+    Some(with_name(tags, workload))
 }
 
 fn with_name(mut tags: Tags, workload: &str) -> Tags {

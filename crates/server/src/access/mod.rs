@@ -26,7 +26,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
-pub use caller::{Caller, OPERATOR, Sight, Via, all, host_tags, tags_of};
+pub use caller::{Caller, OPERATOR, Sight, Via, all, host_tags};
 pub use fold::{
     Identity, SESSIONS_TABLE, SessionRow, SessionsFold, TOKENS_TABLE, TokenRow, TokensFold, USERS_TABLE,
     UserRow, UsersFold,

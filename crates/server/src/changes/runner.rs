@@ -169,7 +169,7 @@ impl Changes {
         let turn = self.turn().await;
         let record = self.find(id)?;
         let input = Input::Approve { by: by.clone(), message };
-        if record.state.refuses(&input).is_none() && record.state.request.by == by && !own {
+        if record.state.refuses(&input).is_none() && record.state.request.is_of(&by) && !own {
             return Err(ChangeError::Own { change: id.to_owned(), by });
         }
         self.decide(turn, record, input).await

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use mainstay_api::v1::ErrorKind;
@@ -135,11 +135,25 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 /// Lets a request through, or answers it.
 pub async fn require(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    match guard.admit(&mut parts).await {
-        Ok(()) => next.run(Request::from_parts(parts, body)).await,
-        Err(answer) => *answer,
+    if let Err(answer) = guard.admit(&mut parts).await {
+        return *answer;
     }
+    // What only the handler can tell (of which workload a body is) it refuses itself; that is on record, too.
+    let known =
+        parts.extensions.get::<Caller>().cloned().zip(parts.extensions.get::<OperationName>().copied());
+    let asked = known.filter(|_| !is_safe(&parts.method)).map(|known| (known, parts.uri.path().to_owned()));
+    let answer = next.run(Request::from_parts(parts, body)).await;
+    if answer.status() == StatusCode::FORBIDDEN
+        && let Some(((caller, OperationName(name)), path)) = asked
+    {
+        guard.record(&caller, name, &path).await;
+    }
+    answer
 }
+
+/// Which operation a request is for.
+#[derive(Clone, Copy)]
+struct OperationName(&'static str);
 
 /// The headers that every answer has. Pages load what comes from here, and nobody frames them; what has a stricter policy
 /// of its own keeps it.
@@ -222,10 +236,13 @@ impl Guard {
                 .or_else(|_| self.check(&caller, other, on, &template, request)),
         };
         if let Err(failure) = allowed {
-            self.record(&caller, name, request).await;
+            if !is_safe(&request.method) {
+                self.record(&caller, name, request.uri.path()).await;
+            }
             return Err(refused(failure));
         }
         request.extensions.insert(caller);
+        request.extensions.insert(OperationName(name));
         Ok(())
     }
 
@@ -312,6 +329,16 @@ impl Guard {
         match self.subject(on, template, request.uri.path())? {
             Subject::Everything => caller.must(permission, &self.app.catalogue, None),
             Subject::Workload(name) => caller.must(permission, &self.app.catalogue, Some(&name)),
+            // Whoever does not see it learns no more than of one that is not there.
+            Subject::Of { workload, .. }
+                if caller.may_to(permission, &self.app.catalogue, Some(&workload)) =>
+            {
+                Ok(())
+            }
+            Subject::Of { workload, what, id } => {
+                let sees = caller.may_to(Permission::Read, &self.app.catalogue, Some(&workload));
+                Err(if sees { forbidden(permission, Some(&workload)) } else { Failure::not_found(what, &id) })
+            }
             // It is the handler that says more; whoever may nowhere learns nothing.
             Subject::Each | Subject::Missing if caller.may_somewhere(permission) => Ok(()),
             Subject::Each | Subject::Missing => Err(forbidden(permission, None)),
@@ -321,31 +348,34 @@ impl Guard {
     fn subject(&self, on: On, template: &str, path: &str) -> Result<Subject, Failure> {
         let journal = self.app.journal.as_ref();
         let id = |name| parameter(template, path, name).unwrap_or_default();
-        let found = match on {
+        let (what, name, found) = match on {
             On::All => return Ok(Subject::Everything),
             On::Each => return Ok(Subject::Each),
             On::Workload(name) => return Ok(Subject::Workload(id(name))),
             On::Run(name) => match runs::workload_of(journal, &id(name))? {
                 Some(None) => return Ok(Subject::Everything),
-                found => found.flatten(),
+                found => ("run", name, found.flatten()),
             },
-            On::Change(name) => changes::change(journal, &id(name))?.map(|record| record.about.workload),
-            On::Revision(name) => revisions::revision(journal, &id(name))?.map(|revision| revision.workload),
-            On::Incident(name) => incidents::get(journal, &id(name))?.map(|row| row.incident.workload),
+            On::Change(name) => {
+                ("change", name, changes::change(journal, &id(name))?.map(|record| record.about.workload))
+            }
+            On::Revision(name) => {
+                ("revision", name, revisions::revision(journal, &id(name))?.map(|revision| revision.workload))
+            }
+            On::Incident(name) => {
+                ("incident", name, incidents::get(journal, &id(name))?.map(|row| row.incident.workload))
+            }
         };
-        Ok(found.map_or(Subject::Missing, Subject::Workload))
+        Ok(found.map_or(Subject::Missing, |workload| Subject::Of { workload, what, id: id(name) }))
     }
 
     /// That somebody was refused something that changes: an auditor looks for it.
-    async fn record(&self, caller: &Caller, name: &str, request: &Parts) {
-        if is_safe(&request.method) {
-            return;
-        }
+    async fn record(&self, caller: &Caller, name: &str, path: &str) {
         let now = self.app.clock.now();
         let is_much =
             self.refusals.lock().is_ok_and(|mut refusals| refusals.take(&caller.user, now).is_err());
         if !is_much {
-            self.app.access.record_refusal(caller, name, request.uri.path()).await;
+            self.app.access.record_refusal(caller, name, path).await;
         }
     }
 }
@@ -354,6 +384,12 @@ impl Guard {
 enum Subject {
     Everything,
     Workload(String),
+    /// What belongs to a workload and has an id.
+    Of {
+        workload: String,
+        what: &'static str,
+        id: String,
+    },
     Each,
     Missing,
 }

@@ -235,7 +235,8 @@ pub async fn stream(
             if of_people && !app.access.still_knows(&caller) {
                 return None;
             }
-            if events.iter().any(|event| event.kind == "revision.applied") {
+            if events.iter().any(|event| matches!(event.kind.as_str(), "revision.applied" | "change.started"))
+            {
                 filter.sight = caller.sight(&app.catalogue);
             }
             let wanted: Vec<Result<SseEvent, Infallible>> = events

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use mainstay_model::{Event, RunId, Timestamp};
+use mainstay_model::{Actor, Event, RunId, Timestamp};
 use mainstay_runbook::{Head, Run, RunEvent, RunStatus};
 use mainstay_store::{Fold, Journal, RowQuery, Rows, StoreError};
 use serde::Deserialize as _;
@@ -191,6 +191,18 @@ pub fn workload_of(journal: &dyn Journal, id: &str) -> Result<Option<Option<Stri
 /// One run.
 pub fn run(journal: &dyn Journal, id: &RunId) -> Result<Option<Run>, StoreError> {
     rows::read(journal, id)
+}
+
+/// The person who started a run, or the run above it that started it; nothing where it began by itself.
+pub fn behind(journal: &dyn Journal, id: &str) -> Result<Option<Actor>, StoreError> {
+    let mut next = named(journal, id)?;
+    while let Some(run) = next {
+        match run.parent {
+            Some(parent) => next = self::run(journal, &parent.run)?,
+            None => return Ok(Some(run.by).filter(|by| matches!(by, Actor::Person(_)))),
+        }
+    }
+    Ok(None)
 }
 
 /// Every run that is not over, by id.

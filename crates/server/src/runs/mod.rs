@@ -17,7 +17,8 @@ mod script;
 
 pub use engine::{Engine, RunError, derived_run_id};
 pub use fold::{
-    FACTS_TABLE, FactsFold, RUNS_TABLE, RunsFold, STATES_TABLE, StatesFold, run, unfinished, workload_of,
+    FACTS_TABLE, FactsFold, RUNS_TABLE, RunsFold, STATES_TABLE, StatesFold, behind, run, unfinished,
+    workload_of,
 };
 pub use list::{Wanted, list, newest};
 pub use performer::{Act, Order, Performer};

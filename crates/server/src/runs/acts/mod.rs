@@ -100,11 +100,18 @@ fn refused(error: &StoreError) -> Outcome {
 }
 
 impl Control {
-    /// The workload that is meant: the one that is named, else the run's.
+    /// The workload that is meant. A run acts on its own: who may run a procedure of one workload has no say on another.
     fn workload(act: &Act, named: Option<&str>) -> Result<String, Outcome> {
-        named.map(str::to_owned).or_else(|| act.workload.clone()).ok_or_else(|| {
-            Outcome::failed("The run belongs to no workload: name one with `Workload`".to_owned())
-        })
+        match (&act.workload, named) {
+            (Some(own), Some(other)) if own != other => Err(Outcome::failed(format!(
+                "Workload {other} is not the run's own ({own}): a procedure changes no workload but its own"
+            ))),
+            (Some(own), _) => Ok(own.clone()),
+            (None, Some(named)) => Ok(named.to_owned()),
+            (None, None) => {
+                Err(Outcome::failed("The run belongs to no workload: name one with `Workload`".to_owned()))
+            }
+        }
     }
 
     /// Something that does no harm: it may be dropped at any time, and begun anew.

@@ -65,7 +65,7 @@ const INCIDENT_TABS = ["timeline", "draft"] as const;
 const incidentRoute = createRoute({
   getParentRoute: () => root,
   path: "/incidents/$id",
-  validateSearch: (raw: Raw) => clean({ tab: oneOf(raw, "tab", INCIDENT_TABS), all: flag(raw, "all") }),
+  validateSearch: (raw: Raw) => clean({ tab: oneOf(raw, "tab", INCIDENT_TABS), all: flag(raw, "all"), newest: flag(raw, "newest") }),
   component: page(() => import("./pages/Incident"), "Incident"),
 });
 

@@ -2,6 +2,7 @@
 // server says of it; a session that has ended waits for a sign-in in the dialog above the page and then goes on, so that
 // nothing that was typed is lost.
 
+import { visible } from "../lib/plain";
 import { session } from "./session";
 import type { Problem } from "./types";
 import type { paths } from "./wire";
@@ -119,7 +120,10 @@ export async function read<T>(where: string, ask: Raw = {}): Promise<T> {
   const response = await call(where, ask);
   if (!response.ok) throw new ApiError(await problemOf(response));
   if (response.status === 204) return undefined as T;
-  return (await response.json()) as T;
+  const text = await response.text();
+  // Files of a revision and plans are sent back as they are.
+  const isKept = (ask.method ?? "GET") !== "GET" || where.startsWith("/v1/revisions/");
+  return JSON.parse(isKept ? text : visible(text)) as T;
 }
 
 interface Loose { path?: unknown; query?: unknown; body?: unknown; signal?: AbortSignal; key?: string }

@@ -5,6 +5,7 @@
 // and tells the others. It gives the lock up when it is closed, when it is hidden and another one is looked at, or when it is
 // stuck; the next one goes on from the last event that it heard of, so none is lost.
 
+import { visible } from "../lib/plain";
 import { address, get } from "./client";
 import { backoff, follow, type Message } from "./sse";
 import type { Event } from "./types";
@@ -221,7 +222,7 @@ class Live {
       else this.set("live");
     };
     const heard = (messages: Message[]): void => {
-      const events = messages.map(({ data }) => JSON.parse(data) as Event);
+      const events = messages.map(({ data }) => JSON.parse(visible(data)) as Event);
       const id = messages.findLast((message) => message.id !== undefined)?.id;
       if (id !== undefined) this.lastSeq = Number(id);
       this.tell({ kind: "events", events, seq: this.lastSeq });

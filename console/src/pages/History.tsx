@@ -10,6 +10,7 @@ import * as ask from "../api/queries";
 import type { ChangeDetail, ChangeSummary, PlanView, RevisionDetail } from "../api/types";
 import { diffLines, hunks } from "../lib/diff";
 import { actor, count, short } from "../lib/format";
+import { visible } from "../lib/plain";
 import { readPlan } from "../lib/plan";
 import { tone } from "../lib/state";
 import { useVerbs } from "../shell/verbs";
@@ -153,7 +154,7 @@ function FileDifference({ name, was, is }: { name: string; was: string | undefin
     <details open>
       <summary className="row"><code className="cut">{name}</code>{was === undefined && <Badge>new</Badge>}{is === undefined && <Badge>removed</Badge>}<span className="tone-good num">+{added}</span><span className="tone-bad num">−{removed}</span></summary>
       <div className="diff" tabIndex={0} role="region" aria-label={`What differs in ${name}`}>
-        {lines.map((line, n) => line.kind === "gap" ? <div key={n} className="diff-gap">{count(line.lines, "line")} alike</div> : <div key={n} className={`diff-line ${line.kind}`}><span className="num faint">{line.before ?? ""}</span><span className="num faint">{line.after ?? ""}</span><span>{line.kind === "added" ? "+" : line.kind === "removed" ? "−" : " "}</span><code>{line.text}</code></div>)}
+        {lines.map((line, n) => line.kind === "gap" ? <div key={n} className="diff-gap">{count(line.lines, "line")} alike</div> : <div key={n} className={`diff-line ${line.kind}`}><span className="num faint">{line.before ?? ""}</span><span className="num faint">{line.after ?? ""}</span><span>{line.kind === "added" ? "+" : line.kind === "removed" ? "−" : " "}</span><code>{visible(line.text)}</code></div>)}
       </div>
     </details>
   );

@@ -227,9 +227,9 @@ function Story({ incident, docs }: { incident: IncidentDetail; docs: Documentati
       <div className="stack">
       <Updates incident={incident} />
       <Before incident={incident} />
-      <Panel title="Timeline" aside={before > 0 ? <Button small look="quiet" onClick={() => void navigate({ search: (was) => ({ ...was, all: search.all ? undefined : true }), replace: true })}>{search.all ? "Only the disturbance" : `${before} before it`}</Button> : undefined}>
+      <Panel title="Timeline" aside={<><Button small look="quiet" className={search.newest ? "pressed" : ""} aria-pressed={search.newest === true} onClick={() => void navigate({ search: (was) => ({ ...was, newest: search.newest ? undefined : true }), replace: true })}>Newest first</Button>{before > 0 && <Button small look="quiet" onClick={() => void navigate({ search: (was) => ({ ...was, all: search.all ? undefined : true }), replace: true })}>{search.all ? "Only the disturbance" : `${before} before it`}</Button>}</>}>
         <div className="body">
-          {entries.length === 0 ? <Empty title="Nothing has been written down yet" /> : <ol className="timeline">{entries.map((entry) => <Line key={entry.seq} entry={entry} workload={incident.workload} onOver={setOver} />)}</ol>}
+          {entries.length === 0 ? <Empty title="Nothing has been written down yet" /> : <ol className="timeline">{(search.newest ? [...entries].reverse() : entries).map((entry) => <Line key={entry.seq} entry={entry} workload={incident.workload} onOver={setOver} />)}</ol>}
         </div>
       </Panel>
       </div>

@@ -43,7 +43,7 @@ function MeasureLine({ measure, workload, rank }: { measure: Measure; workload: 
       <div className="measure-value num" title={`target ${measure.target}`}>
         <strong>{measure.value === undefined ? "–" : quantity(measure.value)}</strong> <span className="muted">{measure.target}</span>
       </div>
-      <Link to="/workloads/$name" params={{ name: workload }} search={{ tab: "priorities" }} className="measure-graph" tabIndex={-1} aria-label={`${measure.goal}, over time`} title={`The last ${spanWord(span)}`}>
+      <Link to="/workloads/$name" params={{ name: workload }} search={{ tab: "priorities" }} className="measure-graph" tabIndex={-1} aria-label={`${measure.goal}, over time, ${spanWord(span)}`} title={`The last ${spanWord(span)}`}>
         {span !== HOUR_S && <span className="faint spark-span" aria-hidden="true">{spanWord(span)}</span>}
         {points ? <Sparkline points={points} from={to - span} to={to} target={parseTarget(measure.target)} label={`${measure.goal}, last ${spanWord(span)}`} tone={look === "bad" ? "bad" : look === "unknown" ? "unknown" : "accent"} /> : <div className="spark-space" />}
       </Link>

@@ -12,6 +12,7 @@ import type { DecideRun, Output, RunDetail, Step, Wait } from "../api/types";
 import { actor, count } from "../lib/format";
 import { graphOf, graphOfRun } from "../lib/graph";
 import { hostLines, type HostLine } from "../lib/hosts";
+import { visible, withoutEscapes } from "../lib/plain";
 import { tone, urgency, word } from "../lib/state";
 import { useVerbs } from "../shell/verbs";
 import { Badge, Button, Empty, Failure, Json, Loaded, Loading, Panel, State, Time, Took, useTitle } from "../ui/basic";
@@ -43,7 +44,7 @@ function useOutput(id: string, isOver: boolean): Output[] {
         const heard = (messages: Message[]): void => {
           tries = 0;
           const last = messages.at(-1);
-          if (last) setOutput(JSON.parse(last.data) as Output[]);
+          if (last) setOutput(JSON.parse(visible(last.data)) as Output[]);
         };
         await follow(address("/v1/runs/{id}/output", { id }), abort.signal, heard).catch(() => undefined);
         await new Promise((resolve) => setTimeout(resolve, backoff(tries, Math.random())));
@@ -219,7 +220,7 @@ const HOST_COLUMNS: Column<HostLine>[] = [
   { key: "state", head: "State", width: "120px", cell: (line) => <State state={line.state} /> },
   { key: "host", head: "Host", width: "minmax(0, 1fr)", cell: (line) => line.host },
   { key: "code", head: "Exit", width: "44px", right: true, cell: (line) => line.code ?? "" },
-  { key: "said", head: "Last words", width: "minmax(0, 1.6fr)", wide: true, cell: (line) => <span className="mono muted">{(line.errors || line.output).trimEnd().split("\n").at(-1)}</span> },
+  { key: "said", head: "Last words", width: "minmax(0, 1.6fr)", wide: true, cell: (line) => <span className="mono muted">{withoutEscapes((line.errors || line.output).trimEnd().split("\n").at(-1) ?? "")}</span> },
 ];
 
 function HostsTab({ lines, host, failedOnly, onHost, onFailed }: { lines: HostLine[]; host: string | undefined; failedOnly: boolean; onHost: (host: string) => void; onFailed: (on: boolean) => void }) {
@@ -331,7 +332,7 @@ function Verbs({ run }: { run: RunDetail }) {
   ]);
   return (
     <>
-      {again && <Link className="button" {...again}>Run again …</Link>}
+      {again && <Button icon="runs" why={refusal} onClick={() => void navigate(again)}>Run again …</Button>}
       {run.finished && run.steps.length > 0 && <Button icon="again" why={refusal} onClick={() => setAsking("resume")}>Resume …</Button>}
       {!run.finished && <Button look="danger" icon="stop" why={refusal} onClick={() => setAsking("cancel")}>Cancel …</Button>}
       {asking === "cancel" && (

@@ -7,6 +7,7 @@ import { useRefusal } from "../api/may";
 import * as ask from "../api/queries";
 import type { Alarm, Matcher, Silence } from "../api/types";
 import { actor, count } from "../lib/format";
+import { useDraft } from "../lib/drafts";
 import { isFor, matcherText } from "../lib/silence";
 import { useVerbs } from "../shell/verbs";
 import { Button, Empty, Failure, Loaded, State, Time } from "../ui/basic";
@@ -28,7 +29,7 @@ export function SilenceDialog({ alarm, all, onClose }: { alarm: Alarm; all: Alar
     [["alertname", alarm.alarm] as const, ...Object.entries(alarm.labels)].map(([name, value]) => ({ name, value, is_equal: true, is_regex: false, on: true })),
   );
   const [minutes, setMinutes] = useState(120);
-  const [reason, setReason] = useState("");
+  const [reason, setReason] = useDraft(`silence/${alarm.workload}/${alarm.alarm}`);
   const [touched, setTouched] = useState(false);
   const [key] = useState(newKey);
   const matchers = conditions.filter((one) => one.on).map(({ on: _, ...matcher }) => matcher);
@@ -39,6 +40,7 @@ export function SilenceDialog({ alarm, all, onClose }: { alarm: Alarm; all: Alar
   const make = useMutation({
     mutationFn: () => post("/v1/silences", { body: { matchers, workload: alarm.workload, reason: reason.trim(), ends_at: new Date(Date.now() + minutes * 60_000).toISOString() }, key }),
     onSuccess: () => {
+      setReason("");
       onClose();
       toast("good", `Silenced for ${LENGTHS.find(([, one]) => one === minutes)?.[0] ?? `${minutes} min`}`);
       void client.invalidateQueries({ queryKey: ["silences"] });
@@ -51,7 +53,7 @@ export function SilenceDialog({ alarm, all, onClose }: { alarm: Alarm; all: Alar
     if (wrong === undefined && !make.isPending) make.mutate();
   };
   return (
-    <Dialog title={`Silence ${alarm.alarm}`} onClose={onClose} onSubmit={submit} foot={<><Button onClick={onClose}>Cancel</Button><Button type="submit" look="primary" disabled={make.isPending}>{make.isPending ? "Silencing …" : "Silence"}</Button></>}>
+    <Dialog title={`Silence ${alarm.alarm}`} onClose={onClose} onSubmit={submit} foot={<><Button onClick={() => { setReason(""); onClose(); }}>Cancel</Button><Button type="submit" look="primary" disabled={make.isPending}>{make.isPending ? "Silencing …" : "Silence"}</Button></>}>
       <p>It is still shown, but opens no incident and joins none until the silence ends. What triggers start for it runs all the same.</p>
       <div className="field">
         <label htmlFor="silence-why">Why <span className="muted">needed</span></label>

@@ -2,6 +2,7 @@
 // nothing of ours does that better.
 
 import { useEffect, useId, useRef, useState, type FormEvent, type ReactNode } from "react";
+import { useDraft } from "../lib/drafts";
 import { Button, Failure } from "./basic";
 
 interface DialogProps {
@@ -97,7 +98,12 @@ interface ReasonProps {
 /** Something that is done with a word on why. It stays open, and keeps what was typed, until it has been done. */
 export function ReasonDialog({ title, verb, look = "primary", label = "Why", help = "It is part of the record.", needed, long, cancel = "Cancel", onClose, act, children }: ReasonProps) {
   const id = useId();
-  const [reason, setReason] = useState("");
+  // Escape may be pressed by mistake: what was typed is there when it is opened again. Cancel means it.
+  const [reason, setReason] = useDraft(`reason/${useState(() => window.location.pathname)[0]}/${verb}`);
+  const finish = (): void => {
+    setReason("");
+    onClose();
+  };
   const [isBusy, setBusy] = useState(false);
   const [failure, setFailure] = useState<unknown>();
   const isMissing = needed === true && reason.trim() === "";
@@ -105,14 +111,14 @@ export function ReasonDialog({ title, verb, look = "primary", label = "Why", hel
     if (isBusy || isMissing) return;
     setBusy(true);
     setFailure(undefined);
-    act(reason.trim()).then(onClose, (error: unknown) => {
+    act(reason.trim()).then(finish, (error: unknown) => {
       setFailure(error);
       setBusy(false);
     });
   };
   const field = { id, className: "input", value: reason, "aria-describedby": `${id}-help`, "aria-required": needed };
   return (
-    <Dialog title={title} onClose={onClose} onSubmit={submit} foot={<><Button onClick={onClose}>{cancel}</Button><Button type="submit" look={look} disabled={isMissing || isBusy}>{verb}{isBusy ? " …" : ""}</Button></>}>
+    <Dialog title={title} onClose={onClose} onSubmit={submit} foot={<><Button onClick={finish}>{cancel}</Button><Button type="submit" look={look} disabled={isMissing || isBusy}>{verb}{isBusy ? " …" : ""}</Button></>}>
       {children}
       <div className="field">
         <label htmlFor={id}>{label} {needed && <span className="muted">needed</span>}</label>

@@ -204,6 +204,8 @@ test("what people write stays text, wherever it is shown", async () => {
   await page.getByRole("textbox", { name: "An update" }).fill(HOSTILE);
   await page.getByRole("button", { name: "Write the update" }).click();
   await page.locator(".note-text", { hasText: SHOWN }).waitFor();
+  // It is not read the other way round, nor is what stands after it.
+  await page.locator(".note-text", { hasText: "[U+202E]gnp.exe" }).waitFor();
   await page.locator(".timeline", { hasText: SHOWN }).waitFor();
   await whole("incident");
   await page.goto(`${world.base}/alarms?alarm=shop%2FCheckoutFailing`);

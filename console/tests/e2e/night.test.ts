@@ -80,6 +80,7 @@ test("a verb that is not one's own is in the palette with the reason", async () 
 
 test("what stands beside a list is closed by Escape and by Back, and opened again by forward", async () => {
   const { page, complaints, close } = await world.open("/");
+  await page.getByText("Web shop").first().waitFor();
   await page.keyboard.press("g");
   await page.keyboard.press("a");
   await page.getByRole("grid", { name: "Alarms" }).getByText("CheckoutFailing").waitFor();
@@ -175,6 +176,41 @@ test("an update that is not sent yet is there after a look elsewhere and a reloa
   await close();
 });
 
+test("a reason that Escape closed is there when the dialog is opened again, and is gone when it was cancelled", async () => {
+  const { page, complaints, close } = await world.open(`/incidents/${incident}`, { as: "maria" });
+  const reason = page.getByLabel(/^Why it is over/);
+  const open = () => page.getByRole("button", { name: "Resolve …" }).click();
+  await open();
+  await reason.fill("a long reason");
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  await open();
+  expect(await reason.inputValue()).toBe("a long reason");
+  await page.getByRole("dialog").getByRole("button", { name: "Cancel" }).click();
+  await open();
+  expect(await reason.inputValue()).toBe("");
+  expect(complaints).toEqual([]);
+  await close();
+});
+
+test("the timeline is read from either end, as the address says", async () => {
+  const { page, complaints, close } = await world.open(`/incidents/${incident}`);
+  const lines = page.locator(".timeline li");
+  await lines.nth(3).waitFor();
+  const opened = () => lines.evaluateAll((all) => [all.findIndex((line) => line.textContent?.includes("Incident opened")), all.findIndex((line) => line.textContent?.includes("is pending: its condition holds"))]);
+  const [later = 0, earlier = 0] = await opened();
+  expect(later).toBeGreaterThan(earlier);
+  await page.getByRole("button", { name: "Newest first" }).click();
+  await page.waitForURL("**newest=true**");
+  await page.reload();
+  await lines.nth(3).waitFor();
+  const [first = 0, second = 0] = await opened();
+  expect(first).toBeGreaterThanOrEqual(0);
+  expect(first).toBeLessThan(second);
+  expect(complaints).toEqual([]);
+  await close();
+});
+
 test("what changed before an incident stands there, and leads to the difference", async () => {
   const { page, complaints, close } = await world.open(`/incidents/${incident}`);
   const before = page.getByRole("region", { name: "What changed before" });
@@ -239,7 +275,7 @@ test("a run says which incident it is for, and is run again with the same values
   // Of what is over nothing is still to begin.
   await page.getByRole("grid", { name: "Steps" }).getByText("not reached").waitFor();
   await page.locator(".facts-line").getByRole("link", { name: "Customers cannot pay" }).waitFor();
-  await page.getByRole("link", { name: "Run again …" }).click();
+  await page.getByRole("button", { name: "Run again …" }).click();
   const field = page.getByLabel("AlarmName");
   await field.waitFor();
   expect(await field.inputValue()).toBe("AsItWas");

@@ -16,6 +16,7 @@ import { score } from "../../src/lib/fuzzy";
 import { graphOf, ways } from "../../src/lib/graph";
 import { hostLines } from "../../src/lib/hosts";
 import { check, initial, valueOf } from "../../src/lib/parameters";
+import { visible, withoutEscapes } from "../../src/lib/plain";
 import { Places } from "../../src/lib/places";
 import { HOUR_S, moved, resolve, spanOf } from "../../src/lib/range";
 import { clean, flag, list, text, whole } from "../../src/lib/search";
@@ -280,5 +281,16 @@ describe("where lists stood", () => {
     const again = new Places(places.toString());
     expect([again.get("s10/Runs"), again.get("s298/Runs"), again.get("s299/Runs")]).toEqual([undefined, 298, undefined]);
     for (const text of ["", "{", "null", "[1]", '[["a","b"]]']) expect(new Places(text).get("a")).toBeUndefined();
+  });
+});
+
+describe("text of others", () => {
+  test("nothing in it turns other text round, and right to left stays so", () => {
+    expect(visible("a\u202egnp.exe")).toBe("a[U+202E]gnp.exe");
+    expect(JSON.parse(visible(JSON.stringify({ text: 'x\u2066"\\y\u2069' })))).toEqual({ text: 'x[U+2066]"\\y[U+2069]' });
+    expect(visible("مرحبا שלום\u200f!")).toBe("مرحبا שלום\u200f!");
+  });
+  test("what is written for a terminal is read without its colours", () => {
+    expect(withoutEscapes("\u001b[1;31mfailed\u001b[0m \u001b]8;;http://x\u0007link\u001b]8;;\u0007\u001b[2K [31m")).toBe("failed link [31m");
   });
 });

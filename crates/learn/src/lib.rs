@@ -4,6 +4,7 @@
 //! each statement names the record that proves it. What the journal does not say is called unknown, and what only
 //! people can say is left to them as a question.
 
+mod added;
 mod case;
 pub mod docs;
 mod draft;
@@ -14,6 +15,7 @@ mod sentence;
 mod tests;
 mod times;
 
+pub use added::adds;
 pub use case::{Case, Entry, timeline};
 pub use draft::{Context, draft};
 pub use lessons::suggestions;

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::record::{ZERO, chain, digest, hex};
 use crate::{
-    Fold, Follower, Head, Journal, MAX_DATA_DEPTH, RowQuery, Rows, StoreError, Subscription, rows_from,
+    Fold, Follower, Head, Journal, MAX_DATA_DEPTH, Place, RowQuery, Rows, StoreError, Subscription, rows_from,
 };
 
 /// A new, empty journal and whatever has to live as long as it does.
@@ -103,6 +103,7 @@ fn about(id: impl Into<String>, kind: &str, subject: &str, data: Value) -> Event
 pub async fn contract(make: Make<'_>) {
     an_empty_journal_says_so(make);
     events_are_chained_and_read_back(make).await;
+    events_are_looked_at_by_their_bodies(make).await;
     the_same_id_is_written_once(make).await;
     a_batch_is_all_or_nothing(make).await;
     a_failing_fold_concerns_its_caller_only(make).await;
@@ -162,6 +163,31 @@ async fn events_are_chained_and_read_back(make: Make<'_>) {
     assert_eq!(seqs(&journal.read_before(0, 10).expect("reads")), [0; 0]);
     assert_eq!(journal.read_by_id("mainstay", &all[1].id).expect("reads").as_ref(), Some(&all[1]));
     assert_eq!(journal.read_by_id("elsewhere", &all[1].id).expect("reads"), None);
+}
+
+async fn events_are_looked_at_by_their_bodies(make: Make<'_>) {
+    let fresh = make(Vec::new());
+    let journal = &fresh.journal;
+    let drafts =
+        (1..=9).map(|n| about(format!("e{n}"), "subject.made", &format!("s{}", n % 3), json!({"n": n})));
+    let events = journal.append(drafts.collect()).await.expect("durable");
+    let mut bodies = Vec::new();
+    let mut wanted = |body: &str| {
+        bodies.push(body.to_owned());
+        body.contains(r#""subject":"s1""#)
+    };
+    let looked = journal.look(Place::After(1), 6, 10, &mut wanted).expect("looks");
+    assert_eq!((seqs(&looked.events), looked.seen, looked.last), (vec![4, 7], 6, 7));
+    assert_eq!(looked.events[0], events[3], "read as by its place");
+    let back = journal.look(Place::Before(u64::MAX), 100, 2, &mut wanted).expect("looks");
+    assert_eq!((seqs(&back.events), back.last), (vec![7, 4], 4), "no more than are asked for");
+    let none = journal.look(Place::After(9), 5, 5, &mut |_| true).expect("looks");
+    assert_eq!((none.events.len(), none.seen), (0, 0));
+    let fields = json!({
+        "actor": "system:contract", "data": {"n": 2}, "id": "e2", "source": "mainstay", "subject": "s2",
+        "time": "2026-11-22T15:04:05.250Z", "type": "subject.made",
+    });
+    assert_eq!(bodies[0], fields.to_string(), "the canonical form");
 }
 
 async fn the_same_id_is_written_once(make: Make<'_>) {

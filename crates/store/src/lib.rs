@@ -56,6 +56,26 @@ pub struct Head {
     pub hash: String,
 }
 
+/// From where on events are looked at, and in which direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Those after this place, in order.
+    After(u64),
+    /// Those before this place, last one first; `u64::MAX` starts at the end.
+    Before(u64),
+}
+
+/// What [`Journal::look`] found.
+#[derive(Clone, Debug, Default)]
+pub struct Looked {
+    /// The events that were wanted.
+    pub events: Vec<Arc<Event>>,
+    /// How many were looked at. None only if there is none.
+    pub seen: usize,
+    /// The place of the one that was looked at last.
+    pub last: u64,
+}
+
 /// Which rows of a fold's table, and in which order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowQuery {
@@ -121,6 +141,33 @@ pub trait Journal: Send + Sync + 'static {
     /// Up to `limit` events before this place, last one first; `u64::MAX` starts at the end. May be fewer when they are
     /// big.
     fn read_before(&self, before: u64, limit: usize) -> Result<Vec<Arc<Event>>, StoreError>;
+
+    /// Looks at up to `limit` events from a place on, and reads those of which `wanted` takes the body: the canonical JSON of
+    /// the draft, as it is stored. To leave one out by its body costs a small part of what reading it costs. Ends early
+    /// when `most` are found, or when they are big.
+    fn look(
+        &self,
+        place: Place,
+        limit: usize,
+        most: usize,
+        wanted: &mut dyn FnMut(&str) -> bool,
+    ) -> Result<Looked, StoreError> {
+        let events = match place {
+            Place::After(place) => self.read(place, limit)?,
+            Place::Before(place) => self.read_before(place, limit)?,
+        };
+        let mut looked = Looked::default();
+        for event in events {
+            (looked.seen, looked.last) = (looked.seen + 1, event.seq);
+            if wanted(&record::body(&event)) {
+                looked.events.push(event);
+                if looked.events.len() >= most {
+                    break;
+                }
+            }
+        }
+        Ok(looked)
+    }
 
     /// The event with this source and id.
     fn read_by_id(&self, source: &str, id: &EventId) -> Result<Option<Arc<Event>>, StoreError>;

@@ -122,6 +122,11 @@ fn seal(mut draft: EventDraft) -> Result<Sealed, StoreError> {
     Ok(Sealed { draft, body, digest })
 }
 
+/// The stored body of an event that was read.
+pub(crate) fn body(draft: &EventDraft) -> String {
+    serde_json::to_string(&Canonical(draft)).expect("what was written once can be written again")
+}
+
 pub(crate) fn deeper_than(value: &Value, levels: usize) -> bool {
     match value {
         Value::Array(items) => levels == 0 || items.iter().any(|item| deeper_than(item, levels - 1)),

@@ -1,5 +1,8 @@
 //! Events: listed and followed.
 
+#[cfg(test)]
+mod found;
+
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,12 +15,13 @@ use futures::Stream;
 use mainstay_api::v1::{EventView, Page, Time};
 use mainstay_detect::Pattern;
 use mainstay_model::{Event, Timestamp};
-use mainstay_store::Follower;
+use mainstay_store::{Follower, Journal, Place, StoreError};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::error::Failure;
 use super::extract::Asked;
+use super::sieve::Sieve;
 use crate::access::{Caller, Sight};
 use crate::app::App;
 use crate::clock::until_if_ever;
@@ -27,6 +31,12 @@ const MAX_PAGE: usize = 1000;
 
 /// How many events are looked at for one page of a filtered list before the page is handed over as it is.
 const MAX_SCAN: usize = 100_000;
+
+/// So many of them are looked at before somebody else may use the connection.
+const STRIDE: usize = 4096;
+
+/// At least so many of those that may be wanted are read together.
+const AT_ONCE: usize = 32;
 
 /// What is asked of the list of events.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
@@ -81,6 +91,8 @@ pub struct StreamQuery {
 #[derive(Default)]
 pub struct Filter {
     pattern: Option<Pattern>,
+    /// The kind, or with `*` in it what kinds are like, where that is all that is asked of the pattern.
+    kind: Option<String>,
     workload: Option<String>,
     subject: Option<String>,
     actor: Option<String>,
@@ -94,8 +106,11 @@ pub struct Filter {
 impl Filter {
     /// From the texts of a request, and what who asks may see.
     pub fn new(text: Option<&str>, workload: Option<String>, sight: Sight) -> Result<Self, Failure> {
-        let pattern = text.filter(|text| !text.trim().is_empty()).map(pattern).transpose()?;
-        Ok(Self { pattern, workload, sight, ..Self::default() })
+        let text = text.filter(|text| !text.trim().is_empty());
+        let is_kind = |text: &&str| !text.trim_start().starts_with('{') && !text.contains('\\');
+        let kind = text.filter(is_kind).map(str::to_owned);
+        let pattern = text.map(pattern).transpose()?;
+        Ok(Self { pattern, kind, workload, sight, ..Self::default() })
     }
 
     /// Whether an event is about the subject, who and where from that are asked for, and of the time.
@@ -110,6 +125,32 @@ impl Filter {
             && self.since.is_none_or(|since| event.time >= since)
             && self.until.is_none_or(|until| event.time <= until)
             && self.contains.as_ref().is_none_or(|text| has(event, text))
+    }
+
+    /// What has to stand in the stored form of an event that is taken.
+    fn sieve(&self) -> Sieve {
+        let mut sieve = Sieve::default();
+        match self.kind.as_deref().map(|kind| kind.split_once('*').ok_or(kind)) {
+            Some(Err(kind)) => sieve.field("type", kind),
+            Some(Ok((beginning, _))) => sieve.begins("type", beginning),
+            None => {}
+        }
+        match self.subject.as_deref() {
+            // Also of those that are about nothing.
+            None | Some("") => {}
+            Some(subject) if subject.ends_with('/') => sieve.begins("subject", subject),
+            Some(subject) => sieve.field("subject", subject),
+        }
+        for (name, value) in [("actor", &self.actor), ("source", &self.source), ("workload", &self.workload)]
+        {
+            if let Some(value) = value {
+                sieve.field(name, value);
+            }
+        }
+        if let Some(text) = &self.contains {
+            sieve.contains(text);
+        }
+        sieve
     }
 
     fn takes(&self, event: &Event) -> bool {
@@ -173,34 +214,52 @@ pub async fn list(
     let limit = query.limit.unwrap_or(100).clamp(1, MAX_PAGE);
     let journal = app.journal.clone();
     let (after, before) = (query.after, query.before);
+    let from = match after {
+        Some(place) => Place::After(place),
+        None => Place::Before(before.unwrap_or(u64::MAX)),
+    };
     let page = tokio::task::spawn_blocking(move || {
-        let mut items = Vec::new();
-        let mut place = after.unwrap_or(before.unwrap_or(u64::MAX));
-        let mut scanned = 0;
-        while items.len() < limit && scanned < MAX_SCAN {
-            let batch = match after {
-                Some(_) => journal.read(place, 512)?,
-                None => journal.read_before(place, 512)?,
-            };
-            let Some(last) = batch.last() else { return Ok((items, None)) };
-            place = last.seq;
-            scanned += batch.len();
-            for event in &batch {
-                if filter.takes(event) {
-                    items.push(told(event));
-                    if items.len() == limit {
-                        place = event.seq;
-                        break;
-                    }
-                }
-            }
-        }
-        Ok::<_, mainstay_store::StoreError>((items, Some(place)))
+        let (found, next) = find(journal.as_ref(), &filter, from, limit)?;
+        Ok::<_, StoreError>((found.iter().map(|event| told(event)).collect(), next))
     })
     .await
     .map_err(|error| Failure::internal("The list could not be made", &error))??;
     let (items, next) = page;
     Ok(Json(Page { items, next: next.map(|place| place.to_string()) }))
+}
+
+/// Events that are wanted, from a place on, and the place of the one from which to go on, unless there is none behind.
+fn find(
+    journal: &dyn Journal,
+    filter: &Filter,
+    from: Place,
+    limit: usize,
+) -> Result<(Vec<Arc<Event>>, Option<u64>), StoreError> {
+    let mut sieve = filter.sieve();
+    let (mut found, mut scanned, mut place) = (Vec::new(), 0, from);
+    let going_on =
+        |at: u64| if matches!(from, Place::After(_)) { Place::After(at) } else { Place::Before(at) };
+    while scanned < MAX_SCAN {
+        let most = (limit - found.len()).max(AT_ONCE);
+        let some = STRIDE.min(MAX_SCAN - scanned);
+        let looked = journal.look(place, some, most, &mut |body| sieve.lets_through(body))?;
+        if looked.seen == 0 {
+            return Ok((found, None));
+        }
+        place = going_on(looked.last);
+        scanned += looked.seen;
+        for event in looked.events {
+            if filter.takes(&event) {
+                let at = event.seq;
+                found.push(event);
+                if found.len() == limit {
+                    return Ok((found, Some(at)));
+                }
+            }
+        }
+    }
+    let (Place::After(at) | Place::Before(at)) = place;
+    Ok((found, Some(at)))
 }
 
 /// `GET /v1/events/stream`: server-sent events, one for each journal event, with its place as the id. A client that

@@ -18,6 +18,7 @@ mod oidc;
 mod people;
 mod routes;
 mod runs;
+mod sieve;
 mod signals;
 mod status;
 mod table;

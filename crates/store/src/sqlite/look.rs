@@ -13,7 +13,7 @@ use super::readers::{Readers, Reading};
 use super::schema::{self, Tables};
 use super::{classify, file_in};
 use crate::record::Tip;
-use crate::{Fold, Head, Journal, RowQuery, StoreError, fold};
+use crate::{Fold, Head, Journal, Looked, Place, RowQuery, StoreError, fold};
 
 /// A journal on disk, opened for reading. It sees what is durable at each read; its head is that of the moment it was
 /// opened, and writing to it is refused with [`StoreError::Closed`].
@@ -61,6 +61,16 @@ impl Journal for LookJournal {
 
     fn read_before(&self, before: u64, limit: usize) -> Result<Vec<Arc<Event>>, StoreError> {
         self.reading.before(before, limit)
+    }
+
+    fn look(
+        &self,
+        place: Place,
+        limit: usize,
+        most: usize,
+        wanted: &mut dyn FnMut(&str) -> bool,
+    ) -> Result<Looked, StoreError> {
+        self.reading.look(place, limit, most, wanted)
     }
 
     fn read_by_id(&self, source: &str, id: &EventId) -> Result<Option<Arc<Event>>, StoreError> {

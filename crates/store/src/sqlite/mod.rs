@@ -22,7 +22,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::lock::DirLock;
 use crate::record::{MAX_BATCH_BYTES, Tip, seal_batch};
-use crate::{Fold, Head, Journal, RowQuery, StoreError};
+use crate::{Fold, Head, Journal, Looked, Place, RowQuery, StoreError};
 use readers::Reading;
 use recent::Recent;
 use writer::{Request, Work};
@@ -139,6 +139,16 @@ impl Journal for SqliteJournal {
 
     fn read_before(&self, before: u64, limit: usize) -> Result<Vec<Arc<Event>>, StoreError> {
         self.reading.before(before, limit)
+    }
+
+    fn look(
+        &self,
+        place: Place,
+        limit: usize,
+        most: usize,
+        wanted: &mut dyn FnMut(&str) -> bool,
+    ) -> Result<Looked, StoreError> {
+        self.reading.look(place, limit, most, wanted)
     }
 
     fn read_by_id(&self, source: &str, id: &EventId) -> Result<Option<Arc<Event>>, StoreError> {

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::open::{classify, connect};
 use super::schema::{self, Tables, place};
-use crate::{Fold, RowQuery, StoreError, fold, record};
+use crate::{Fold, Looked, Place, RowQuery, StoreError, fold, record};
 
 /// Connections kept open. More are opened when more threads read at once, and closed afterwards.
 const KEPT: usize = 4;
@@ -72,6 +72,16 @@ impl Reading {
 
     pub fn before(&self, seq: u64, limit: usize) -> Result<Vec<Arc<Event>>, StoreError> {
         self.readers.with(|reader| reader.before(seq, limit))
+    }
+
+    pub fn look(
+        &self,
+        place: Place,
+        limit: usize,
+        most: usize,
+        wanted: &mut dyn FnMut(&str) -> bool,
+    ) -> Result<Looked, StoreError> {
+        self.readers.with(|reader| reader.look(place, limit, most, wanted))
     }
 
     pub fn by_id(&self, source: &str, id: &EventId) -> Result<Option<Arc<Event>>, StoreError> {
@@ -163,6 +173,38 @@ impl Reader<'_> {
     pub fn before(&self, seq: u64, limit: usize) -> Result<Vec<Arc<Event>>, ReadError> {
         let sql = format!("{EVENT} WHERE seq < ? ORDER BY seq DESC LIMIT ?");
         self.events(&sql, params![place(seq), count(limit)])
+    }
+
+    /// See [`Journal::look`](crate::Journal::look).
+    pub fn look(
+        &self,
+        from: Place,
+        limit: usize,
+        most: usize,
+        wanted: &mut dyn FnMut(&str) -> bool,
+    ) -> Result<Looked, ReadError> {
+        let (condition, from) = match from {
+            Place::After(seq) => ("seq > ? ORDER BY seq", seq),
+            Place::Before(seq) => ("seq < ? ORDER BY seq DESC", seq),
+        };
+        let mut statement = self.conn.prepare_cached(&format!("{EVENT} WHERE {condition} LIMIT ?"))?;
+        let mut rows = statement.query(params![place(from), count(limit)])?;
+        let mut looked = Looked::default();
+        let mut size = 0;
+        while size < PAGE_BYTES
+            && looked.events.len() < most
+            && let Some(row) = rows.next()?
+        {
+            (looked.seen, looked.last) = (looked.seen + 1, schema::number(row.get_ref(0)?));
+            // What is no text is read, which says what is wrong with it.
+            if row.get_ref(3)?.as_str().is_ok_and(|body| !wanted(body)) {
+                continue;
+            }
+            let (event, bytes) = read_event(row)?;
+            size += bytes;
+            looked.events.push(Arc::new(event));
+        }
+        Ok(looked)
     }
 
     pub fn by_id(&self, source: &str, id: &str) -> Result<Option<Arc<Event>>, ReadError> {

@@ -1275,7 +1275,7 @@ export interface paths {
         };
     };
     "/v1/users/{name}/disable": {
-        /** Lets a user sign in no more, and ends their sessions */
+        /** Lets a user sign in no more, ends their sessions, and takes their tokens back */
         post: {
             parameters: {
                 header?: {
@@ -1390,6 +1390,31 @@ export interface paths {
                 /** @description It is done. */
                 204: {
                     content?: never;
+                };
+            };
+        };
+    };
+    "/v1/users/{name}/provider": {
+        /** Says at which provider somebody signs in as this user for the first time */
+        post: {
+            parameters: {
+                header?: {
+                    "If-Match"?: string;
+                };
+                path: {
+                    name: string;
+                };
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["AwaitedAccount"];
+                };
+            };
+            responses: {
+                200: {
+                    content: {
+                        "application/json": components["schemas"]["UserView"];
+                    };
                 };
             };
         };
@@ -1633,6 +1658,14 @@ export interface components {
             /** @description When it began. */
             started_at: components["schemas"]["Time"];
         };
+        /** @description An account elsewhere that is to be a user. */
+        AwaitedAccount: {
+            /**
+             * @description The name of the provider at which whoever has the user's name signs in as this user for the first time; none if not
+             *     said.
+             */
+            provider?: string;
+        };
         /** @description Why a run is cancelled. */
         CancelRun: {
             /** @description Why; part of the record. */
@@ -1663,6 +1696,8 @@ export interface components {
              * @description The one from now on: 12 characters at least.
              */
             new: string;
+            /** @description Whether the user's tokens are taken back, too. Sessions end in any case. */
+            revoke_tokens?: boolean;
         };
         /** @enum {string} */
         ChangeState: "held" | "running" | "rolling back" | "applied" | "rolled back" | "kept in part" | "failed" | "refused" | "cancelled";
@@ -2716,7 +2751,8 @@ export interface components {
             grants: components["schemas"]["NewGrant"][];
             /**
              * Format: int64
-             * @description How long it holds, in milliseconds: up to 366 days, 90 if not said.
+             * @description How long it holds, in milliseconds: up to 366 days, 90 if not said. One that is made in a session that began at a
+             *     provider ends with that session.
              */
             lasts_ms?: number;
             /** @description What it is for. */
@@ -2731,6 +2767,8 @@ export interface components {
              * @description The password; without one, they come in by a link.
              */
             password?: string;
+            /** @description The name of the provider that signs them in: whoever has this name there is this user. Instead of a password. */
+            provider?: string;
             /** @description The name that people read. */
             title?: string;
             /** @description The name: lower case letters, digits, `.`, `_`, `-` and `@`. */
@@ -3484,11 +3522,14 @@ export interface components {
         UserView: {
             /** @description When they were added. */
             created_at: components["schemas"]["Time"];
-            /** @description What they may do. What their claims at the provider give has no id and cannot be revoked here. */
+            /**
+             * @description What they may do. What their claims at the provider give has no id and cannot be revoked here; it counts in sessions
+             *     that began there.
+             */
             grants: components["schemas"]["GrantView"][];
             /** @description Whether there is a password. */
             has_password: boolean;
-            /** @description The provider that signs them in, where one does. */
+            /** @description The issuer of the provider that signs them in, or may for the first time. */
             signs_in_with?: string;
             /** @description Whether they may sign in. */
             state: components["schemas"]["UserState"];

@@ -209,6 +209,15 @@ impl Client {
         self.post("/v1/users", new).await
     }
 
+    /// Says at which provider somebody signs in as this user for the first time.
+    pub async fn await_account(
+        &self,
+        name: &str,
+        provider: Option<String>,
+    ) -> Result<v1::UserView, ClientError> {
+        self.post(&format!("/v1/users/{}/provider", escape(name)), &v1::AwaitedAccount { provider }).await
+    }
+
     /// Lets a user sign in no more, or again.
     pub async fn switch_user(
         &self,
@@ -221,8 +230,13 @@ impl Client {
     }
 
     /// Sets a user's password.
-    pub async fn set_password(&self, name: &str, password: &str) -> Result<(), ClientError> {
-        let body = v1::ChangePassword { current: None, new: password.to_owned() };
+    pub async fn set_password(
+        &self,
+        name: &str,
+        password: &str,
+        revoke_tokens: bool,
+    ) -> Result<(), ClientError> {
+        let body = v1::ChangePassword { current: None, new: password.to_owned(), revoke_tokens };
         let path = format!("/v1/users/{}/password", escape(name));
         self.done(self.request(reqwest::Method::POST, &path).json(&body)).await
     }

@@ -628,7 +628,7 @@ fn every_kind_of_event_is_listed() {
         (
             "access",
             "user.added user.disabled user.enabled password.set granted revoked session.started session.used \
-             session.ended token.created token.revoked link.made refused claimed user.identified",
+             session.ended token.created token.revoked link.made refused claimed user.identified user.awaited",
         ),
         ("fault", "injected"),
     ] {

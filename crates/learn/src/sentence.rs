@@ -105,6 +105,12 @@ fn access(event: &EventDraft) -> Option<String> {
             format!("{} signed in with an account elsewhere", user())
         }
         "access.session.started" => format!("{} signed in with a {}", user(), part(data, "method")),
+        "access.user.awaited" if text(data, "issuer").is_empty() => {
+            format!("User {} is no longer to sign in with an account elsewhere", user())
+        }
+        "access.user.awaited" => {
+            format!("User {} is whoever has this name at {}", user(), part(data, "issuer"))
+        }
         "access.user.identified" => {
             format!("User {} is known to {} from now on", user(), part(&data["identity"], "issuer"))
         }

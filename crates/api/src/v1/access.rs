@@ -100,6 +100,19 @@ pub struct ChangePassword {
     /// The one from now on: 12 characters at least.
     #[schema(format = Password)]
     pub new: String,
+    /// Whether the user's tokens are taken back, too. Sessions end in any case.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub revoke_tokens: bool,
+}
+
+/// An account elsewhere that is to be a user.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AwaitedAccount {
+    /// The name of the provider at which whoever has the user's name signs in as this user for the first time; none if not
+    /// said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
 }
 
 /// A link that signs a browser in, once.
@@ -150,6 +163,9 @@ pub struct NewUser {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(format = Password)]
     pub password: Option<String>,
+    /// The name of the provider that signs them in: whoever has this name there is this user. Instead of a password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
     /// What they may do from the beginning.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub grants: Vec<NewGrant>,
@@ -171,10 +187,11 @@ pub struct UserView {
     /// When they were added.
     #[schema(value_type = super::Time)]
     pub created_at: Timestamp,
-    /// The provider that signs them in, where one does.
+    /// The issuer of the provider that signs them in, or may for the first time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signs_in_with: Option<String>,
-    /// What they may do. What their claims at the provider give has no id and cannot be revoked here.
+    /// What they may do. What their claims at the provider give has no id and cannot be revoked here; it counts in sessions
+    /// that began there.
     pub grants: Vec<GrantView>,
 }
 
@@ -195,7 +212,8 @@ pub struct NewToken {
     pub name: String,
     /// What it allows: never more than its user may.
     pub grants: Vec<NewGrant>,
-    /// How long it holds, in milliseconds: up to 366 days, 90 if not said.
+    /// How long it holds, in milliseconds: up to 366 days, 90 if not said. One that is made in a session that began at a
+    /// provider ends with that session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lasts_ms: Option<u64>,
 }

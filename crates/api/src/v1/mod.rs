@@ -16,8 +16,8 @@ mod words;
 mod workload;
 
 pub use access::{
-    ChangePassword, GrantView, MadeToken, Me, NewGrant, NewToken, NewUser, ProviderView, Reason, SessionView,
-    SignIn, SignInLink, SignInWays, TokenView, UserView,
+    AwaitedAccount, ChangePassword, GrantView, MadeToken, Me, NewGrant, NewToken, NewUser, ProviderView,
+    Reason, SessionView, SignIn, SignInLink, SignInWays, TokenView, UserView,
 };
 pub use change::{
     ActionView, ChangeDetail, ChangeSummary, Decide, DecisionView, GitView, PlanView, RevisionDetail,

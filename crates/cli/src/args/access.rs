@@ -28,6 +28,9 @@ pub enum UsersVerb {
         /// Add them without a password: they come in by a link of `login-link --user`
         #[arg(long)]
         no_password: bool,
+        /// The provider of `sign-in.json` that signs them in: whoever has this name there is this user
+        #[arg(long, value_name = "PROVIDER", conflicts_with = "no_password")]
+        provider: Option<String>,
         /// A role, and on what with `@`: `viewer` or `operator@env=prod`; may be repeated
         #[arg(long = "grant", value_name = "ROLE[@SELECTOR]")]
         grants: Vec<String>,
@@ -56,6 +59,16 @@ pub enum UsersVerb {
     Password {
         /// The user
         name: String,
+        /// Take their tokens back, too
+        #[arg(long)]
+        revoke_tokens: bool,
+    },
+    /// Say at which provider somebody of this name signs in as this user for the first time
+    Provider {
+        /// The user, who has no password and has not signed in at a provider yet
+        name: String,
+        /// The provider's name in `sign-in.json`; at none if not said
+        provider: Option<String>,
     },
 }
 

@@ -24,11 +24,16 @@ pub async fn users(screen: Screen, client: &Client, verb: Option<&UsersVerb>) ->
             let page = client.users().await?;
             screen.show(&page, |page| list_users(&page.items, screen.style))
         }
-        Some(UsersVerb::Add { name, title, no_password, grants }) => {
+        Some(UsersVerb::Add { name, title, no_password, provider, grants }) => {
             let grants = grants.iter().map(|text| grant(text)).collect();
-            let password = if *no_password { None } else { Some(new_password(name)?) };
-            let new = NewUser { user: name.clone(), title: title.clone(), password, grants };
+            let has_none = *no_password || provider.is_some();
+            let password = if has_none { None } else { Some(new_password(name)?) };
+            let (title, provider) = (title.clone(), provider.clone());
+            let new = NewUser { user: name.clone(), title, password, provider, grants };
             one(client.add_user(&new).await?)
+        }
+        Some(UsersVerb::Provider { name, provider }) => {
+            one(client.await_account(name, provider.clone()).await?)
         }
         Some(UsersVerb::Disable { name, reason }) => {
             one(client.switch_user(name, false, reason.clone()).await?)
@@ -57,10 +62,11 @@ pub async fn users(screen: Screen, client: &Client, verb: Option<&UsersVerb>) ->
             };
             one(client.revoke_grant(name, id).await?)
         }
-        Some(UsersVerb::Password { name }) => {
+        Some(UsersVerb::Password { name, revoke_tokens }) => {
             let password = new_password(name)?;
-            client.set_password(name, &password).await?;
-            say(&format!("The password of {name} is set; their sessions have ended"));
+            client.set_password(name, &password, *revoke_tokens).await?;
+            let tokens = if *revoke_tokens { "their sessions and tokens" } else { "their sessions" };
+            say(&format!("The password of {name} is set; {tokens} have ended"));
             Ok(())
         }
     }
@@ -177,7 +183,12 @@ fn list_users(users: &[UserView], style: Style) -> String {
         return "No user. `mainstay users add NAME --grant viewer` adds one.\n".to_owned();
     }
     let rows = users.iter().map(|user| {
-        let ways = if user.has_password { "password" } else { "link" };
+        let ways = match (user.has_password, user.signs_in_with.is_some()) {
+            (true, true) => "password, provider",
+            (true, false) => "password",
+            (false, true) => "provider",
+            (false, false) => "link",
+        };
         vec![
             user.user.clone().into(),
             Field::State(user.state.clone()),

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 
 use serde_json::{Value, json};
 
-use crate::processes::run_with;
+use crate::processes::{Process, run_with};
 use crate::world::{World, exchange, header, idle};
 
 pub const PASSWORD: &str = "correct horse battery staple";
@@ -296,6 +296,133 @@ fn people_may_what_they_were_granted_and_nothing_else() {
     let who = json!({ "user": "maria", "password": PASSWORD });
     Visitor::nobody(&world).is(401, "POST", "/v1/sign-in", &who);
     world.proves();
+}
+
+#[test]
+fn a_narrow_token_sees_and_takes_back_itself_only() {
+    let world = server();
+    add_user(&world, &["ann", "--grant", "admin"]);
+    let ann = Visitor::signed_in(&world, "ann", PASSWORD);
+    let make = |name: &str, role: &str, on: &str| {
+        let new = json!({ "name": name, "grants": [{ "role": role, "on": on }] });
+        let made = ann.is(201, "POST", "/v1/tokens", &new);
+        let text = |key: &str| made[key].as_str().expect("a text").to_owned();
+        (text("id"), Visitor::with_token(&world, &text("token")))
+    };
+    let (wide_id, wide) = make("wide", "admin", "*");
+    let ids = |visitor: &Visitor, path: &str| -> Vec<String> {
+        let page = visitor.is(200, "GET", path, &Value::Null);
+        let items = page["items"].as_array().expect("items").iter();
+        items.map(|item| item["id"].as_str().expect("an id").to_owned()).collect()
+    };
+    let session = ids(&ann, "/v1/sessions").remove(0);
+    for (role, on) in [("admin", "env=staging"), ("viewer", "*")] {
+        let (own, narrow) = make("narrow", role, on);
+        assert_eq!(ids(&narrow, "/v1/tokens"), [own.as_str()]);
+        assert!(ids(&narrow, "/v1/sessions").is_empty());
+        for (method, path) in [
+            ("GET", format!("/v1/tokens/{wide_id}")),
+            ("DELETE", format!("/v1/tokens/{wide_id}")),
+            ("DELETE", format!("/v1/sessions/{session}")),
+        ] {
+            narrow.is(404, method, &path, &Value::Null);
+        }
+        // A link makes a session, and a session makes wider tokens.
+        narrow.is(403, "POST", "/v1/sign-in/link", &json!({ "user": "ann" }));
+        narrow.is(200, "GET", &format!("/v1/tokens/{own}"), &Value::Null);
+        narrow.is(204, "DELETE", &format!("/v1/tokens/{own}"), &Value::Null);
+        narrow.is(401, "GET", "/v1/me", &Value::Null);
+    }
+    // One that may see to users is not bound so.
+    assert_eq!(ids(&wide, "/v1/sessions"), [session.as_str()]);
+    wide.is(204, "DELETE", &format!("/v1/sessions/{session}"), &Value::Null);
+    ann.is(401, "GET", "/v1/me", &Value::Null);
+}
+
+#[test]
+fn over_tls_cookies_are_of_this_host_only() {
+    let mut world = World::new();
+    let mut command = world.server_command();
+    command.args(["--public-url", "https://ops.example.org"]);
+    let mut server = Process::start("server", command);
+    server.line("Mainstay listens on http://");
+    world.server = Some(server);
+    add_user(&world, &["jo", "--grant", "viewer"]);
+    let who = json!({ "user": "jo", "password": PASSWORD });
+    let (head, _) = Visitor::nobody(&world).exchange("POST", "/v1/sign-in", &who);
+    let cookie = header(&head, "set-cookie").expect("a cookie").to_owned();
+    let name = format!("__Host-mainstay_session_{}", world.http);
+    for part in [&format!("{name}="), "Secure", "HttpOnly", "SameSite=Strict", "Path=/;"] {
+        assert!(cookie.contains(part), "{cookie}");
+    }
+    let value = cookie.split(';').next().and_then(|pair| pair.split_once('=')).expect("a pair").1.to_owned();
+    let show = |cookies: String| Visitor { port: world.http, shown: vec![format!("Cookie: {cookies}")] };
+    show(format!("{name}={value}")).is(200, "GET", "/v1/me", &Value::Null);
+    // What another site of the domain can set is not looked at, and hides nothing.
+    let bare = name.trim_start_matches("__Host-");
+    for other in [bare.to_owned(), format!("{name}x"), "mainstay_session".to_owned()] {
+        show(format!("{other}={value}")).is(401, "GET", "/v1/me", &Value::Null);
+    }
+    let many = format!("{name}=0123; ").repeat(50);
+    show(format!("{many}{name}={value}")).is(200, "GET", "/v1/me", &Value::Null);
+
+    // Behind the proxy an address is what it says last, and not what it was told before, in whatever lines.
+    let wrong = json!({ "user": "jo", "password": "not the right one" });
+    let through = |told: &str, proxy: &str, body: &Value| {
+        let shown = [told, proxy].map(|one| format!("X-Forwarded-For: {one}")).to_vec();
+        Visitor { port: world.http, shown }.ask("POST", "/v1/sign-in", body).0
+    };
+    for number in 0..10 {
+        assert_eq!(through(&format!("198.51.100.{number}"), "2001:db8::7", &wrong), 401);
+    }
+    assert_eq!(through("198.51.100.99", "2001:db8::ffff", &who), 429, "the same network");
+    assert_eq!(through("2001:db8::7", "203.0.113.9", &who), 200, "somebody else gets in");
+    let refused = world.event("access.refused", |event| event["data"]["user"] == "jo");
+    assert_eq!(refused["data"]["address"], "2001:db8::7");
+}
+
+#[test]
+fn who_signs_in_at_a_provider_is_a_user_that_was_meant_for_it() {
+    let mut world = World::new();
+    std::fs::create_dir_all(world.data()).expect("made");
+    let issuer = "http://127.0.0.1:9";
+    let config = json!({ "oidc": [{ "name": "company", "issuer": issuer, "client_id": "mainstay" }] });
+    std::fs::write(world.data().join("sign-in.json"), config.to_string()).expect("written");
+    world.start_server();
+    let no_such = world.mainstay(&["users", "add", "ci", "--provider", "compny", "--grant", "admin"]);
+    no_such.is(4, &["no provider `compny`", "there is `company`"]);
+    let ci = world.json(&["users", "add", "ci", "--provider", "company", "--grant", "admin"]);
+    assert_eq!((&ci["signs_in_with"], &ci["has_password"]), (&json!(issuer), &json!(false)));
+    world.mainstay(&["users"]).is(0, &["provider"]);
+    let both = json!({ "user": "al", "password": PASSWORD, "provider": "company" });
+    assert_eq!(world.request("POST", "/v1/users", &both.to_string()).0, 422);
+    // Said of somebody who is there, and taken back.
+    world.mainstay(&["users", "add", "jo", "--no-password", "--grant", "viewer"]).is(0, &["link"]);
+    assert_eq!(world.json(&["users", "provider", "jo", "company"])["signs_in_with"], issuer);
+    assert!(world.json(&["users", "provider", "jo"])["signs_in_with"].is_null());
+    world.event("access.user.awaited", |event| {
+        event["data"]["user"] == "jo" && event["data"]["issuer"].is_null()
+    });
+    let ci = world.json(&["login-link", "--user", "ci"])["url"].as_str().expect("a link").to_owned();
+    let path = format!("/enter/{}", ci.rsplit('/').next().expect("a code"));
+    let (head, _) = Visitor::nobody(&world).exchange("GET", &path, &Value::Null);
+    let ci = Visitor::in_session(&world, &head);
+    let why = ci.is(403, "POST", "/v1/me/password", &json!({ "new": PASSWORD }));
+    assert!(why["title"].as_str().is_some_and(|title| title.contains("account elsewhere")), "{why:#}");
+    // Who administers users gives one; then it is the password that lets them in.
+    let set = |arguments: &[&str]| {
+        let mut all = vec!["users", "password", "ci"];
+        all.extend(arguments);
+        run_with(world.command(&all), &format!("{PASSWORD}\n"))
+    };
+    set(&[]).is(0, &["their sessions have ended"]);
+    let ci = Visitor::signed_in(&world, "ci", PASSWORD);
+    let new = json!({ "name": "x", "grants": [{ "role": "viewer", "on": "*" }] });
+    let token = ci.is(201, "POST", "/v1/tokens", &new)["token"].as_str().expect("a secret").to_owned();
+    set(&[]).is(0, &[]);
+    Visitor::with_token(&world, &token).is(200, "GET", "/v1/me", &Value::Null);
+    set(&["--revoke-tokens"]).is(0, &["sessions and tokens"]);
+    Visitor::with_token(&world, &token).is(401, "GET", "/v1/me", &Value::Null);
 }
 
 #[test]

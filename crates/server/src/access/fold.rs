@@ -14,6 +14,9 @@ pub const SESSIONS_TABLE: &str = "sessions";
 /// Rows are [`TokenRow`] by the token's id.
 pub const TOKENS_TABLE: &str = "tokens";
 
+/// The method of a session that began at a provider of sign-in.
+pub(super) const BY_PROVIDER: &str = "oidc";
+
 /// A user.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct UserRow {
@@ -36,7 +39,10 @@ pub struct UserRow {
     /// Whom a provider of sign-in means by them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<Identity>,
-    /// What their claims at the provider gave them when they signed in last.
+    /// The issuer of the provider at which whoever has this name may sign in as this user for the first time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub awaits: Option<String>,
+    /// What their claims at the provider gave them when they signed in last. It counts in sessions that began there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub claimed: Vec<Grant>,
 }
@@ -69,6 +75,13 @@ pub struct SessionRow {
     pub expires_at: Timestamp,
 }
 
+impl SessionRow {
+    /// Whether it began at a provider of sign-in, so that what is claimed there counts in it.
+    pub fn is_of_provider(&self) -> bool {
+        self.method == BY_PROVIDER
+    }
+}
+
 /// A token.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct TokenRow {
@@ -86,6 +99,9 @@ pub struct TokenRow {
     pub created_at: Timestamp,
     /// Until when it holds.
     pub expires_at: Timestamp,
+    /// The session that it ends with: one that began at a provider of sign-in, with what is claimed there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
 }
 
 fn text(data: &Value, key: &str) -> Option<String> {
@@ -117,6 +133,7 @@ impl Fold for UsersFold {
                 created_at: event.time,
                 grants: BTreeMap::new(),
                 identity: identity(data),
+                awaits: None,
                 claimed: Vec::new(),
             };
             return rows.write(user, &added);
@@ -125,6 +142,7 @@ impl Fold for UsersFold {
         match what {
             "user.disabled" => known.disabled = true,
             "user.enabled" => known.disabled = false,
+            "user.awaited" => known.awaits = text(data, "issuer"),
             "user.identified" => known.identity = identity(data),
             "claimed" => known.claimed = serde_json::from_value(data["grants"].clone()).unwrap_or_default(),
             "password.set" => known.password = text(data, "hash"),

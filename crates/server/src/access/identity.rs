@@ -1,25 +1,32 @@
 //! People whom a provider of OpenID Connect signs in: which user they are, and what their claims give them here.
 
-use mainstay_api::v1::ErrorKind;
+use mainstay_api::v1::{ErrorKind, UserView};
 use mainstay_model::Actor;
 use mainstay_model::access::Grant;
 use serde_json::json;
 
+use super::fold::BY_PROVIDER;
 use super::oidc::Person;
-use super::people::check_name;
+use super::people::{Expect, check_name, user_view};
 use super::{Access, Opened, USERS_TABLE, UserRow};
 use crate::http::Failure;
 
 impl UserRow {
-    /// All that they may do: what was granted to them, and what their claims give.
-    pub fn all_grants(&self) -> Vec<Grant> {
-        self.grants.values().chain(&self.claimed).cloned().collect()
+    /// What they may do: what was granted to them, and with it what their claims give, where these count.
+    pub fn all_grants(&self, with_claims: bool) -> Vec<Grant> {
+        let claimed = self.claimed.iter().filter(|_| with_claims);
+        self.grants.values().chain(claimed).cloned().collect()
+    }
+
+    /// The issuer of the provider that signs them in, or may for the first time.
+    pub fn signs_in_with(&self) -> Option<&String> {
+        self.identity.as_ref().map(|identity| &identity.issuer).or(self.awaits.as_ref())
     }
 }
 
 impl Access {
-    /// The user whom a provider means: the one that it signed in before; or one of this name that was added without a
-    /// password and has not signed in yet. Nothing where somebody is new here.
+    /// The user whom a provider means: the one that it signed in before; or one of this name that was added to sign in there
+    /// and has not yet. Nothing where somebody is new here.
     fn meant(&self, person: &Person) -> Result<Option<UserRow>, Failure> {
         let rows = self.rows::<UserRow>(USERS_TABLE)?;
         if let Some(known) = rows.into_iter().find(|row| row.identity.as_ref() == Some(&person.identity)) {
@@ -31,8 +38,43 @@ impl Access {
                 format!("The user `{}` signs in in another way", row.user),
             )
             .hint("whoever administers users can add one with another name")),
+            Some(row) if row.awaits.as_ref() != Some(&person.identity.issuer) => Err(Failure::new(
+                ErrorKind::Conflict,
+                format!("The user `{}` was not added to sign in with this provider", row.user),
+            )
+            .hint("if it is the same person, whoever administers users says so with `mainstay users provider NAME PROVIDER`")),
             row => Ok(row),
         }
+    }
+
+    /// Says at which provider whoever has this name may sign in as this user; at none if there is no issuer.
+    pub async fn await_person(
+        &self,
+        name: &str,
+        issuer: Option<String>,
+        expect: Expect<'_>,
+        by: &Actor,
+    ) -> Result<UserView, Failure> {
+        let _turn = self.turn.lock().await;
+        let row = self.user(name)?;
+        expect(&user_view(&row))?;
+        if row.identity.is_some() || row.password.is_some() {
+            return Err(Failure::new(
+                ErrorKind::Conflict,
+                format!("The user `{name}` signs in in another way already"),
+            )
+            .hint("this is for users who have no password and have not signed in at a provider"));
+        }
+        if row.awaits != issuer {
+            self.say(
+                "access.user.awaited",
+                by,
+                format!("user/{name}"),
+                json!({ "user": name, "issuer": issuer }),
+            )
+            .await?;
+        }
+        self.user(name).map(|row| user_view(&row))
     }
 
     /// Begins a session of somebody whom a provider has signed in. What their claims give is what they give now; whoever may
@@ -83,6 +125,6 @@ impl Access {
         if !drafts.is_empty() {
             self.journal.append(drafts).await?;
         }
-        self.open_session(&user, "oidc").await
+        self.open_session(&user, BY_PROVIDER).await
     }
 }

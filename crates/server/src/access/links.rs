@@ -82,7 +82,7 @@ impl Access {
             return Ok(link);
         }
         if let Door::SignIn(user) = &door {
-            if self.grants_of(user)?.is_none() {
+            if self.grants_of(user, false)?.is_none() {
                 let title = format!("The user `{user}` is disabled, or there is none");
                 return Err(Failure::new(ErrorKind::Conflict, title));
             }
@@ -163,7 +163,7 @@ impl Access {
         // Whoever is disabled meanwhile is disabled before the session begins, or has it ended.
         let _turn = self.turn.lock().await;
         match self.open_link(code) {
-            Some(Door::SignIn(user)) if self.grants_of(&user)?.is_some() => {
+            Some(Door::SignIn(user)) if self.grants_of(&user, false)?.is_some() => {
                 self.open_session(&user, "link").await.map(|opened| Some(Entered::SignedIn(opened)))
             }
             Some(Door::Documentation { workload, by }) => {

@@ -48,8 +48,12 @@ pub struct Access {
     clock: Arc<dyn Clock>,
     pepper: [u8; 32],
     token_key: [u8; 32],
-    accounts: Mutex<Limiter>,
+    /// Tries to sign in: from an address, of an account from there, and of an account from anywhere.
     addresses: Mutex<Limiter>,
+    pairs: Mutex<Limiter>,
+    accounts: Mutex<Limiter>,
+    /// Tries to change a password, by who is signed in.
+    changes: Mutex<Limiter>,
     hashing: Semaphore,
     /// When sessions were used last, as far as it is not on record.
     used: Mutex<BTreeMap<String, Timestamp>>,
@@ -66,8 +70,11 @@ impl Access {
             clock,
             pepper: blake3::derive_key("mainstay password hashes v1", key.as_bytes()),
             token_key: blake3::derive_key("mainstay token secrets v1", key.as_bytes()),
-            accounts: Mutex::new(Limiter::new(10, Duration::from_secs(30))),
             addresses: Mutex::new(Limiter::new(30, Duration::from_secs(5))),
+            pairs: Mutex::new(Limiter::new(10, Duration::from_secs(30))),
+            // Looser by far: a few strangers keep nobody out who comes from elsewhere.
+            accounts: Mutex::new(Limiter::new(300, Duration::from_secs(2))),
+            changes: Mutex::new(Limiter::new(10, Duration::from_secs(30))),
             hashing: Semaphore::new(HASHING),
             used: Mutex::default(),
             links: Mutex::default(),

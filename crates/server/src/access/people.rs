@@ -3,14 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mainstay_api::v1::{ErrorKind, GrantView, NewGrant, NewToken, NewUser, TokenView, UserView};
+use mainstay_api::v1::{
+    ChangePassword, ErrorKind, GrantView, NewGrant, NewToken, NewUser, TokenView, UserView,
+};
 use mainstay_model::access::{Grant, Permission};
 use mainstay_model::{Actor, Event, EventDraft, EventId, Selector};
 use mainstay_store::{RowQuery, rows_from};
 use serde_json::json;
 
 use super::sessions::{MAX_PASSWORD, MIN_PASSWORD, TOKEN_PREFIX};
-use super::{Access, Caller, OPERATOR, TOKENS_TABLE, TokenRow, USERS_TABLE, UserRow, Via, hash_of, secret};
+use super::{
+    Access, Caller, OPERATOR, SESSIONS_TABLE, SessionRow, TOKENS_TABLE, TokenRow, USERS_TABLE, UserRow, Via,
+    hash_of, locked, secret,
+};
 use crate::http::{Failure, append_one};
 
 /// How long a token holds where it is not said.
@@ -80,7 +85,7 @@ pub fn user_view(row: &UserRow) -> UserView {
         state: if row.disabled { "disabled" } else { "active" }.to_owned(),
         has_password: row.password.is_some(),
         created_at: row.created_at,
-        signs_in_with: row.identity.as_ref().map(|identity| identity.issuer.clone()),
+        signs_in_with: row.signs_in_with().cloned(),
         grants: row
             .grants
             .iter()
@@ -142,10 +147,12 @@ impl Access {
         Ok(self.journal.read_by_id(mainstay_model::event::SOURCE_SERVER, id)?)
     }
 
-    /// Adds a user. Under the same key it is done once, and answered again.
+    /// Adds a user; `awaits` is the issuer of the provider that they are to sign in with, if they are. Under the same key it
+    /// is done once, and answered again.
     pub async fn add_user(
         self: &Arc<Self>,
         new: NewUser,
+        awaits: Option<String>,
         once: Option<String>,
         by: &Actor,
     ) -> Result<UserView, Failure> {
@@ -157,6 +164,9 @@ impl Access {
             return Err(Failure::invalid(format!("A user has {MANY} grants at most")));
         }
         let grants = new.grants.iter().map(grant).collect::<Result<Vec<Grant>, Failure>>()?;
+        if awaits.is_some() && new.password.is_some() {
+            return Err(Failure::invalid("A user who signs in with a provider is added without a password"));
+        }
         let hash = match new.password {
             Some(password) => {
                 check_password(&password)?;
@@ -187,12 +197,17 @@ impl Access {
             let data = json!({ "user": new.user, "hash": hash });
             drafts.push(self.draft(None, "access.password.set", by, &subject, data));
         }
+        if let Some(issuer) = awaits {
+            let data = json!({ "user": new.user, "issuer": issuer });
+            drafts.push(self.draft(None, "access.user.awaited", by, &subject, data));
+        }
         drafts.extend(grants.iter().map(|grant| self.grant_draft(&new.user, grant, by)));
         self.journal.append(drafts).await?;
         self.user(&new.user).map(|row| user_view(&row))
     }
 
-    /// Lets a user sign in no more, or again. Sessions and tokens hold no more.
+    /// Lets a user sign in no more, or again. Sessions, tokens and links of before hold no more, neither now nor when the user
+    /// is back.
     pub async fn disable_user(
         &self,
         name: &str,
@@ -204,41 +219,110 @@ impl Access {
         let _turn = self.turn.lock().await;
         let row = self.user(name)?;
         expect(&user_view(&row))?;
+        let mut drafts = Vec::new();
         if row.disabled != disabled {
             let kind = if disabled { "access.user.disabled" } else { "access.user.enabled" };
-            self.say(kind, by, format!("user/{name}"), json!({ "user": name, "reason": reason })).await?;
+            let data = json!({ "user": name, "reason": reason });
+            drafts.push(self.draft(None, kind, by, &format!("user/{name}"), data));
         }
-        if disabled {
+        if disabled || row.disabled {
+            // Also when they come back: until now tokens of who was disabled only slept.
             self.drop_links(name);
-            self.end_all(name, None, by, "disabled").await?;
+            drafts.extend(self.endings(name, None, by, "disabled")?);
+            drafts.extend(self.revocations(name, by)?);
+        }
+        if !drafts.is_empty() {
+            self.journal.append(drafts).await?;
         }
         self.user(name).map(|row| user_view(&row))
     }
 
-    /// Sets a password. All sessions end but the one that asks, and no link of before signs in.
+    /// What takes all tokens of a user back.
+    fn revocations(&self, user: &str, by: &Actor) -> Result<Vec<EventDraft>, Failure> {
+        let rows = self.rows::<TokenRow>(TOKENS_TABLE)?;
+        Ok(rows.iter().filter(|row| row.user == user).map(|row| self.revocation(row, by)).collect())
+    }
+
+    fn revocation(&self, row: &TokenRow, by: &Actor) -> EventDraft {
+        let data = json!({ "token": row.token, "user": row.user, "name": row.name });
+        self.draft(None, "access.token.revoked", by, &format!("user/{}", row.user), data)
+    }
+
+    /// Sets a password of somebody. All sessions end, no link of before signs in, and tokens are taken back if that is asked.
     pub async fn set_password(
         self: &Arc<Self>,
         name: &str,
-        password: String,
-        but: Option<&str>,
+        change: ChangePassword,
         expect: Expect<'_>,
         by: &Actor,
     ) -> Result<(), Failure> {
-        check_password(&password)?;
+        check_password(&change.new)?;
         self.user(name)?;
-        let hash = self.hash_password(password).await?;
+        let hash = self.hash_password(change.new).await?;
         let _turn = self.turn.lock().await;
         expect(&user_view(&self.user(name)?))?;
-        let data = json!({ "user": name, "hash": hash });
-        self.say("access.password.set", by, format!("user/{name}"), data).await?;
-        self.drop_links(name);
-        self.end_all(name, but, by, "the password was changed").await
+        self.put_password(name, &hash, None, change.revoke_tokens, by).await
     }
 
-    /// Whether this is the user's password.
-    pub async fn has_password(self: &Arc<Self>, name: &str, password: String) -> Result<bool, Failure> {
-        let hash = self.user(name)?.password;
-        self.is_password(password, hash).await
+    /// Changes the password of who asks, in a session, which goes on. Whoever has none yet says their first; but not who signs
+    /// in with a provider: what they could do with a password would outlive their account there.
+    pub async fn change_password(
+        self: &Arc<Self>,
+        name: &str,
+        change: ChangePassword,
+        session: &str,
+    ) -> Result<(), Failure> {
+        let before = self.user(name)?;
+        if before.password.is_none() && before.signs_in_with().is_some() {
+            let title = "Who signs in with an account elsewhere does not give themselves a password";
+            return Err(Failure::new(ErrorKind::Forbidden, title)
+                .hint("whoever administers users can give one: `mainstay users password NAME`"));
+        }
+        // A password that is guessed here is one that could be used to sign in. Tries of strangers do not count here.
+        if let Err(wait) = locked(&self.changes).take(name, self.now()) {
+            return Err(
+                Failure::new(ErrorKind::Busy, "Too many tries to change the password").again_after(wait)
+            );
+        }
+        let is_right = match change.current {
+            Some(current) => self.is_password(current, before.password.clone()).await?,
+            None => before.password.is_none(),
+        };
+        if !is_right {
+            return Err(Failure::new(ErrorKind::Forbidden, "The current password is wrong"));
+        }
+        locked(&self.changes).forgive(name);
+        check_password(&change.new)?;
+        let hash = self.hash_password(change.new).await?;
+        let _turn = self.turn.lock().await;
+        let now = self.user(name)?;
+        let is_same = now.password == before.password && now.signs_in_with() == before.signs_in_with();
+        if !is_same || self.holder(&Via::Session(session.to_owned()))?.is_none() {
+            return Err(Failure::new(ErrorKind::Conflict, "The password was changed meanwhile")
+                .hint("sign in with the new one"));
+        }
+        let by = Actor::Person(name.to_owned());
+        self.put_password(name, &hash, Some(session), change.revoke_tokens, &by).await
+    }
+
+    /// Puts a password in place, with all that ends by it.
+    async fn put_password(
+        &self,
+        name: &str,
+        hash: &str,
+        but: Option<&str>,
+        revoke_tokens: bool,
+        by: &Actor,
+    ) -> Result<(), Failure> {
+        let data = json!({ "user": name, "hash": hash });
+        let mut drafts = vec![self.draft(None, "access.password.set", by, &format!("user/{name}"), data)];
+        drafts.extend(self.endings(name, but, by, "the password was changed")?);
+        if revoke_tokens {
+            drafts.extend(self.revocations(name, by)?);
+        }
+        self.journal.append(drafts).await?;
+        self.drop_links(name);
+        Ok(())
     }
 
     fn grant_draft(&self, user: &str, grant: &Grant, by: &Actor) -> EventDraft {
@@ -338,6 +422,14 @@ impl Access {
             return Err(Failure::new(ErrorKind::Conflict, format!("A user has {MANY} tokens at most"))
                 .hint("revoke one that is no longer needed"));
         }
+        // What is claimed at a provider counts as long as a session that began there, and so does a token with it.
+        let session = match &caller.via {
+            Via::Session(id) => {
+                self.row::<SessionRow>(SESSIONS_TABLE, id)?.filter(SessionRow::is_of_provider)
+            }
+            Via::Machine | Via::Token(_) => None,
+        };
+        let until = self.now().plus(lasts);
         let row = TokenRow {
             token: id.clone(),
             name: new.name,
@@ -345,12 +437,16 @@ impl Access {
             hash: hash.to_hex().to_string(),
             grants,
             created_at: self.now(),
-            expires_at: self.now().plus(lasts),
+            expires_at: session.as_ref().map_or(until, |session| session.expires_at.min(until)),
+            session: session.map(|session| session.session),
         };
-        let data = json!({
+        let mut data = json!({
             "token": id, "name": row.name, "user": row.user, "hash": row.hash, "grants": row.grants,
             "expires_at": row.expires_at,
         });
+        if let Some(session) = &row.session {
+            data["session"] = json!(session);
+        }
         let subject = format!("user/{}", row.user);
         let draft = self.draft(key, "access.token.created", &caller.actor(), &subject, data);
         let event = append_one(self.journal.as_ref(), draft).await?;
@@ -361,10 +457,12 @@ impl Access {
 
     /// The tokens that hold, of one user or of all.
     pub fn tokens(&self, of: Option<&str>) -> Result<Vec<TokenView>, Failure> {
-        let now = self.now();
-        let rows = self.rows::<TokenRow>(TOKENS_TABLE)?;
-        let held = rows.iter().filter(|row| row.expires_at > now && of.is_none_or(|user| user == row.user));
-        let mut views: Vec<TokenView> = held.map(token_view).collect();
+        let mut views = Vec::new();
+        for row in self.rows::<TokenRow>(TOKENS_TABLE)? {
+            if of.is_none_or(|user| user == row.user) && self.is_held(&row)? {
+                views.push(token_view(&row));
+            }
+        }
         views.sort_by_key(|view| std::cmp::Reverse(view.created_at));
         Ok(views)
     }
@@ -372,8 +470,10 @@ impl Access {
     /// A token that holds, of that user or of anybody.
     pub fn token(&self, id: &str, of: Option<&str>) -> Result<TokenView, Failure> {
         let row = self.row::<TokenRow>(TOKENS_TABLE, id)?;
-        let holds = |row: &TokenRow| row.expires_at > self.now() && of.is_none_or(|user| user == row.user);
-        row.filter(holds).map(|row| token_view(&row)).ok_or_else(|| Failure::not_found("token", id))
+        match row.filter(|row| of.is_none_or(|user| user == row.user)) {
+            Some(row) if self.is_held(&row)? => Ok(token_view(&row)),
+            Some(_) | None => Err(Failure::not_found("token", id)),
+        }
     }
 
     /// Takes a token back, of that user or of anybody. False if there is none.
@@ -388,8 +488,7 @@ impl Access {
         let row = self.row::<TokenRow>(TOKENS_TABLE, id)?;
         let Some(row) = row.filter(|row| of.is_none_or(|user| user == row.user)) else { return Ok(false) };
         expect(&token_view(&row))?;
-        let data = json!({ "token": id, "user": row.user, "name": row.name });
-        self.say("access.token.revoked", by, format!("user/{}", row.user), data).await?;
+        self.journal.append(vec![self.revocation(&row, by)]).await?;
         Ok(true)
     }
 }

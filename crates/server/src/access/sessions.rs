@@ -7,9 +7,10 @@ use std::time::Duration;
 use argon2::password_hash::{PasswordHash, SaltString};
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version};
 use mainstay_api::v1::{ErrorKind, SignIn};
-use mainstay_model::{Actor, Timestamp};
+use mainstay_model::{Actor, EventDraft, Timestamp};
 use serde_json::json;
 
+use super::limiter::network;
 use super::{
     Access, Caller, OPERATOR, SESSIONS_TABLE, SessionRow, TOKENS_TABLE, TokenRow, USERS_TABLE, UserRow, Via,
     all, hash_of, is_of, locked, secret,
@@ -94,33 +95,42 @@ impl Access {
 
     /// Signs in with a name and a password. Whoever is refused is not told which of both is wrong, and it takes as long.
     pub async fn sign_in(self: &Arc<Self>, who: SignIn, address: Option<IpAddr>) -> Result<Opened, Failure> {
-        self.try_once(&who.user, address)?;
-        let known = self.row::<UserRow>(USERS_TABLE, &who.user)?;
-        let hash = known.as_ref().filter(|user| !user.disabled).and_then(|user| user.password.clone());
-        let is_right = self.is_password(who.password, hash).await?;
-        let Some(user) = known.filter(|_| is_right) else {
-            return self.refuse(&who.user, address).await;
-        };
-        locked(&self.accounts).forgive(&user.user);
-        self.open_session(&user.user, "password").await
+        let pair = self.try_once(&who.user, address)?;
+        let hash = self.hash_of_user(&who.user)?;
+        let is_right = self.is_password(who.password, hash.clone()).await?;
+        if is_right {
+            // While it waited for its turn, the password may have been changed and the user disabled.
+            let _turn = self.turn.lock().await;
+            if self.hash_of_user(&who.user)? == hash {
+                locked(&self.pairs).forgive(&pair);
+                return self.open_session(&who.user, "password").await;
+            }
+        }
+        self.refuse(&who.user, address).await
     }
 
-    /// Takes a try of the account and of the address.
-    pub(super) fn try_once(&self, user: &str, address: Option<IpAddr>) -> Result<(), Failure> {
+    /// What the password of a user is known by, if they may sign in with one.
+    fn hash_of_user(&self, user: &str) -> Result<Option<String>, Failure> {
+        let row = self.row::<UserRow>(USERS_TABLE, user)?;
+        Ok(row.filter(|row| !row.disabled).and_then(|row| row.password))
+    }
+
+    /// Takes a try of an address, of an account from there, and of the account from anywhere; or of none from where there is
+    /// none left: whoever is refused takes no try of others. Gives back what the second is called.
+    pub(super) fn try_once(&self, user: &str, address: Option<IpAddr>) -> Result<String, Failure> {
         let now = self.now();
-        let network = address.map(|address| locked(&self.addresses).take(&address.to_string(), now));
+        let network = network(address);
         // Names that cannot be of a user need no room of their own.
         let name: String = user.chars().take(64).collect();
-        let account = locked(&self.accounts).take(&name, now);
-        match network.unwrap_or(Ok(())).and(account) {
-            Ok(()) => Ok(()),
+        let pair = format!("{network} {name}");
+        let taken = locked(&self.addresses)
+            .take(&network, now)
+            .and_then(|()| locked(&self.pairs).take(&pair, now))
+            .and_then(|()| locked(&self.accounts).take(&name, now));
+        match taken {
+            Ok(()) => Ok(pair),
             Err(wait) => Err(Failure::new(ErrorKind::Busy, "Too many tries to sign in").again_after(wait)),
         }
-    }
-
-    /// Takes a try of an account by who is signed in already.
-    pub fn try_password(&self, user: &str) -> Result<(), Failure> {
-        self.try_once(user, None)
     }
 
     /// Puts on record that somebody was refused something.
@@ -218,7 +228,7 @@ impl Access {
             grants,
             scope: None,
         };
-        Ok(self.grants_of(&row.user)?.map(caller))
+        Ok(self.grants_of(&row.user, row.is_of_provider())?.map(caller))
     }
 
     /// Who shows this token.
@@ -231,12 +241,23 @@ impl Access {
         if is_of(hash, &row.hash) { self.with_token(row) } else { Ok(None) }
     }
 
+    /// Whether a token holds: for its time, and as long as the session that it ends with.
+    pub(super) fn is_held(&self, row: &TokenRow) -> Result<bool, Failure> {
+        let now = self.now();
+        if now >= row.expires_at {
+            return Ok(false);
+        }
+        let Some(id) = &row.session else { return Ok(true) };
+        let session = self.row::<SessionRow>(SESSIONS_TABLE, id)?;
+        Ok(session.is_some_and(|session| session.is_of_provider() && !self.is_over(&session, now)))
+    }
+
     /// Who has a token, as long as it holds.
     fn with_token(&self, row: TokenRow) -> Result<Option<Caller>, Failure> {
-        if self.now() >= row.expires_at {
+        if !self.is_held(&row)? {
             return Ok(None);
         }
-        let Some(grants) = self.grants_of(&row.user)? else { return Ok(None) };
+        let Some(grants) = self.grants_of(&row.user, row.session.is_some())? else { return Ok(None) };
         Ok(Some(Caller {
             user: row.user,
             via: Via::Token(row.token),
@@ -263,32 +284,41 @@ impl Access {
 
     /// Whether somebody is still known as before: sessions end, tokens are revoked, users are disabled.
     pub fn still_knows(&self, caller: &Caller) -> bool {
-        let is_there = match &caller.via {
+        let grants = match &caller.via {
             Via::Machine => return true,
-            Via::Session(id) => self.row::<SessionRow>(SESSIONS_TABLE, id).is_ok_and(|row| row.is_some()),
-            Via::Token(id) => self.row::<TokenRow>(TOKENS_TABLE, id).is_ok_and(|row| row.is_some()),
+            // What is followed goes on while nobody uses the session.
+            Via::Session(id) => self.row::<SessionRow>(SESSIONS_TABLE, id).and_then(|row| match row {
+                Some(row) => self.grants_of(&row.user, row.is_of_provider()),
+                None => Ok(None),
+            }),
+            Via::Token(_) => self.holder(&caller.via).map(|known| known.map(|known| known.grants)),
         };
-        is_there
-            && caller.expires_at.is_none_or(|at| self.now() < at)
-            && self.grants_of(&caller.user).is_ok_and(|grants| grants.as_ref() == Some(&caller.grants))
+        caller.expires_at.is_none_or(|at| self.now() < at)
+            && grants.is_ok_and(|grants| grants.as_ref() == Some(&caller.grants))
     }
 
-    /// What a user was granted; nothing of one who is not there or disabled.
+    /// What a user was granted, with what their claims give where these count; nothing of one who is not there or disabled.
     pub(super) fn grants_of(
         &self,
         user: &str,
+        with_claims: bool,
     ) -> Result<Option<Vec<mainstay_model::access::Grant>>, Failure> {
         if user == OPERATOR {
             return Ok(Some(all()));
         }
         let row = self.row::<UserRow>(USERS_TABLE, user)?;
-        Ok(row.filter(|row| !row.disabled).map(|row| row.all_grants()))
+        Ok(row.filter(|row| !row.disabled).map(|row| row.all_grants(with_claims)))
     }
 
     async fn end(&self, row: &SessionRow, by: &Actor, reason: &str) -> Result<(), Failure> {
+        self.journal.append(vec![self.ending(row, by, reason)]).await?;
+        Ok(())
+    }
+
+    fn ending(&self, row: &SessionRow, by: &Actor, reason: &str) -> EventDraft {
         locked(&self.used).remove(&row.session);
         let data = json!({ "session": row.session, "user": row.user, "reason": reason });
-        self.say("access.session.ended", by, format!("user/{}", row.user), data).await.map(drop)
+        self.draft(None, "access.session.ended", by, &format!("user/{}", row.user), data)
     }
 
     /// Ends a session of that user, or of anybody. False if there is none.
@@ -305,20 +335,17 @@ impl Access {
         Ok(true)
     }
 
-    /// Ends the sessions of a user, but for one.
-    pub(super) async fn end_all(
+    /// What ends the sessions of a user, but for one.
+    pub(super) fn endings(
         &self,
         user: &str,
         but: Option<&str>,
         by: &Actor,
         reason: &str,
-    ) -> Result<(), Failure> {
-        for row in self.rows::<SessionRow>(SESSIONS_TABLE)? {
-            if row.user == user && but != Some(row.session.as_str()) {
-                self.end(&row, by, reason).await?;
-            }
-        }
-        Ok(())
+    ) -> Result<Vec<EventDraft>, Failure> {
+        let mut rows = self.rows::<SessionRow>(SESSIONS_TABLE)?;
+        rows.retain(|row| row.user == user && but != Some(row.session.as_str()));
+        Ok(rows.iter().map(|row| self.ending(row, by, reason)).collect())
     }
 
     /// The sessions that hold, of one user or of all.

@@ -7,8 +7,8 @@ use axum::extract::{FromRequest as _, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use mainstay_api::v1::{
-    ChangePassword, ErrorKind, MadeToken, Me, NewGrant, NewToken, NewUser, Page, Reason, SessionView, SignIn,
-    SignInLink, SignInWays, TokenView, UserState, UserView,
+    AwaitedAccount, ChangePassword, ErrorKind, MadeToken, Me, NewGrant, NewToken, NewUser, Page, Reason,
+    SessionView, SignIn, SignInLink, SignInWays, TokenView, UserState, UserView,
 };
 use mainstay_model::Timestamp;
 use mainstay_model::access::Permission;
@@ -279,18 +279,7 @@ pub async fn my_password(
             "A password is changed in a session, not with a token",
         ));
     };
-    // A password that is guessed here is one that could be used to sign in.
-    app.access.try_password(&caller.user)?;
-    let is_right = match change.current {
-        Some(current) => app.access.has_password(&caller.user, current).await?,
-        // Whoever came by a link and has none yet says their first.
-        None => app.access.user(&caller.user)?.password.is_none(),
-    };
-    if !is_right {
-        return Err(Failure::new(ErrorKind::Forbidden, "The current password is wrong"));
-    }
-    let whatever = |_: &UserView| Ok(());
-    app.access.set_password(&caller.user, change.new, Some(session), &whatever, &caller.actor()).await?;
+    app.access.change_password(&caller.user, change, session).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -312,13 +301,27 @@ fn reach(caller: &Caller) -> Option<&str> {
     if caller.may_to_all(Permission::Administer) { None } else { Some(&caller.user) }
 }
 
+/// The only thing of its user that a token sees and takes back: itself. One that may see to users is not bound so.
+fn bound(caller: &Caller) -> Option<&str> {
+    match &caller.via {
+        Via::Token(id) if !caller.may_to_all(Permission::Administer) => Some(id),
+        Via::Machine | Via::Session(_) | Via::Token(_) => None,
+    }
+}
+
+/// That a token is within reach of who asks.
+fn sees_token(caller: &Caller, id: &str) -> Result<(), Failure> {
+    if bound(caller).is_none_or(|own| own == id) { Ok(()) } else { Err(Failure::not_found("token", id)) }
+}
+
 /// `GET /v1/sessions`
 pub async fn sessions(
     State(app): State<Arc<App>>,
     caller: Caller,
     Asked(asked): Asked<Whose>,
 ) -> Result<Json<Page<SessionView>>, Failure> {
-    let rows = app.access.sessions(whose(&caller, &asked)?)?;
+    let mut rows = app.access.sessions(whose(&caller, &asked)?)?;
+    rows.retain(|_| bound(&caller).is_none());
     let keyed = rows.into_iter().map(|row| (lists::newest_first(row.started_at, &row.session), row));
     let Page { items, next } = lists::page(keyed.collect(), asked.cursor.as_deref(), asked.limit);
     let view = |row: SessionRow| SessionView {
@@ -339,7 +342,9 @@ pub async fn end_session(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Failure> {
-    if app.access.end_session(&id, reach(&caller), &caller.actor(), "revoked").await? {
+    if bound(&caller).is_none()
+        && app.access.end_session(&id, reach(&caller), &caller.actor(), "revoked").await?
+    {
         return Ok(StatusCode::NO_CONTENT);
     }
     Err(Failure::not_found("session", &id))
@@ -351,7 +356,8 @@ pub async fn tokens(
     caller: Caller,
     Asked(asked): Asked<Whose>,
 ) -> Result<Json<Page<TokenView>>, Failure> {
-    let views = app.access.tokens(whose(&caller, &asked)?)?;
+    let mut views = app.access.tokens(whose(&caller, &asked)?)?;
+    views.retain(|view| bound(&caller).is_none_or(|own| own == view.id));
     let keyed =
         views.into_iter().map(|view| (lists::newest_first(view.created_at, &view.id), view)).collect();
     Ok(Json(lists::page(keyed, asked.cursor.as_deref(), asked.limit)))
@@ -374,6 +380,7 @@ pub async fn token(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<TokenView>, Failure> {
+    sees_token(&caller, &id)?;
     app.access.token(&id, reach(&caller)).map(Json)
 }
 
@@ -384,6 +391,7 @@ pub async fn revoke_token(
     expected: IfMatch,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Failure> {
+    sees_token(&caller, &id)?;
     let expect = |view: &TokenView| expected.check(view);
     if app.access.revoke_token(&id, reach(&caller), expect, &caller.actor()).await? {
         return Ok(StatusCode::NO_CONTENT);
@@ -418,8 +426,21 @@ pub async fn add_user(
     Once(once): Once,
     Body(new): Body<NewUser>,
 ) -> Result<(StatusCode, Json<UserView>), Failure> {
-    let view = app.access.add_user(new, once, &caller.actor()).await?;
+    let issuer = new.provider.as_deref().map(|name| app.providers.issuer(name)).transpose()?;
+    let view = app.access.add_user(new, issuer, once, &caller.actor()).await?;
     Ok((StatusCode::CREATED, Json(view)))
+}
+
+/// `POST /v1/users/{name}/provider`
+pub async fn await_account(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    expected: IfMatch,
+    Path(name): Path<String>,
+    Body(asked): Body<AwaitedAccount>,
+) -> Result<Json<UserView>, Failure> {
+    let issuer = asked.provider.as_deref().map(|name| app.providers.issuer(name)).transpose()?;
+    app.access.await_person(&name, issuer, &|view| expected.check(view), &caller.actor()).await.map(Json)
 }
 
 /// `POST /v1/users/{name}/disable`
@@ -455,7 +476,7 @@ pub async fn set_password(
     Body(change): Body<ChangePassword>,
 ) -> Result<StatusCode, Failure> {
     let expect = |view: &UserView| expected.check(view);
-    app.access.set_password(&name, change.new, None, &expect, &caller.actor()).await?;
+    app.access.set_password(&name, change, &expect, &caller.actor()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

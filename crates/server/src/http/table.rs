@@ -5,10 +5,10 @@ use std::sync::Arc;
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use mainstay_api::v1::{
-    self, Acknowledge, AcknowledgeAlarm, AlarmView, Alive, Applied, CancelRun, ChangeDetail, ChangePassword,
-    ChangeSummary, ChosenCalls, Count, DeadLetter, Decide, DecideRun, DocsLink, ErrorKind, EventView,
-    HostView, IncidentDetail, IncidentSummary, LogView, MadeToken, Me, NewGrant, NewNote, NewReplay,
-    NewRevision, NewSilence, NewToken, NewUser, NoteView, OutputView, PlanView, PrometheusAnswer,
+    self, Acknowledge, AcknowledgeAlarm, AlarmView, Alive, Applied, AwaitedAccount, CancelRun, ChangeDetail,
+    ChangePassword, ChangeSummary, ChosenCalls, Count, DeadLetter, Decide, DecideRun, DocsLink, ErrorKind,
+    EventView, HostView, IncidentDetail, IncidentSummary, LogView, MadeToken, Me, NewGrant, NewNote,
+    NewReplay, NewRevision, NewSilence, NewToken, NewUser, NoteView, OutputView, PlanView, PrometheusAnswer,
     PrometheusMetadata, PrometheusNames, PrometheusSeries, Reason, ReplayView, ResolveIncident, ResumeRun,
     RevisionDetail, RunDetail, RunSummary, SessionView, SignIn, SignInLink, SignInWays, SilenceView,
     SpanView, StartRun, Status, SwitchTrigger, TokenView, TraceView, TriggerView, Triggers, UserView,
@@ -714,11 +714,28 @@ fn users(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
         )
         .get("/v1/users/{name}", op(MANAGE, "getUser", "One user").gives::<UserView>(), people::user)
         .post(
+            "/v1/users/{name}/provider",
+            op(
+                MANAGE,
+                "awaitAccount",
+                "Says at which provider somebody signs in as this user for the first time",
+            )
+            .takes::<AwaitedAccount>()
+            .if_unchanged()
+            .fails(&[Conflict, Invalid])
+            .gives::<UserView>(),
+            people::await_account,
+        )
+        .post(
             "/v1/users/{name}/disable",
-            op(MANAGE, "disableUser", "Lets a user sign in no more, and ends their sessions")
-                .takes::<Reason>()
-                .if_unchanged()
-                .gives::<UserView>(),
+            op(
+                MANAGE,
+                "disableUser",
+                "Lets a user sign in no more, ends their sessions, and takes their tokens back",
+            )
+            .takes::<Reason>()
+            .if_unchanged()
+            .gives::<UserView>(),
             people::disable_user,
         )
         .post(

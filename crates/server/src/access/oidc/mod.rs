@@ -186,6 +186,19 @@ impl Providers {
         self.all.values().map(|one| (one.config.name.as_str(), one.config.title.as_str()))
     }
 
+    /// The issuer of the provider of this name.
+    pub fn issuer(&self, name: &str) -> Result<String, Failure> {
+        let found = self.all.get(name).map(|one| one.config.issuer.clone());
+        found.ok_or_else(|| {
+            let names: Vec<String> = self.all.keys().map(|name| format!("`{name}`")).collect();
+            let hint = match names.as_slice() {
+                [] => "`sign-in.json` of the server's data directory names none".to_owned(),
+                names => format!("there is {}", names.join(", ")),
+            };
+            Failure::invalid(format!("There is no provider `{name}` of sign-in")).hint(hint)
+        })
+    }
+
     fn find(&self, name: &str) -> Result<&Provider, Failure> {
         self.all.get(name).ok_or_else(|| Failure::not_found("provider of sign-in", name))
     }

@@ -145,16 +145,23 @@ function stringifySearch(search: Record<string, unknown>): string {
 }
 
 export function makeRouter(client: QueryClient) {
-  return createRouter({
+  const router = createRouter({
     routeTree: tree,
     context: { client },
     parseSearch,
     stringifySearch,
     defaultPreload: "intent",
+    // On a slow line the navigation is there before the page is.
+    defaultPendingMs: 150,
     defaultPendingComponent: () => <Loading what="the page" />,
     defaultErrorComponent: ({ error, reset }) => <Failure error={error} title="This page failed" again={reset} />,
     scrollRestoration: false,
   });
+  // The router would go to the top whenever anything in the address changes. Only another page begins there, and `usePagePlace`
+  // sees to that.
+  const commit = router.commitLocation;
+  router.commitLocation = (next) => commit({ ...next, resetScroll: false });
+  return router;
 }
 
 declare module "@tanstack/react-router" {

@@ -164,6 +164,9 @@ test("the line is slow: the page says what it waits for, and is whole in the end
   line.slow(600, 80_000);
   const { page, complaints, close } = await world.open("/incidents", { at: line.base, until: "commit" });
   await page.getByText("Reading the console …").waitFor();
+  // Never is there nothing to be seen: the navigation comes before the page.
+  await page.getByRole("navigation", { name: "Pages" }).waitFor();
+  await page.getByText("Reading the page …").waitFor();
   await page.getByText("Reading incidents …").waitFor();
   // What can be used before the answer can be used.
   await page.keyboard.press("?");

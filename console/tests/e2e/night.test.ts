@@ -200,8 +200,13 @@ test("the timeline is read from either end, as the address says", async () => {
   const opened = () => lines.evaluateAll((all) => [all.findIndex((line) => line.textContent?.includes("Incident opened")), all.findIndex((line) => line.textContent?.includes("is pending: its condition holds"))]);
   const [later = 0, earlier = 0] = await opened();
   expect(later).toBeGreaterThan(earlier);
+  // The page does not jump while one looks at it.
+  await page.setViewportSize({ width: 1440, height: 500 });
+  await page.evaluate(() => window.scrollTo(0, 200));
   await page.getByRole("button", { name: "Newest first" }).click();
   await page.waitForURL("**newest=true**");
+  await settled(page);
+  expect(await page.evaluate(() => window.scrollY)).toBe(200);
   await page.reload();
   await lines.nth(3).waitFor();
   const [first = 0, second = 0] = await opened();
@@ -294,6 +299,7 @@ test("a run says which incident it is for, and is run again with the same values
 
 test("on a phone and on a wall nothing that matters is cut off", async () => {
   await world.api("/v1/silences", { matchers: [{ name: "alertname", value: "Nothing", is_regex: false, is_equal: true }], workload: "shop", reason: "works on the queue", ends_at: new Date(Date.now() + 3_600_000).toISOString() });
+  await world.api("/v1/runs", { procedure: "unstick-confirmations", workload: "shop", parameters: {} });
   const phone = await world.open("/alarms?show=silences", { width: 390, height: 844 });
   await phone.page.getByText("works on the queue").waitFor();
   /** Cells whose text does not fit, and that show hardly any of it. */
@@ -304,6 +310,12 @@ test("on a phone and on a wall nothing that matters is cut off", async () => {
     await settled(phone.page);
     expect(await cut(phone.page), path).toEqual([]);
   }
+  // What is opened far below is brought into sight.
+  await phone.page.locator(".react-flow__node button").first().click();
+  await eventually("the component is in sight", () => phone.page.evaluate(() => {
+    const top = document.querySelector("[data-beside]")?.getBoundingClientRect().top ?? NaN;
+    return top >= 0 && top < window.innerHeight * 0.6;
+  }), 10_000);
   await phone.close();
   const wall = await world.open("/?wall=true", { width: 2560, height: 1440, theme: "dark" });
   await wall.page.getByText("4 of 4 services ready").waitFor();

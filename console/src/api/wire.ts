@@ -2813,6 +2813,11 @@ export interface components {
             drift: unknown;
             /** @description Why it would wait for an approval, as sentences. */
             holds?: string[];
+            /**
+             * @description Whether hosts were left out: who may not apply the workload is told of those hosts that they may see, and of those on
+             *     which it runs.
+             */
+            partial?: boolean;
             /** @description The plan, in its own format. */
             plan: unknown;
             /** @description The revision it would lead to. */

@@ -1,6 +1,6 @@
 //! Applying: a directory that checks clean becomes a plan, and the plan a change; anything else changes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use mainstay_api::v1::{
@@ -28,6 +28,12 @@ const MAX_PLAN_BYTES: usize = 900 << 10;
 
 /// Whether who asks may do this to the workload that the files declare.
 pub type May<'a> = &'a (dyn Fn(&Workload) -> Result<(), Failure> + Sync);
+
+/// Whether somebody sees a host.
+pub type SeesHost = Box<dyn Fn(&HostId, &Tags) -> bool + Send>;
+
+/// Which hosts a plan for these files may tell of; all of them where it says nothing.
+pub type Sees<'a> = &'a (dyn Fn(&Workload) -> Option<SeesHost> + Sync);
 
 /// Makes plans and changes.
 #[derive(Clone)]
@@ -74,11 +80,17 @@ impl Applier {
         duties(&self.catalogue.now(), &self.catalogue.running(), hosts)
     }
 
-    /// What applying the files would do.
-    pub async fn plan(&self, new: NewRevision, may: May<'_>) -> Result<PlanView, Failure> {
+    /// What applying the files would do, on the hosts that may be told of and those where the workload runs already.
+    pub async fn plan(&self, new: NewRevision, may: May<'_>, sees: Sees<'_>) -> Result<PlanView, Failure> {
         let clean = check(new.files, new.directory).await?;
         may(&clean.declared.workload)?;
-        let proposal = self.propose(&clean);
+        let mut hosts = self.fleet.hosts();
+        let sees = sees(&clean.declared.workload);
+        if let Some(sees) = &sees {
+            let own = self.hosts_of(&clean.declared.workload.name, &hosts);
+            hosts.retain(|host| own.contains(&host.id) || sees(&host.id, &host.tags));
+        }
+        let proposal = self.propose(&clean, &hosts);
         let Proposal { current, plan, .. } = &proposal;
         Ok(PlanView {
             workload: clean.declared.workload.name.clone(),
@@ -93,6 +105,7 @@ impl Applier {
             unplaced: unplaced(plan),
             running: self.open(&clean.declared.workload.name)?.map(|record| record.about.change),
             warnings: clean.warnings,
+            partial: sees.is_some(),
         })
     }
 
@@ -104,7 +117,7 @@ impl Applier {
         let name = clean.declared.workload.name.clone();
         // Two people who apply at once do so one after the other, and the second sees what the first has begun.
         let turn = self.changes.turn().await;
-        let proposal = self.propose(&clean);
+        let proposal = self.propose(&clean, &self.fleet.hosts());
         let base = proposal.current.as_ref().map(|active| active.revision.revision.clone());
         if let Some(expect) = &expect {
             check_expected(expect, base.as_ref(), &clean.digest, &proposal.plan)?;
@@ -187,7 +200,13 @@ impl Applier {
         Ok(open.into_iter().find(|record| record.about.workload == workload))
     }
 
-    fn propose(&self, clean: &Clean) -> Proposal {
+    /// The hosts of these that a workload has services on.
+    fn hosts_of(&self, workload: &str, hosts: &[Host]) -> BTreeSet<HostId> {
+        let all = duties(&self.catalogue.now(), &self.catalogue.running(), &tagged(hosts));
+        all.into_iter().filter(|duty| duty.from.name() == workload).map(|duty| duty.host).collect()
+    }
+
+    fn propose(&self, clean: &Clean, hosts: &[Host]) -> Proposal {
         let name = &clean.declared.workload.name;
         let current = self.catalogue.get(name);
         let parent = current.as_ref().map(|active| &active.revision.revision);
@@ -195,7 +214,7 @@ impl Applier {
         let Clean { declared, digest, directory, .. } = clean;
         let next = Version { declared, digest, directory };
         let (workloads, running) = (self.catalogue.now(), self.catalogue.running());
-        let plan = make_plan(&self.fleet.hosts(), &workloads, &running, current.as_deref(), next);
+        let plan = make_plan(hosts, &workloads, &running, current.as_deref(), next);
         let before = current.as_ref().map(|active| ChangeLimits::of(&active.declared)).unwrap_or_default();
         Proposal {
             revision: revision_id(parent, &clean.digest),

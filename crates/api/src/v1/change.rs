@@ -49,6 +49,10 @@ pub struct PlanView {
     /// Warnings.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<DiagnosticView>,
+    /// Whether hosts were left out: who may not apply the workload is told of those hosts that they may see, and of those on
+    /// which it runs.
+    #[serde(default)]
+    pub partial: bool,
 }
 
 /// One line of a workload's history.

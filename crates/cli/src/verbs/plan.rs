@@ -151,6 +151,12 @@ pub fn render(plan: &Plan, view: &PlanView, style: Style) -> String {
     for unplaced in &view.unplaced {
         let _ = writeln!(out, "not placed: {}", clean(unplaced));
     }
+    if view.partial {
+        let _ = writeln!(
+            out,
+            "not all hosts: those that you do not see were left out, since you may not apply it"
+        );
+    }
     for hold in &view.holds {
         let _ = writeln!(out, "{} {}", style.paint(Tone::Busy, "needs an approval:"), clean(hold));
     }

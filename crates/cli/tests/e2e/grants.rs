@@ -80,6 +80,23 @@ mainSteps:
 ";
 
 #[test]
+fn a_plan_tells_of_no_host_that_one_does_not_see() {
+    let world = World::up();
+    let plan = |who: &Visitor| {
+        let text = "workload: brand\ncomponents:\n  b: { hosts: '*', service: { run: sleep 9 } }\n";
+        let files = json!([{ "path": "mainstay.yaml", "content": text }]);
+        let plan = who.is(200, "POST", "/v1/plans", &json!({ "files": files, "directory": "/tmp" }));
+        (plan["partial"].as_bool(), plan["plan"].to_string().contains("\"here\""))
+    };
+    let viewer = user(&world, "vera", &["viewer@workload=brand"]);
+    assert_eq!(plan(&viewer), (Some(true), false));
+    let operator = user(&world, "olga", &["operator@workload=brand"]);
+    assert_eq!(plan(&operator), (Some(false), true));
+    let of_hosts = user(&world, "hedy", &["viewer@workload=brand", "viewer@role=app"]);
+    assert_eq!(plan(&of_hosts), (Some(true), true));
+}
+
+#[test]
 fn a_run_does_for_somebody_no_more_than_they_may() {
     let mut world = World::up();
     let nothing = json!({});

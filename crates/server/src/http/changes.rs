@@ -7,6 +7,7 @@ use axum::extract::State;
 use mainstay_api::v1::{ChangeDetail, ChangeSummary, Decide, NewRevision, Page, PlanView, RevisionDetail};
 use mainstay_declare::Workload;
 use mainstay_model::access::Permission;
+use mainstay_model::{HostId, Tags};
 use serde::Deserialize;
 
 use super::error::Failure;
@@ -14,7 +15,8 @@ use super::extract::{Asked, Body, Path};
 use super::lists;
 use crate::access::Caller;
 use crate::app::App;
-use crate::{changes, revisions};
+use crate::apply::SeesHost;
+use crate::{changes, overview, revisions};
 
 /// A page of the history.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
@@ -38,7 +40,15 @@ pub async fn plan(
     Body(new): Body<NewRevision>,
 ) -> Result<Json<PlanView>, Failure> {
     let may = |declared: &Workload| caller.must_declare(Permission::Read, &app.catalogue, declared);
-    app.applier.plan(new, &may).await.map(Json)
+    // A plan by who may not apply it is no way to find out which hosts there are.
+    let sees = |declared: &Workload| {
+        let applies = caller.must_declare(Permission::Apply, &app.catalogue, declared).is_ok();
+        let all = applies || caller.may_to_all(Permission::Read);
+        let caller = caller.clone();
+        (!all)
+            .then(|| Box::new(move |id: &HostId, tags: &Tags| overview::sees(&caller)(id, tags)) as SeesHost)
+    };
+    app.applier.plan(new, &may, &sees).await.map(Json)
 }
 
 /// `GET /v1/changes`: newest first.

@@ -33,8 +33,8 @@ const ADDED: [(&str, &str, bool); 11] = [
     (
         "change",
         "change of resource resources to revision began waits for an approval was approved refused cancelled by a step is \
-         unknown ended as rolled back over kept in part",
-        false,
+         unknown ended as rolled back over kept in part the way back wave host",
+        true,
     ),
     (
         "trigger",

@@ -427,6 +427,13 @@ fn change(event: &EventDraft) -> Option<String> {
         "change.approved" => format!("Change {id} was approved {}", decided()),
         "change.refused" => format!("Change {id} was refused {}", decided()),
         "change.cancelled" => format!("Change {id} was cancelled {}", decided()),
+        "change.wave.started" => {
+            // Waves are counted from nought in events, and from one by people.
+            let wave = data["wave"].as_u64().unwrap_or_default().saturating_add(1);
+            let back = if data["back"] == true { "the way back of " } else { "" };
+            format!("Change {id}: {back}wave {wave} began")
+        }
+        "change.action.returned" => format!("Change {id}: the host of a step is back"),
         "change.action.lost" => format!("Change {id}: a step is unknown{}", why(data, "reason")),
         "change.action.finished" => {
             let outcome = text(data, "outcome").replace('_', " ");

@@ -380,6 +380,13 @@ fn every_kind_has_its_sentence() {
         ),
         ("change.refused", json!({"change": "c", "by": "ann"}), "Change c was refused by ann"),
         ("change.cancelled", json!({"change": "c", "by": "ann"}), "Change c was cancelled by ann"),
+        ("change.wave.started", json!({"change": "c", "wave": 0}), "Change c: wave 1 began"),
+        (
+            "change.wave.started",
+            json!({"change": "c", "wave": 1, "back": true}),
+            "Change c: the way back of wave 2 began",
+        ),
+        ("change.action.returned", json!({"change": "c"}), "Change c: the host of a step is back"),
         ("change.action.lost", json!({"change": "c", "reason": "away"}), "Change c: a step is unknown: away"),
         (
             "change.action.finished",

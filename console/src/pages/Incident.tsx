@@ -13,7 +13,7 @@ import { eventLink, eventTone, sentence, subjectLink } from "../lib/events";
 import { actor, exact, length, withoutLabels } from "../lib/format";
 import { compared, parseTarget, type Target } from "../lib/target";
 import { useVerbs } from "../shell/verbs";
-import { Badge, Button, Empty, Failure, Loaded, NEVER, Panel, State, Time, Took, useTitle, Zone } from "../ui/basic";
+import { Badge, Button, Empty, Failure, Loaded, NEVER, Panel, State, Tabs, Time, Took, useTitle, Zone } from "../ui/basic";
 import type { Mark } from "../ui/chart";
 import { Course } from "../ui/course";
 import { Menu, ReasonDialog } from "../ui/dialog";
@@ -59,10 +59,7 @@ function Shown({ incident }: { incident: IncidentDetail }) {
       {incident.resolved_by && <div className="notice"><span className="wrap">It did not end by itself: {actor(incident.resolved_by.by)} ended it{incident.resolved_by.reason ? `: ${incident.resolved_by.reason}` : "."}{(incident.resolved_by.waited_for ?? []).length > 0 && <span className="muted"> What still kept it open: {withoutLabels(incident.resolved_by.waited_for?.join("; ") ?? "")}</span>}</span></div>}
       {isOpen && incident.waiting_for && incident.waiting_for.length > 0 && <div className="notice bad"><span className="wrap" title={incident.waiting_for.join("\n")}>It stays open because: {withoutLabels(incident.waiting_for.join("; "))}</span></div>}
       <Times incident={incident} />
-      <div className="tabs" role="tablist" aria-label="Parts of the incident">
-        <button type="button" role="tab" aria-selected={tab === "timeline"} onClick={() => show(undefined)}>What happened</button>
-        <button type="button" role="tab" aria-selected={tab === "draft"} onClick={() => show("draft")}>Analysis draft</button>
-      </div>
+      <Tabs label="Parts of the incident" tabs={[["timeline", "What happened"], ["draft", "Analysis draft"]]} shown={tab} onShow={(key) => show(key === "draft" ? key : undefined)} />
       {tab === "draft" ? <Draft incident={incident} /> : <Story incident={incident} docs={docs.data} />}
     </>
   );

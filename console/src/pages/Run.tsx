@@ -15,7 +15,7 @@ import { hostLines, type HostLine } from "../lib/hosts";
 import { visible, withoutEscapes } from "../lib/plain";
 import { tone, urgency, word } from "../lib/state";
 import { useVerbs } from "../shell/verbs";
-import { Badge, Button, Empty, Failure, Json, Loaded, Loading, Panel, State, Time, Took, useTitle } from "../ui/basic";
+import { Badge, Button, Empty, Failure, Json, Loaded, Loading, Panel, State, Tabs, Time, Took, useTitle } from "../ui/basic";
 import { Dialog, ReasonDialog } from "../ui/dialog";
 import { Follow } from "../ui/follow";
 import { HostMap } from "../ui/hostmap";
@@ -173,11 +173,7 @@ function StepPanel({ step, output }: { step: Step; output: Output[] }) {
   const set = (change: Partial<typeof search>) => void navigate({ search: (before) => ({ ...before, ...change }), replace: true });
   return (
     <Panel title={step.name} aside={<><Badge>{step.action}</Badge><State state={step.status} /></>}>
-      <div className="tabs" role="tablist" aria-label={`Step ${step.name}`}>
-        {([["steps", "Output"], ["hosts", `Hosts ${lines.length || ""}`], ["record", "Attempts"]] as const).map(([key, name]) => (
-          <button key={key} type="button" role="tab" aria-selected={tab === key} onClick={() => set({ tab: key === "steps" ? undefined : key })}>{name}</button>
-        ))}
-      </div>
+      <Tabs label={`Step ${step.name}`} tabs={[["steps", "Output"], ["hosts", `Hosts ${lines.length || ""}`], ["record", "Attempts"]]} shown={tab} onShow={(key) => set({ tab: key === "steps" ? undefined : key })} />
       <div className="body stack" role="tabpanel" aria-label={tab}>
         {step.message && <div className={`notice ${tone(step.status) === "bad" ? "bad" : tone(step.status) === "unknown" ? "unknown" : ""}`}><span className="wrap">{step.message}</span></div>}
         {step.child && <p>It started <Link to="/runs/$id" params={{ id: step.child }} className="link">run {step.child}</Link>.</p>}

@@ -1,6 +1,6 @@
 // Small parts that every page uses.
 
-import { useEffect, useId, useSyncExternalStore, type ButtonHTMLAttributes, type ReactNode } from "react";
+import { useEffect, useId, useSyncExternalStore, type ButtonHTMLAttributes, type KeyboardEvent, type ReactNode } from "react";
 import { ApiError, isUnreachable } from "../api/client";
 import { clock, exact, length, relative, zone } from "../lib/format";
 import { tone, word, type Tone } from "../lib/state";
@@ -214,5 +214,26 @@ export function Json({ value }: { value: unknown }) {
       {!isEmpty && <pre className="pre wrapping" tabIndex={0}>{typeof rest === "string" ? rest : JSON.stringify(rest, null, 2)}</pre>}
       {long.map(([name, text]) => <div key={name} className="stack said"><span className="muted">{name}</span><pre className="pre wrapping" tabIndex={0}>{text}</pre></div>)}
     </>
+  );
+}
+
+/** Tabs as the keyboard expects them: one stop of Tab, and arrows, Home and End from one to the other. */
+export function Tabs<Key extends string>({ label, tabs, shown, onShow }: { label: string; tabs: readonly (readonly [Key, string])[]; shown: Key; onShow: (key: Key) => void }) {
+  const move = (event: KeyboardEvent<HTMLDivElement>) => {
+    const at = tabs.findIndex(([key]) => key === shown);
+    const places: Record<string, number> = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: -1 };
+    const place = places[event.key];
+    const next = place === undefined ? undefined : tabs.at(place % tabs.length);
+    if (next === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    onShow(next[0]);
+    (event.currentTarget.children[tabs.indexOf(next)] as HTMLElement | undefined)?.focus();
+  };
+  return (
+    <div className="tabs" role="tablist" aria-label={label} onKeyDown={move}>
+      {tabs.map(([key, name]) => (
+        <button key={key} type="button" role="tab" aria-selected={shown === key} tabIndex={shown === key ? 0 : -1} onClick={() => onShow(key)}>{name}</button>
+      ))}
+    </div>
   );
 }

@@ -72,7 +72,8 @@ test("the run that healed it shows what each step did and where", async () => {
   await page.getByText(/shop.payments was restarted and is ready/).waitFor();
   await page.getByRole("tab", { name: /Attempts/ }).click();
   await page.getByText("mainstay service restart payments").waitFor();
-  await page.getByRole("tab", { name: /Hosts/ }).click();
+  await page.keyboard.press("ArrowLeft");
+  await page.getByRole("tab", { name: /Hosts/, selected: true }).waitFor();
   expect(page.url()).toContain("tab=hosts");
 });
 

@@ -2624,6 +2624,8 @@ export interface components {
             id?: string;
             /** @description What one may do to some resource or other; to the workload, where one was asked about. */
             permissions: components["schemas"]["PermissionWord"][];
+            /** @description The issuer of the provider that signs one in, or may. Without a password one does not choose one then. */
+            signs_in_with?: string;
             /** @description The user's name. */
             user: string;
             /** @description How one is known: `machine` is by the data directory's token. */

@@ -54,6 +54,9 @@ pub struct Me {
     pub everywhere: Vec<String>,
     /// Whether there is a password to change.
     pub has_password: bool,
+    /// The issuer of the provider that signs one in, or may. Without a password one does not choose one then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signs_in_with: Option<String>,
 }
 
 /// How people may sign in at this server.

@@ -407,6 +407,7 @@ fn who_signs_in_at_a_provider_is_a_user_that_was_meant_for_it() {
     let path = format!("/enter/{}", ci.rsplit('/').next().expect("a code"));
     let (head, _) = Visitor::nobody(&world).exchange("GET", &path, &Value::Null);
     let ci = Visitor::in_session(&world, &head);
+    assert_eq!(ci.is(200, "GET", "/v1/me", &Value::Null)["signs_in_with"], issuer);
     let why = ci.is(403, "POST", "/v1/me/password", &json!({ "new": PASSWORD }));
     assert!(why["title"].as_str().is_some_and(|title| title.contains("account elsewhere")), "{why:#}");
     // Who administers users gives one; then it is the password that lets them in.

@@ -120,6 +120,11 @@ impl Fold for UsersFold {
         USERS_TABLE
     }
 
+    /// 2: at which provider somebody is awaited.
+    fn version(&self) -> u32 {
+        2
+    }
+
     fn apply(&self, event: &Event, rows: &mut dyn Rows) {
         let Some(what) = event.kind.strip_prefix("access.") else { return };
         let data = &event.data;
@@ -198,6 +203,11 @@ pub struct TokensFold;
 impl Fold for TokensFold {
     fn table(&self) -> &'static str {
         TOKENS_TABLE
+    }
+
+    /// 2: the session that a token ends with.
+    fn version(&self) -> u32 {
+        2
     }
 
     fn apply(&self, event: &Event, rows: &mut dyn Rows) {

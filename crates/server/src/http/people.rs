@@ -245,7 +245,7 @@ fn me_of(app: &App, caller: &Caller, workload: Option<&str>) -> Result<Me, Failu
         Via::Session(id) => ("session", Some(id.clone())),
         Via::Token(id) => ("token", Some(id.clone())),
     };
-    let has_password = caller.user != OPERATOR && app.access.user(&caller.user)?.password.is_some();
+    let row = if caller.user == OPERATOR { None } else { Some(app.access.user(&caller.user)?) };
     let permissions = words(|one| match workload {
         Some(_) => caller.may_to(one, &app.catalogue, workload),
         None => caller.may_somewhere(one),
@@ -259,7 +259,8 @@ fn me_of(app: &App, caller: &Caller, workload: Option<&str>) -> Result<Me, Failu
         grants: grant_views(caller.scope.as_ref().unwrap_or(&caller.grants)),
         permissions,
         everywhere: words(|one| caller.may_to_all(one)),
-        has_password,
+        has_password: row.as_ref().is_some_and(|row| row.password.is_some()),
+        signs_in_with: row.and_then(|row| row.signs_in_with().cloned()),
     })
 }
 

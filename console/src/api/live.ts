@@ -20,6 +20,8 @@ export interface Connection {
   retryAt?: number;
   /** Events still to be read, while catching up. */
   behind?: number;
+  /** The journal ended before what was seen of it, so it is followed from its end: at which place, and where it ended. */
+  restored?: { seen: number; head: number };
 }
 
 type Listener = () => void;
@@ -54,6 +56,7 @@ class Live {
   /** Stands in line for the lock. */
   private waiting: AbortController | undefined;
   private heardAt = Date.now();
+  private restored: Connection["restored"];
 
   subscribe = (listener: Listener): (() => void) => {
     this.listeners.add(listener);
@@ -77,7 +80,7 @@ class Live {
 
   private set(phase: Phase, more: Partial<Connection> = {}): void {
     const since = phase === this.connection.phase ? this.connection.since : Date.now();
-    this.show({ phase, since, ...more });
+    this.show({ phase, since, ...more, ...(this.restored && { restored: this.restored }) });
     if (this.reading) this.tell({ kind: "state", connection: this.connection, seq: this.lastSeq });
   }
 
@@ -215,7 +218,13 @@ class Live {
     const { signal } = this.abort;
     const { journal_seq: seq } = await get("/v1/status", { signal });
     // A server with another journal, or one that was restored: its places are not ours.
-    if (this.lastSeq === undefined || this.lastSeq > seq) this.lastSeq = seq;
+    if (this.lastSeq === undefined) this.lastSeq = seq;
+    else if (this.lastSeq > seq) {
+      this.restored = { seen: this.lastSeq, head: seq };
+      this.lastSeq = seq;
+      // What is shown is of the journal before.
+      again = true;
+    }
     const settle = (): void => {
       const behind = seq - (this.lastSeq ?? 0);
       if (behind > 0) this.set("catching up", { behind });

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt as _};
 use mainstay_api::client::{Client, ClientError};
-use mainstay_api::v1::EventView;
+use mainstay_api::v1::{ErrorKind, EventView};
 
 use crate::exit::Failure;
 use crate::screen::say;
@@ -119,7 +119,21 @@ impl Feed {
                 self.wait("the server does not answer; trying again").await;
                 Ok(())
             }
+            // The journal ends before what was seen of it: it was restored from an older copy, or is another one.
+            Err(ClientError::Refused(body)) if body.kind == ErrorKind::Conflict => self.begin_anew().await,
             Err(error) => Err(error.into()),
         }
+    }
+
+    async fn begin_anew(&mut self) -> Result<(), Failure> {
+        let head = self.client.status().await?.journal_seq;
+        if head < self.last && !self.quiet {
+            say(&format!(
+                "the journal ends at place {head}, before place {}: it was restored from an older copy, or is another one; following it from there",
+                self.last
+            ));
+        }
+        self.last = self.last.min(head);
+        Ok(())
     }
 }

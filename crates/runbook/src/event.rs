@@ -73,6 +73,9 @@ pub enum Body {
         /// What it stands in line behind, where there are as many runs of its procedure as there may be.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         queued: Option<Queued>,
+        /// What was asked for under a key that makes it safe to ask again: a hash, for who compares it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        asked: Option<String>,
     },
     /// A run that stood in line is let go.
     #[serde(rename = "run.released")]
@@ -228,6 +231,8 @@ pub struct Origin {
     pub continues: Option<Continued>,
     /// What it stands in line behind.
     pub queued: Option<Queued>,
+    /// The hash of what was asked for, where it may be asked for again under the same key.
+    pub asked: Option<String>,
 }
 
 /// The run that started another.

@@ -21,6 +21,7 @@ pub mod languages;
 mod listen;
 pub mod loops;
 pub mod measures;
+pub mod once;
 pub mod overview;
 pub mod placement;
 pub mod query;

@@ -11,6 +11,7 @@ use mainstay_runbook::HostEnd;
 use mainstay_server::catalogue::{Active, Catalogue};
 use mainstay_server::clock::Clock;
 use mainstay_server::folds;
+use mainstay_server::once::Keyed;
 use mainstay_server::revisions::Revision;
 use mainstay_server::runs::Engine;
 use mainstay_server::secrets::Secrets;
@@ -336,7 +337,7 @@ async fn a_replay_is_done_once_under_a_key() {
         from: Timestamp::from_millis(0),
         to: world.clock.now(),
         dry_run,
-        once: Some(key.to_owned()),
+        once: Some(Keyed::new(key, "asked")),
     };
     let by = Actor::Person("test".to_owned());
     let first = server.triggers.replay(replay("k1", false), by.clone()).await.expect("replayed");

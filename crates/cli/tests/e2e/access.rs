@@ -602,7 +602,15 @@ fn what_is_changed_is_what_was_seen_and_what_is_sent_twice_is_done_once() {
     let (status, _, again) = ask("POST", "/v1/users", once, &jo);
     assert_eq!((status, &again), (201, &first));
     assert_eq!(ask("POST", "/v1/users", "Idempotency-Key: second", &jo).0, 409, "there is one already");
-    assert_eq!(ask("POST", "/v1/users", once, &json!({ "user": "al" })).0, 409, "the key was for another");
+    let other_password = json!({ "user": "jo", "password": "another long one", "grants": jo["grants"] });
+    for other in [json!({ "user": "al" }), json!({ "user": "jo" }), other_password] {
+        let (status, _, why) = ask("POST", "/v1/users", once, &other);
+        assert_eq!(
+            (status, &why["title"]),
+            (422, &json!("This key was used for another request")),
+            "{other}"
+        );
+    }
     assert_eq!(world.events("access.user.added").len(), 1);
 
     // A token is made once, and told again to who shows the key; not to others.
@@ -611,6 +619,12 @@ fn what_is_changed_is_what_was_seen_and_what_is_sent_twice_is_done_once() {
     assert_eq!(status, 201);
     let (status, _, again) = ask("POST", "/v1/tokens", once, &new);
     assert_eq!((status, &again), (201, &made));
+    let wider = json!({ "name": "ci", "grants": [{ "role": "admin", "on": "*" }] });
+    let (status, _, why) = ask("POST", "/v1/tokens", once, &wider);
+    assert!(status == 422 && why["token"].is_null(), "{why:#}");
+    let (status, _, link) = ask("POST", "/v1/sign-in/link", once, &json!({ "user": "jo" }));
+    assert_eq!(status, 200, "the key is each operation's own: {link:#}");
+    assert_eq!(ask("POST", "/v1/sign-in/link", once, &json!({})).0, 422);
     let jo = Visitor::signed_in(&world, "jo", PASSWORD);
     let headers = [jo.shown[0].as_str(), jo.shown[1].as_str(), once];
     let (_, hers) = exchange(world.http, "POST", "/v1/tokens", &headers, &new.to_string());

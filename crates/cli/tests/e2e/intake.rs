@@ -186,12 +186,17 @@ fn hostile_data_is_refused_in_every_form() {
     let mut world = World::new();
     world.start_server();
     let token = format!("Bearer {}", world.token());
+    let sent = std::cell::Cell::new(0);
     let send = |form: &str, template: &str, data: &[u8]| {
+        // Each is another event.
+        sent.set(sent.get() + 1);
+        let id = format!("h{}", sent.get());
+        let template = template.replace(r#""id":"h""#, &format!(r#""id":"{id}""#));
         let mut headers = vec![("authorization", token.as_str())];
         if form == "binary" {
             headers.extend([
                 ("ce-specversion", "1.0"),
-                ("ce-id", "h"),
+                ("ce-id", &id),
                 ("ce-source", "ci"),
                 ("ce-type", "built"),
             ]);

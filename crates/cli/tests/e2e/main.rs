@@ -16,6 +16,7 @@ mod hostile;
 mod intake;
 mod lists;
 mod measured;
+mod once;
 mod performers;
 mod processes;
 mod recovery;

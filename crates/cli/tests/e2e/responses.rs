@@ -60,6 +60,9 @@ fn an_alarm_is_silenced_and_its_incident_taken_in_hand() {
     let authorization = format!("Authorization: Bearer {}", world.token());
     let headers = [authorization.as_str(), "Idempotency-Key: once"];
     let (status, body) = crate::world::request(world.http, "POST", &path, &headers, r#"{"text":"again"}"#);
+    assert!(status == 422 && body.contains("This key was used for another request"), "{status} {body}");
+    let same = r#"{"text":"It is the <b>horn</b>."}"#;
+    let (status, body) = crate::world::request(world.http, "POST", &path, &headers, same);
     assert_eq!((status, serde_json::from_str::<Value>(&body).expect("JSON")), (201, written[0].clone()));
     assert_eq!(world.request("POST", &path, r#"{"text":"  "}"#).0, 422);
     world.mainstay(&["incidents", "note", &incident, "The horn is off."]).is(0, &["The horn is off."]);

@@ -71,6 +71,7 @@ pub fn start(document: &Document, start: Start) -> Result<Transition, Vec<Proble
             parent: start.origin.parent,
             continues: start.origin.continues,
             queued: start.origin.queued,
+            asked: start.origin.asked,
         },
     };
     let Ok(run) = Run::fold(None, &event) else {

@@ -9,6 +9,7 @@ use mainstay_model::{Actor, EventId, Timestamp};
 use super::people::once_id;
 use super::{Access, Caller, OPERATOR, Opened, Via, locked, secret};
 use crate::http::Failure;
+use crate::once::Keyed;
 
 /// How long a link may be opened.
 pub const LINK_LASTS: Duration = Duration::from_secs(600);
@@ -59,7 +60,7 @@ pub(super) struct Link {
     /// What it opens; nothing after it was opened.
     door: Option<Door>,
     /// The key under which it was asked for.
-    once: Option<EventId>,
+    once: Option<(EventId, Keyed)>,
 }
 
 impl Access {
@@ -73,10 +74,15 @@ impl Access {
     pub async fn make_link_once(
         &self,
         door: Door,
-        once: Option<String>,
+        once: Option<Keyed>,
         by: &Actor,
     ) -> Result<(String, Timestamp), Failure> {
-        let key = once.map(|key| once_id(&format!("link {door:?}"), by, &key));
+        let operation = match &door {
+            Door::SignIn(_) => "link to sign in".to_owned(),
+            // A token may less than its user: it is not told what a session of theirs has made.
+            Door::Documentation { by, .. } => format!("link to documentation {by:?}"),
+        };
+        let key = once.map(|keyed| (once_id(&operation, by, &keyed), keyed));
         let _turn = self.turn.lock().await;
         if let Some(link) = self.link_of(key.as_ref())? {
             return Ok(link);
@@ -92,11 +98,16 @@ impl Access {
     }
 
     /// The link that was made under a key, if it still waits.
-    fn link_of(&self, key: Option<&EventId>) -> Result<Option<(String, Timestamp)>, Failure> {
+    fn link_of(&self, key: Option<&(EventId, Keyed)>) -> Result<Option<(String, Timestamp)>, Failure> {
+        let Some((id, keyed)) = key else { return Ok(None) };
         let now = self.now();
         let links = locked(&self.links);
-        let mut held = links.iter().filter(|(_, link)| key.is_some() && link.until > now);
-        match held.find(|(_, link)| link.once.as_ref() == key) {
+        let mut held = links.iter().filter(|(_, link)| link.until > now);
+        let found = held.find(|(_, link)| link.once.as_ref().is_some_and(|(known, _)| known == id));
+        if let Some((_, Link { once: Some((_, before)), .. })) = found {
+            keyed.check(Some(before.asked()))?;
+        }
+        match found {
             Some((_, Link { door: None, .. })) => Err(Failure::new(
                 ErrorKind::Conflict,
                 "The link that this `Idempotency-Key` made was opened already, or taken back",
@@ -106,7 +117,7 @@ impl Access {
         }
     }
 
-    fn keep_link(&self, door: Door, once: Option<EventId>, by: &Actor) -> (String, Timestamp) {
+    fn keep_link(&self, door: Door, once: Option<(EventId, Keyed)>, by: &Actor) -> (String, Timestamp) {
         let now = self.now();
         let until = now.plus(LINK_LASTS);
         let code = secret();

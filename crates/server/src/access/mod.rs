@@ -48,6 +48,8 @@ pub struct Access {
     clock: Arc<dyn Clock>,
     pepper: [u8; 32],
     token_key: [u8; 32],
+    /// What hashes of requests are keyed by.
+    request_key: [u8; 32],
     /// Tries to sign in: from an address, of an account from there, and of an account from anywhere.
     addresses: Mutex<Limiter>,
     pairs: Mutex<Limiter>,
@@ -70,6 +72,7 @@ impl Access {
             clock,
             pepper: blake3::derive_key("mainstay password hashes v1", key.as_bytes()),
             token_key: blake3::derive_key("mainstay token secrets v1", key.as_bytes()),
+            request_key: blake3::derive_key("mainstay requests v1", key.as_bytes()),
             addresses: Mutex::new(Limiter::new(30, Duration::from_secs(5))),
             pairs: Mutex::new(Limiter::new(10, Duration::from_secs(30))),
             // Looser by far: a few strangers keep nobody out who comes from elsewhere.
@@ -80,6 +83,11 @@ impl Access {
             links: Mutex::default(),
             turn: tokio::sync::Mutex::new(()),
         })
+    }
+
+    /// The hash of a request, of what it is about and of its body.
+    pub fn fingerprint(&self, path: &str, body: &impl serde::Serialize) -> String {
+        crate::once::fingerprint(&self.request_key, path, body)
     }
 
     fn now(&self) -> Timestamp {

@@ -17,6 +17,7 @@ use super::{
     hash_of, locked, secret,
 };
 use crate::http::{Failure, append_one};
+use crate::once::{self, Keyed};
 
 /// How long a token holds where it is not said.
 const TOKEN_LASTS: Duration = Duration::from_secs(90 * 24 * 3600);
@@ -111,9 +112,8 @@ fn token_view(row: &TokenRow) -> TokenView {
 pub type Expect<'a> = &'a (dyn Fn(&UserView) -> Result<(), Failure> + Sync);
 
 /// An id of an event that follows from what makes a request safe to repeat.
-pub(super) fn once_id(scope: &str, by: &Actor, key: &str) -> EventId {
-    let hash = blake3::hash(format!("{scope}\n{by}\n{key}").as_bytes()).to_hex();
-    EventId::new(format!("access:{}", &hash[..32])).expect("hex digits are an id")
+pub(super) fn once_id(scope: &str, by: &Actor, keyed: &Keyed) -> EventId {
+    EventId::new(format!("access:{}", keyed.id(scope, by))).expect("hex digits are an id")
 }
 
 impl Access {
@@ -141,10 +141,18 @@ impl Access {
         Ok((found, next))
     }
 
-    /// What was done under this key before, if it was.
-    fn done_before(&self, id: Option<&EventId>) -> Result<Option<Arc<Event>>, Failure> {
-        let Some(id) = id else { return Ok(None) };
-        Ok(self.journal.read_by_id(mainstay_model::event::SOURCE_SERVER, id)?)
+    /// What was done under this key before, if it was. Refused where that was something else.
+    fn done_before(
+        &self,
+        id: Option<&EventId>,
+        keyed: Option<&Keyed>,
+    ) -> Result<Option<Arc<Event>>, Failure> {
+        let (Some(id), Some(keyed)) = (id, keyed) else { return Ok(None) };
+        let before = self.journal.read_by_id(mainstay_model::event::SOURCE_SERVER, id)?;
+        if let Some(event) = &before {
+            keyed.check_event(&event.data)?;
+        }
+        Ok(before)
     }
 
     /// Adds a user; `awaits` is the issuer of the provider that they are to sign in with, if they are. Under the same key it
@@ -153,7 +161,7 @@ impl Access {
         self: &Arc<Self>,
         new: NewUser,
         awaits: Option<String>,
-        once: Option<String>,
+        once: Option<Keyed>,
         by: &Actor,
     ) -> Result<UserView, Failure> {
         check_name(&new.user)?;
@@ -175,24 +183,20 @@ impl Access {
             None => None,
         };
         let _turn = self.turn.lock().await;
-        let key = once.map(|key| once_id("user", by, &key));
-        if let Some(event) = self.done_before(key.as_ref())? {
+        let key = once.as_ref().map(|keyed| once_id("user", by, keyed));
+        if let Some(event) = self.done_before(key.as_ref(), once.as_ref())? {
             return match event.data["user"].as_str() {
                 Some(user) if user == new.user => self.user(user).map(|row| user_view(&row)),
-                _ => Err(Failure::new(ErrorKind::Conflict, "This `Idempotency-Key` has added another user")),
+                _ => Err(once::used()),
             };
         }
         if self.row::<UserRow>(USERS_TABLE, &new.user)?.is_some() {
             return Err(Failure::new(ErrorKind::Conflict, format!("There is a user `{}` already", new.user)));
         }
         let subject = format!("user/{}", new.user);
-        let mut drafts = vec![self.draft(
-            key,
-            "access.user.added",
-            by,
-            &subject,
-            json!({ "user": new.user, "title": new.title }),
-        )];
+        let mut data = json!({ "user": new.user, "title": new.title });
+        once::keep(once.as_ref(), &mut data);
+        let mut drafts = vec![self.draft(key, "access.user.added", by, &subject, data)];
         if let Some(hash) = hash {
             let data = json!({ "user": new.user, "hash": hash });
             drafts.push(self.draft(None, "access.password.set", by, &subject, data));
@@ -384,7 +388,7 @@ impl Access {
     pub async fn make_token(
         &self,
         new: NewToken,
-        once: Option<String>,
+        once: Option<Keyed>,
         caller: &Caller,
     ) -> Result<(TokenView, String), Failure> {
         if matches!(caller.via, Via::Token(_)) {
@@ -406,11 +410,12 @@ impl Access {
         if lasts.is_zero() || lasts > TOKEN_LASTS_AT_MOST {
             return Err(Failure::invalid("A token holds 366 days at most"));
         }
-        let secret = format!("{TOKEN_PREFIX}{}", self.token_secret(&caller.user, once.as_deref()));
+        let secret =
+            format!("{TOKEN_PREFIX}{}", self.token_secret(&caller.user, once.as_ref().map(Keyed::key)));
         let (hash, id) = hash_of(&secret);
-        let key = once.map(|key| once_id("token", &caller.actor(), &key));
+        let key = once.as_ref().map(|keyed| once_id("token", &caller.actor(), keyed));
         let _turn = self.turn.lock().await;
-        if self.done_before(key.as_ref())?.is_some() {
+        if self.done_before(key.as_ref(), once.as_ref())?.is_some() {
             let row = self.row::<TokenRow>(TOKENS_TABLE, &id)?;
             let row = row.ok_or_else(|| {
                 Failure::new(ErrorKind::Conflict, "The token that this `Idempotency-Key` made was taken back")
@@ -447,6 +452,7 @@ impl Access {
         if let Some(session) = &row.session {
             data["session"] = json!(session);
         }
+        once::keep(once.as_ref(), &mut data);
         let subject = format!("user/{}", row.user);
         let draft = self.draft(key, "access.token.created", &caller.actor(), &subject, data);
         let event = append_one(self.journal.as_ref(), draft).await?;

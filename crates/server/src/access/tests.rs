@@ -18,6 +18,7 @@ use super::{
     Via, locked,
 };
 use crate::clock::Clock;
+use crate::once::Keyed;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const PASSWORD: &str = "correct horse battery staple";
@@ -187,16 +188,21 @@ async fn a_link_is_made_once_under_a_key() {
     let ask = async |user: &str, key: Option<&str>| {
         let door = Door::SignIn(user.to_owned());
         let by = Actor::Person("maria".to_owned());
-        house.access.make_link_once(door, key.map(str::to_owned), &by).await.map_err(|failure| failure.0.kind)
+        {
+            let keyed = key.map(|key| Keyed::new(key, user));
+            house.access.make_link_once(door, keyed, &by).await
+        }
+        .map_err(|failure| failure.0.kind)
     };
     let first = ask("jo", Some("k1")).await.expect("made");
     house.clock.go(Duration::from_secs(1));
     assert_eq!(ask("jo", Some("k1")).await, Ok(first.clone()), "told again");
-    let others = [ask("jo", Some("k2")).await, ask("operator", Some("k1")).await, ask("jo", None).await];
+    assert_eq!(ask("operator", Some("k1")).await, Err(ErrorKind::Invalid), "the key was for another");
+    let others = [ask("jo", Some("k2")).await, ask("jo", None).await];
     assert!(others.iter().all(|other| other.as_ref().is_ok_and(|(code, _)| *code != first.0)), "others");
     let made = house.journal.read(0, 100).expect("readable");
     let made = made.iter().filter(|event| event.kind == "access.link.made").count();
-    assert_eq!(made, 4, "on record once for each");
+    assert_eq!(made, 3, "on record once for each");
     assert_eq!(house.access.open_link(&first.0), Some(Door::SignIn("jo".to_owned())));
     assert_eq!(house.access.open_link(&first.0), None, "it is not opened twice");
     assert_eq!(ask("jo", Some("k1")).await, Err(ErrorKind::Conflict), "nor made anew after it was opened");
@@ -213,7 +219,11 @@ async fn a_link_holds_no_longer_than_what_it_was_made_for() {
     let by = operator();
     let link = async |user: &str, key: Option<&str>| {
         let door = Door::SignIn(user.to_owned());
-        house.access.make_link_once(door, key.map(str::to_owned), &by).await.map(|(code, _)| code)
+        house
+            .access
+            .make_link_once(door, key.map(|key| Keyed::new(key, "asked")), &by)
+            .await
+            .map(|(code, _)| code)
     };
     let opens = async |code: &str| house.access.enter(code).await.expect("asked").is_some();
     let disable = async |disabled: bool| house.disable("jo", disabled).await;

@@ -95,12 +95,13 @@ pub async fn data(State(docs): State<Arc<Docs>>, Path(name): Path<String>) -> Re
 pub async fn link(
     State(docs): State<Arc<Docs>>,
     caller: Caller,
-    Once(once): Once,
+    once: Once,
     Path(name): Path<String>,
 ) -> Result<Json<DocsLink>, Failure> {
     if docs.app.catalogue.get(&name).is_none() {
         return Err(Failure::not_found("workload", &name));
     }
+    let once = once.keyed(&docs.app, None, &());
     let door = Door::Documentation { workload: name, by: caller.via.clone() };
     let (code, expires_at) = docs.app.access.make_link_once(door, once, &caller.actor()).await?;
     Ok(Json(DocsLink { path: format!("/enter/{code}"), expires_at }))

@@ -5,10 +5,13 @@ use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use mainstay_api::v1::ErrorKind;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::bodies;
 use super::error::Failure;
+use crate::app::App;
+use crate::once::Keyed;
 
 /// A JSON body.
 pub struct Body<T>(pub T);
@@ -126,12 +129,16 @@ pub(crate) fn percent_decoded(text: &str) -> Option<String> {
 /// What makes a request safe to repeat, said in the header `Idempotency-Key`. The body's `client_token` says the same, and
 /// goes before.
 #[derive(Debug, Default)]
-pub struct Once(pub Option<String>);
+pub struct Once {
+    key: Option<String>,
+    path: String,
+}
 
 impl Once {
-    /// The body's token, or the header's.
-    pub fn or(self, body: Option<String>) -> Option<String> {
-        body.or(self.0)
+    /// The body's token or the header's key, if there is one, with what is asked under it.
+    pub fn keyed(self, app: &App, token: Option<&str>, body: &impl Serialize) -> Option<Keyed> {
+        let key = token.map(str::to_owned).or(self.key)?;
+        Some(Keyed::new(key, app.access.fingerprint(&self.path, body)))
     }
 }
 
@@ -139,9 +146,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Once {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
-        let Some(value) = parts.headers.get("idempotency-key") else { return Ok(Self(None)) };
+        let path = parts.uri.path().to_owned();
+        let Some(value) = parts.headers.get("idempotency-key") else { return Ok(Self { key: None, path }) };
         match value.to_str() {
-            Ok(text) if (1..=200).contains(&text.len()) => Ok(Self(Some(text.to_owned()))),
+            Ok(text) if (1..=200).contains(&text.len()) => Ok(Self { key: Some(text.to_owned()), path }),
             _ => Err(Failure::bad_request("`Idempotency-Key` is 1 to 200 visible characters")),
         }
     }

@@ -139,10 +139,10 @@ pub async fn note(
     caller: Caller,
     once: Once,
     Path(id): Path<String>,
-    Body(mut new): Body<NewNote>,
+    Body(new): Body<NewNote>,
 ) -> Result<(StatusCode, Json<NoteView>), Failure> {
-    new.client_token = once.or(new.client_token);
-    let note = responses::note(&app, &id, new, &caller.actor()).await?;
+    let once = once.keyed(&app, new.client_token.as_deref(), &new);
+    let note = responses::note(&app, &id, new, once, &caller.actor()).await?;
     Ok((StatusCode::CREATED, Json(note)))
 }
 
@@ -194,11 +194,11 @@ pub async fn silence(
     State(app): State<Arc<App>>,
     caller: Caller,
     once: Once,
-    Body(mut new): Body<NewSilence>,
+    Body(new): Body<NewSilence>,
 ) -> Result<(StatusCode, Json<SilenceView>), Failure> {
-    new.client_token = once.or(new.client_token);
+    let once = once.keyed(&app, new.client_token.as_deref(), &new);
     caller.must(Permission::Respond, &app.catalogue, new.workload.as_deref())?;
-    let made = responses::create(&app, new, &caller.actor()).await?;
+    let made = responses::create(&app, new, once, &caller.actor()).await?;
     Ok((StatusCode::CREATED, Json(made)))
 }
 

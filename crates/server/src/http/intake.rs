@@ -205,10 +205,11 @@ pub async fn append(
     let form = form(&parts.headers)?;
     let taken = app.intake.read(Sender::Known, &parts.headers, body).await?;
     let mut said = understand(form, &parts.headers, &taken.bytes, app.clock.now())?;
-    for draft in drafts(&mut said) {
+    let drafts = drafts(&mut said);
+    for draft in &drafts {
         caller.must(Permission::Append, &app.catalogue, draft.workload.as_deref())?;
     }
-    answer(&app, said, &parts.headers).await
+    answer(&app, said, &parts.headers, Repeated::IsTheSame).await
 }
 
 /// The events that were understood.
@@ -240,17 +241,60 @@ fn told(events: &[Arc<Event>]) -> Value {
     json!({ "events": events.iter().map(one).collect::<Vec<_>>() })
 }
 
-async fn answer(app: &App, said: Said, headers: &HeaderMap) -> Result<Response, Failure> {
+/// What is to be said of an event whose id and source are in the journal already.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Repeated {
+    /// It was taken before, whatever it says now: sources send again what they are not sure of, with another time in it.
+    Counts,
+    /// It has to say the same. Otherwise whoever sends it would take another one's event for theirs, and be shown it.
+    IsTheSame,
+}
+
+impl Repeated {
+    /// What has to be remembered of what is sent.
+    fn keep(self, sent: &[EventDraft]) -> Vec<EventDraft> {
+        if self == Self::IsTheSame { sent.to_vec() } else { Vec::new() }
+    }
+
+    /// That what is in the journal is what was sent, of each that was remembered.
+    fn check(sent: &[EventDraft], kept: &[Arc<Event>]) -> Result<(), Failure> {
+        let says = |draft: &EventDraft| (draft.kind.clone(), draft.workload.clone(), draft.subject.clone());
+        let differs = |(sent, kept): &(&EventDraft, &Arc<Event>)| {
+            says(sent) != says(&kept.draft) || sent.data != kept.data || sent.actor != kept.actor
+        };
+        let others: Vec<String> = sent
+            .iter()
+            .zip(kept)
+            .filter(differs)
+            .take(MAX_FAULTS)
+            .map(|(sent, _)| format!("`{}` of `{}`", sent.id, sent.source))
+            .collect();
+        if others.is_empty() {
+            return Ok(());
+        }
+        let mut failure = Failure::invalid(
+            "An event of this id and source is in the journal already, and says something else",
+        );
+        failure.0.causes = others;
+        Err(failure.hint("give each event an id of its own; what was sent beside these is in the journal"))
+    }
+}
+
+async fn answer(app: &App, said: Said, headers: &HeaderMap, repeated: Repeated) -> Result<Response, Failure> {
     match said {
         Said::One(draft) => {
+            let sent = repeated.keep(std::slice::from_ref(&draft));
             let event = super::append_one(app.journal.as_ref(), draft).await?;
+            Repeated::check(&sent, std::slice::from_ref(&event))?;
             if wants_little(headers) {
                 return Ok(StatusCode::NO_CONTENT.into_response());
             }
             Ok((StatusCode::CREATED, Json(EventView::from(event.as_ref()))).into_response())
         }
         Said::Many(drafts) => {
+            let sent = repeated.keep(&drafts);
             let events = app.journal.append(drafts).await?;
+            Repeated::check(&sent, &events)?;
             if wants_little(headers) {
                 return Ok(StatusCode::NO_CONTENT.into_response());
             }
@@ -310,7 +354,7 @@ pub async fn hook(
             Said::Many(hooks::drafts(&workload, source, headers, &body, now).map_err(refused)?)
         }
     };
-    answer(&app, said, headers).await
+    answer(&app, said, headers, Repeated::Counts).await
 }
 
 fn refused(refusal: Refusal) -> Failure {

@@ -12,7 +12,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use futures::Stream;
-use mainstay_api::v1::{EventView, Page, Time};
+use mainstay_api::v1::{ErrorKind, EventView, Page, Time};
 use mainstay_detect::Pattern;
 use mainstay_model::{Event, Timestamp};
 use mainstay_store::{Follower, Journal, Place, StoreError};
@@ -262,6 +262,30 @@ fn find(
     Ok((found, Some(at)))
 }
 
+/// From which place on events are followed: that which a browser says that comes back by itself, that which is asked for, or the
+/// head. A place that the journal does not have yet would be silence for ever, wherever the journal is not the one that the place
+/// is from.
+fn follow_from(headers: &HeaderMap, asked: Option<u64>, head: u64) -> Result<u64, Failure> {
+    let seen = headers.get("last-event-id").map(|value| {
+        let place = value.to_str().ok().and_then(|text| text.trim().parse::<u64>().ok());
+        place.ok_or_else(|| {
+            Failure::bad_request("`Last-Event-ID` is not the id of an event of this stream").hint(
+                "send the last id that the stream gave, a whole number, or none to begin with what comes",
+            )
+        })
+    });
+    match seen.transpose()?.or(asked) {
+        Some(place) if place > head => {
+            let title = format!("The journal ends at place {head}, before place {place}");
+            Err(Failure::new(ErrorKind::Conflict, title).hint(format!(
+                "it is another journal, or was restored from an older copy: read anew what you keep of it, and follow it from `after={head}`"
+            )))
+        }
+        Some(place) => Ok(place),
+        None => Ok(head),
+    }
+}
+
 /// `GET /v1/events/stream`: server-sent events, one for each journal event, with its place as the id. A client that
 /// comes back sends the last place it has seen as `after`.
 pub async fn stream(
@@ -277,8 +301,7 @@ pub async fn stream(
         ..Filter::new(query.r#match.as_deref(), query.workload, caller.sight(&app.catalogue))?
     };
     // A browser that comes back by itself says so.
-    let seen = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    let after = seen.or(query.after).unwrap_or_else(|| app.journal.head().seq);
+    let after = follow_from(&headers, query.after, app.journal.head().seq)?;
     let follower = Follower::new(app.journal.clone(), after);
     let over = until_if_ever(app.clock.as_ref(), caller.expires_at);
     let state = (follower, filter, app, caller, over);
@@ -317,6 +340,27 @@ mod tests {
     use mainstay_model::{Actor, EventDraft, EventHash, EventId};
 
     use super::*;
+
+    #[test]
+    fn a_stream_begins_at_a_place_that_there_is() {
+        let with = |text: Option<&'static str>, asked, head| {
+            let mut headers = HeaderMap::new();
+            if let Some(text) = text {
+                headers.insert("last-event-id", axum::http::HeaderValue::from_static(text));
+            }
+            follow_from(&headers, asked, head).map_err(|failure| failure.0.kind)
+        };
+        assert_eq!(
+            (with(None, None, 7), with(None, Some(3), 7), with(Some("5"), Some(3), 7)),
+            (Ok(7), Ok(3), Ok(5))
+        );
+        assert_eq!((with(Some("7"), None, 7), with(None, Some(0), 0)), (Ok(7), Ok(0)));
+        assert_eq!(with(Some("8"), Some(3), 7), Err(ErrorKind::Conflict));
+        assert_eq!(with(None, Some(8), 7), Err(ErrorKind::Conflict));
+        for garbage in ["", "x", "-1", "1.5", "99999999999999999999"] {
+            assert_eq!(with(Some(garbage), Some(3), 7), Err(ErrorKind::BadRequest), "{garbage}");
+        }
+    }
 
     #[test]
     fn a_search_looks_at_all_that_is_shown_of_an_event() {

@@ -64,7 +64,7 @@ pub struct MeQuery {
 }
 
 /// For whom a link is.
-#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Default, Deserialize, serde::Serialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LinkFor {
     /// The user; the machine's operator if not said.
@@ -134,9 +134,10 @@ pub async fn sign_out(State(app): State<Arc<App>>, caller: Caller) -> Result<Res
 pub async fn link(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Once(once): Once,
+    once: Once,
     Body(asked): Body<LinkFor>,
 ) -> Result<Json<SignInLink>, Failure> {
+    let once = once.keyed(&app, None, &asked);
     let user = asked.user.unwrap_or_else(|| OPERATOR.to_owned());
     if user != OPERATOR {
         app.access.user(&user)?;
@@ -368,9 +369,10 @@ pub async fn tokens(
 pub async fn make_token(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Once(once): Once,
+    once: Once,
     Body(new): Body<NewToken>,
 ) -> Result<(StatusCode, Json<MadeToken>), Failure> {
+    let once = once.keyed(&app, None, &new);
     let (view, token) = app.access.make_token(new, once, &caller).await?;
     Ok((StatusCode::CREATED, Json(MadeToken { view, token })))
 }
@@ -424,9 +426,10 @@ pub async fn user(State(app): State<Arc<App>>, Path(name): Path<String>) -> Resu
 pub async fn add_user(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Once(once): Once,
+    once: Once,
     Body(new): Body<NewUser>,
 ) -> Result<(StatusCode, Json<UserView>), Failure> {
+    let once = once.keyed(&app, None, &new);
     let issuer = new.provider.as_deref().map(|name| app.providers.issuer(name)).transpose()?;
     let view = app.access.add_user(new, issuer, once, &caller.actor()).await?;
     Ok((StatusCode::CREATED, Json(view)))

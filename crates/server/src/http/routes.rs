@@ -153,9 +153,10 @@ impl Operation {
             "name": "Idempotency-Key",
             "in": "header",
             "required": false,
-            "description": "Makes the request safe to repeat: the same key does it once only. Where the body has a `client_token`, that says the same.",
+            "description": "Makes the request safe to repeat: the same key of the same caller does it once only, and for another request it is refused with 422. Where the body has a `client_token`, that says the same.",
             "schema": { "type": "string", "minLength": 1, "maxLength": 200 },
         }));
+        self.fails.extend([400, 422]);
         self
     }
 

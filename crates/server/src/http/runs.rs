@@ -14,7 +14,8 @@ use mainstay_api::v1::{
 };
 use mainstay_model::RunId;
 use mainstay_model::access::Permission;
-use mainstay_runbook::{AttemptId, Decision, Origin, Run, RunStatus, Start};
+use mainstay_model::event::SOURCE_SERVER;
+use mainstay_runbook::{AttemptId, Decision, Origin, Run, RunEvent, RunStatus, Start};
 use serde::Deserialize;
 
 use super::error::Failure;
@@ -23,6 +24,7 @@ use super::lists;
 use crate::access::Caller;
 use crate::app::App;
 use crate::catalogue::{Active, Procedure};
+use crate::once::Keyed;
 use crate::{runs, views};
 
 /// How often the output of running commands is looked at.
@@ -171,11 +173,8 @@ pub async fn start(
 ) -> Result<(StatusCode, Json<RunSummary>), Failure> {
     let (active, procedure) = find(&app, &caller, &start)?;
     caller.must(Permission::Run, &app.catalogue, Some(active.name()))?;
-    let token = once.or(start.client_token.clone());
-    let run = match &token {
-        Some(token) => runs::derived_run_id(&procedure.name, token, &derived_event(&active, token)?),
-        None => run_id(uuid::Uuid::now_v7().simple().to_string())?,
-    };
+    let once = once.keyed(&app, start.client_token.as_deref(), &start);
+    let run = new_id("run", once.as_ref(), &caller)?;
     let start = Start {
         run,
         procedure: procedure.name.clone(),
@@ -187,15 +186,30 @@ pub async fn start(
         reason: None,
         cause: None,
         host: None,
-        origin: Origin::default(),
+        origin: Origin { asked: asked(once.as_ref()), ..Origin::default() },
     };
     let run = app.engine.start(&procedure.document, start, Vec::new()).await?;
+    is_what_was_asked(&app, &run, once.as_ref())?;
     Ok((StatusCode::CREATED, Json(views::run_summary(&run))))
 }
 
-fn derived_event(active: &Active, token: &str) -> Result<mainstay_model::EventId, Failure> {
-    let hex = blake3::hash(format!("{}\n{token}", active.name()).as_bytes()).to_hex();
-    mainstay_model::EventId::new(&hex[..32]).map_err(|error| Failure::bad_request(error.to_string()))
+/// The id of a run that is to begin: the same for the same key of the same caller.
+fn new_id(operation: &str, once: Option<&Keyed>, caller: &Caller) -> Result<RunId, Failure> {
+    run_id(match once {
+        Some(keyed) => keyed.id(operation, &caller.actor()),
+        None => uuid::Uuid::now_v7().simple().to_string(),
+    })
+}
+
+fn asked(once: Option<&Keyed>) -> Option<String> {
+    once.map(|keyed| keyed.asked().to_owned())
+}
+
+/// That a run under a key is what was asked for: its first event tells.
+fn is_what_was_asked(app: &App, run: &Run, once: Option<&Keyed>) -> Result<(), Failure> {
+    let Some(keyed) = once else { return Ok(()) };
+    let first = app.journal.read_by_id(SOURCE_SERVER, &RunEvent::id_of(&run.id, 1))?;
+    first.map_or(Ok(()), |first| keyed.check_event(&first.data))
 }
 
 /// The procedure that is meant. The workload may be left out when only one has a procedure of that name.
@@ -248,14 +262,11 @@ pub async fn resume(
     Body(resume): Body<ResumeRun>,
 ) -> Result<(StatusCode, Json<RunSummary>), Failure> {
     let id = run_id(id)?;
-    let text = match &once.or(resume.client_token.clone()) {
-        Some(token) => {
-            let identity = format!("{id}\n{}\n{token}", resume.from);
-            blake3::hash(identity.as_bytes()).to_hex()[..32].to_owned()
-        }
-        None => uuid::Uuid::now_v7().simple().to_string(),
-    };
-    let run = app.engine.resume(&id, &resume.from, run_id(text)?, caller.actor()).await?;
+    let once = once.keyed(&app, resume.client_token.as_deref(), &resume);
+    let new = new_id("resumed run", once.as_ref(), &caller)?;
+    let asked = asked(once.as_ref());
+    let run = app.engine.resume(&id, &resume.from, new, caller.actor(), asked).await?;
+    is_what_was_asked(&app, &run, once.as_ref())?;
     Ok((StatusCode::CREATED, Json(views::run_summary(&run))))
 }
 

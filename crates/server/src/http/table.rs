@@ -129,7 +129,8 @@ fn events(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
         .post(
             "/v1/events",
             appended(op(May(Append, Each), "appendEvents", "Puts events into the journal"))
-                .note("One CloudEvent as JSON or with its attributes in `ce-` headers, a batch of them, or the entries of EventBridge. The answer comes when the events are durable; sending one again changes nothing.")
+                .fails(&[Invalid])
+                .note("One CloudEvent as JSON or with its attributes in `ce-` headers, a batch of them, or the entries of EventBridge. The answer comes when the events are durable; sending one again changes nothing, and another one under its id and source is refused with 422.")
                 .takes_content(&json!({
                     "application/cloudevents+json": of("NewEvent"),
                     "application/cloudevents-batch+json": { "schema": {
@@ -143,7 +144,8 @@ fn events(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
         .get(
             "/v1/events/stream",
             op(SEE, "followEvents", "Events as they happen, as server-sent events")
-                .note("The id of each is its place in the journal; who comes back sends the last one as `Last-Event-ID`, or as `after`. Every 15 s without an event there is a comment.")
+                .note("The id of each is its place in the journal; who comes back sends the last one as `Last-Event-ID`, or as `after`. Every 15 s without an event there is a comment. A place behind the journal's end is refused with 409: the journal is another one, or was restored from an older copy.")
+                .fails(&[Conflict])
                 .asks::<journal::StreamQuery>()
                 .streams::<EventView>("One message for each event, with its place as the id."),
             journal::stream,

@@ -77,6 +77,7 @@ impl From<CommandError> for Failure {
             CommandError::Away => Self::new(ErrorKind::Unavailable, error.to_string()),
             CommandError::Refused(reason) => Self::new(ErrorKind::Conflict, reason),
             CommandError::NotFound { what, name } => Self::not_found(what, &name),
+            CommandError::KeyUsed => crate::once::used(),
             CommandError::Store(error) => error.into(),
         }
     }
@@ -334,7 +335,7 @@ pub async fn drop_letters(
 pub async fn replay(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Once(once): Once,
+    once: Once,
     Path(name): Path<String>,
     Body(asked): Body<NewReplay>,
 ) -> Result<Json<ReplayView>, Failure> {
@@ -343,6 +344,7 @@ pub async fn replay(
     }
     let trigger = find(&app, &caller, &name, asked.workload.as_deref())?;
     caller.must(Permission::Operate, &app.catalogue, Some(&trigger.workload))?;
+    let once = once.keyed(&app, None, &asked);
     let replay = Replay { trigger, from: asked.from, to: asked.to, dry_run: asked.dry_run, once };
     let told = app.triggers.replay(replay, caller.actor()).await?;
     Ok(Json(ReplayView { replay: told.name, matched: told.matched, circles: told.circles }))

@@ -5,12 +5,13 @@ mod alarms;
 mod fold;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mainstay_api::v1::{
     AcknowledgedView, ErrorKind, LabelMatcher, NewNote, NewSilence, NoteView, ResolveIncident, SilenceView,
 };
-use mainstay_model::{Actor, EventDraft, EventId, Timestamp};
+use mainstay_model::{Actor, Event, EventDraft, EventId, Timestamp};
 use mainstay_promql::{MatchOp, Matcher};
 use mainstay_respond::Status;
 use mainstay_store::{Journal, RowQuery, StoreError, rows_from};
@@ -25,6 +26,7 @@ pub use fold::{SAID_TABLE, SILENCES_TABLE, SaidFold, SaidRow, SilenceRow, Silenc
 use crate::app::App;
 use crate::http::{Failure, append_one};
 use crate::incidents::{self, IncidentRow};
+use crate::once::{self, Keyed};
 
 /// The longest note, in bytes.
 const MAX_NOTE: usize = 10_000;
@@ -68,9 +70,9 @@ fn event_id(text: String) -> EventId {
 }
 
 /// An id that follows from what makes a request safe to repeat, or a new one.
-fn id_of(scope: &str, by: &Actor, token: Option<&str>) -> String {
-    match token {
-        Some(token) => blake3::hash(format!("{scope}\n{by}\n{token}").as_bytes()).to_hex()[..32].to_owned(),
+fn id_of(scope: &str, by: &Actor, keyed: Option<&Keyed>) -> String {
+    match keyed {
+        Some(keyed) => keyed.id(scope, by),
         None => uuid::Uuid::now_v7().simple().to_string(),
     }
 }
@@ -141,7 +143,13 @@ pub async fn resolve(app: &App, id: &str, said: &ResolveIncident, by: &Actor) ->
 }
 
 /// Writes an update on an incident, open or over.
-pub async fn note(app: &App, id: &str, new: NewNote, by: &Actor) -> Result<NoteView, Failure> {
+pub async fn note(
+    app: &App,
+    id: &str,
+    new: NewNote,
+    once: Option<Keyed>,
+    by: &Actor,
+) -> Result<NoteView, Failure> {
     check_text("The update", &new.text, MAX_NOTE)?;
     let row = incident(app, id)?;
     if said(app.journal.as_ref(), id)?.notes.len() >= fold::MAX_NOTES {
@@ -151,12 +159,16 @@ pub async fn note(app: &App, id: &str, new: NewNote, by: &Actor) -> Result<NoteV
             format!("Incident {id} has {most} updates, which is the most"),
         ));
     }
-    let note = id_of(&format!("note {id}"), by, new.client_token.as_deref());
-    let data = json!({ "incident": id, "note": note, "text": new.text });
+    let note = id_of("note", by, once.as_ref());
+    let mut data = json!({ "incident": id, "note": note, "text": new.text });
+    once::keep(once.as_ref(), &mut data);
     let event = event_id(format!("note:{note}"));
     let draft = EventDraft::new(event, "incident.noted", app.clock.now(), by.clone(), data);
     let draft = draft.subject(format!("incident/{id}")).workload(&row.incident.workload);
     let event = append_one(app.journal.as_ref(), draft).await?;
+    if let Some(keyed) = &once {
+        keyed.check_event(&event.data)?;
+    }
     Ok(NoteView {
         id: note,
         by: event.actor.to_string(),
@@ -304,7 +316,12 @@ fn check_silence(new: &NewSilence, now: Timestamp) -> Result<Timestamp, Failure>
 }
 
 /// Makes a silence.
-pub async fn create(app: &App, new: NewSilence, by: &Actor) -> Result<SilenceView, Failure> {
+pub async fn create(
+    app: &App,
+    new: NewSilence,
+    once: Option<Keyed>,
+    by: &Actor,
+) -> Result<SilenceView, Failure> {
     let now = app.clock.now();
     let starts_at = check_silence(&new, now)?;
     if let Some(name) = &new.workload
@@ -319,12 +336,16 @@ pub async fn create(app: &App, new: NewSilence, by: &Actor) -> Result<SilenceVie
             format!("There are {MAX_SILENCES} silences, which is the most"),
         ));
     }
-    let id = id_of("silence", by, new.client_token.as_deref());
-    let data = json!({
+    let id = id_of("silence", by, once.as_ref());
+    let mut data = json!({
         "silence": id, "workload": new.workload, "matchers": new.matchers, "starts_at": starts_at,
         "ends_at": new.ends_at, "reason": new.reason,
     });
-    append(app, "silence.created", &id, new.workload.as_deref(), data, by).await?;
+    once::keep(once.as_ref(), &mut data);
+    let event = append(app, "silence.created", &id, new.workload.as_deref(), data, by).await?;
+    if let Some(keyed) = &once {
+        keyed.check_event(&event.data)?;
+    }
     silence(app, &id)
 }
 
@@ -346,13 +367,12 @@ async fn append(
     workload: Option<&str>,
     data: Value,
     by: &Actor,
-) -> Result<(), Failure> {
+) -> Result<Arc<Event>, Failure> {
     let event = event_id(format!("{kind}:{id}"));
     let mut draft =
         EventDraft::new(event, kind, app.clock.now(), by.clone(), data).subject(format!("silence/{id}"));
     draft.workload = workload.map(str::to_owned);
-    app.journal.append(vec![draft]).await?;
-    Ok(())
+    append_one(app.journal.as_ref(), draft).await
 }
 
 #[cfg(test)]

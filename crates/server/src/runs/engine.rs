@@ -151,12 +151,20 @@ impl Engine {
     }
 
     /// Goes on with a run that is over, from a step, as the new run `run`. Asking for the same id again changes nothing.
-    pub async fn resume(&self, earlier: &RunId, from: &str, run: RunId, by: Actor) -> Result<Run, RunError> {
+    pub async fn resume(
+        &self,
+        earlier: &RunId,
+        from: &str,
+        run: RunId,
+        by: Actor,
+        asked: Option<String>,
+    ) -> Result<Run, RunError> {
         let earlier = super::fold::run(self.inner.journal.as_ref(), earlier)?
             .ok_or_else(|| RunError::NoSuchRun(earlier.clone()))?;
         let document = self.inner.pinned(&earlier)?;
-        let start = resume::start(&document, &earlier, from, run, by, self.inner.clock.now())
+        let mut start = resume::start(&document, &earlier, from, run, by, self.inner.clock.now())
             .map_err(RunError::Refused)?;
+        start.origin.asked = asked;
         self.inner.start(&document, start, Vec::new()).await
     }
 

@@ -11,6 +11,8 @@ use mainstay_store::{StoreError, all_rows};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
+use crate::once::{self, Keyed};
+
 use super::fold::{self, Handled, RoutedData};
 use super::{Life, PAGE, Triggers, outbound};
 
@@ -44,7 +46,7 @@ pub struct Replay {
     /// Only count.
     pub dry_run: bool,
     /// What makes it safe to ask for again.
-    pub once: Option<String>,
+    pub once: Option<Keyed>,
 }
 
 /// What a replay came to.
@@ -76,6 +78,9 @@ pub enum CommandError {
         /// Its name.
         name: String,
     },
+    /// The key that makes it safe to ask again was for something else.
+    #[error("this key was used for another request")]
+    KeyUsed,
     /// The journal did not take it.
     #[error("the journal did not take it")]
     Store(#[from] StoreError),
@@ -358,15 +363,27 @@ impl Life {
     async fn replay(&mut self, replay: &Replay, by: &Actor) -> Result<Replayed, CommandError> {
         let Replay { trigger: id, dry_run, .. } = replay;
         let now = self.parts.clock.now();
-        let name = match &replay.once {
-            Some(key) => {
-                let what = format!("{by}\n{}\n{}\n{key}", id.workload, id.trigger);
-                format!("replay-{}", &blake3::hash(what.as_bytes()).to_hex()[..16])
+        // The name is also of what is asked, so that nothing of another request that was broken off is taken for this one's; the
+        // record is the key's, whatever is asked.
+        let (name, record) = match &replay.once {
+            Some(keyed) => {
+                let key = keyed.id("replay", by);
+                let what = format!("{key}\n{}", keyed.asked());
+                let name = format!("replay-{}", &blake3::hash(what.as_bytes()).to_hex()[..16]);
+                (name, super::record_id("trigger.replayed", "", &key))
             }
-            None => format!("replay-{:x}-{:04x}", now.as_millis(), self.number() & 0xffff),
+            None => {
+                let name = format!("replay-{:x}-{:04x}", now.as_millis(), self.number() & 0xffff);
+                let record = super::record_id("trigger.replayed", &id.workload, &name);
+                (name, record)
+            }
         };
-        let record = super::record_id("trigger.replayed", &id.workload, &name);
         if !dry_run && let Some(before) = self.parts.journal.read_by_id(SOURCE_SERVER, &record)? {
+            if let Some(keyed) = &replay.once
+                && keyed.check_event(&before.data).is_err()
+            {
+                return Err(CommandError::KeyUsed);
+            }
             return serde_json::from_value(before.data.clone()).map_err(|error| {
                 CommandError::Refused(format!("what that replay came to cannot be read ({error})"))
             });
@@ -388,7 +405,9 @@ impl Life {
         data["trigger"] = json!(id.trigger);
         data["from"] = json!(replay.from);
         data["to"] = json!(replay.to);
+        once::keep(replay.once.as_ref(), &mut data);
         let mut draft = self.record_draft("trigger.replayed", &id.workload, &[], &name, data, now);
+        draft.id = record;
         draft.subject = Some(format!("trigger/{}", id.trigger));
         draft.actor = by.clone();
         self.append(vec![draft]).await?;

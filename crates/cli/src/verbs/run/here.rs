@@ -131,7 +131,7 @@ pub async fn take_up(
     let before = world.journal.head().seq;
     let run = find(&world, id)?;
     if let Word::From(step) = &word {
-        let resumed = world.engine.resume(id, step, new_id(&run.procedure), person()).await;
+        let resumed = world.engine.resume(id, step, new_id(&run.procedure), person(), None).await;
         return match resumed {
             Ok(run) => follow(world, show, places, &run.id, before, Told::default()).await,
             Err(error) => {

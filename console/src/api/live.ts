@@ -32,6 +32,7 @@ type Told =
   | { kind: "looked at" }
   | { kind: "try now" }
   | { kind: "again" }
+  | { kind: "restored is known" }
   | { kind: "state"; connection: Connection; seq: number | undefined }
   | { kind: "events"; events: Event[]; seq: number | undefined };
 
@@ -87,6 +88,14 @@ class Live {
   private show(connection: Connection): void {
     this.connection = connection;
     for (const listener of this.listeners) listener();
+  }
+
+  /** Somebody has read that the journal was restored. */
+  restoredIsKnown(): void {
+    this.restored = undefined;
+    const { restored: _, ...rest } = this.connection;
+    this.show(rest);
+    this.tell({ kind: "restored is known" });
   }
 
   /** Tries again now. */
@@ -158,6 +167,11 @@ class Live {
 
   /** What the other tabs say. */
   private told(told: Told): void {
+    if (told.kind === "restored is known") {
+      this.restored = undefined;
+      const { restored: _, ...rest } = this.connection;
+      return this.show(rest);
+    }
     if (this.reading) {
       if (told.kind === "looked at" && document.hidden) this.stop();
       else if (told.kind === "looked at") this.beat();
@@ -175,6 +189,7 @@ class Live {
       // Whoever slept has missed some.
       const hasMissed = this.lastSeq !== undefined && told.seq !== undefined && told.seq !== this.lastSeq;
       this.lastSeq = told.seq ?? this.lastSeq;
+      this.restored = told.connection.restored;
       this.show(told.connection);
       if (hasMissed) for (const listener of this.reconnected) listener();
     }

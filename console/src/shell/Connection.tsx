@@ -44,3 +44,18 @@ export function CutStrip() {
     </div>
   );
 }
+
+/** What was seen before is no longer in the journal: people have to know, because they may look for it. */
+export function RestoredStrip() {
+  const { restored } = useConnection();
+  if (!restored) return null;
+  return (
+    <div className="notice warn strip" role="status">
+      <span className="grow">
+        The journal ends at place {restored.head}, before place {restored.seen} that this page had read: it was restored from an older
+        copy, or is another one. What is shown was read anew.
+      </span>
+      <Button small onClick={() => live.restoredIsKnown()}>Understood</Button>
+    </div>
+  );
+}

@@ -12,7 +12,7 @@ import { usePagePlace } from "../ui/place";
 import { isTyping } from "../ui/table";
 import { Toasts } from "../ui/toasts";
 import { Account } from "./Account";
-import { ConnectionState, CutStrip } from "./Connection";
+import { ConnectionState, CutStrip, RestoredStrip } from "./Connection";
 import { Palette } from "./Palette";
 import { PLACES } from "./places";
 import { SignIn } from "./SignIn";
@@ -152,6 +152,7 @@ export function Shell() {
         </div>
         {opened && <div className="veil" onClick={() => setOpened(false)} />}
         <CutStrip />
+        <RestoredStrip />
         <main id="main" ref={main} tabIndex={-1} aria-busy={isLoading || fetching > 0}>
           <Outlet />
         </main>

@@ -222,11 +222,14 @@ fn left(data: &Path, why: &str) -> Failure {
 }
 
 fn make_private(dir: &Path) -> Result<(), Failure> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| {
-        Failure::local(format!("The directory {} cannot be made", dir.display()), &error)
+    let made = mainstay_server::files::make_private_folder(dir).map_err(|error| {
+        Failure::local(format!("The directory {} cannot be made, or be made private", dir.display()), &error)
             .hint("choose another data directory with --data")
-    })
+    });
+    if made? {
+        say(&format!("others could look into {}; it is its owner's alone now (mode 0700)", dir.display()));
+    }
+    Ok(())
 }
 
 impl Keeper {

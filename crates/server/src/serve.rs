@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -288,7 +287,9 @@ async fn begin(app: &App, reached: &Ready) -> Result<(), ServeError> {
 }
 
 fn make_private_dir(path: &Path) -> io::Result<()> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    if crate::files::make_private_folder(path)? {
+        tracing::warn!(path = %path.display(), "others could look into the data directory; it is its owner's alone now (mode 0700)");
+    }
     std::fs::read_dir(path).map(drop)
 }
 

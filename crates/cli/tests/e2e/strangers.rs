@@ -151,3 +151,57 @@ fn prometheus_clients_may_ask_with_a_form() {
     assert_eq!(post("/api/v1/query", &[&token, form], &format!("query={}", "1".repeat(70_000))).0, 413);
     assert_eq!(post("/api/v1/query", &[form], "query=1").0, 401);
 }
+
+#[test]
+fn who_follows_from_a_place_that_is_not_there_is_told_so_and_begins_anew() {
+    let mut world = World::new();
+    world.start_server();
+    let token = format!("Authorization: Bearer {}", world.token());
+    let ask = |path: &str, id: &str| {
+        let (status, body) = request(world.http, "GET", path, &[&token, id], "");
+        (status, serde_json::from_str::<Value>(&body).expect("JSON"))
+    };
+    for garbage in ["x", "-1", "1.5"] {
+        let (status, why) = ask("/v1/events/stream", &format!("Last-Event-ID: {garbage}"));
+        assert!(status == 400 && why["title"].to_string().contains("Last-Event-ID"), "{garbage}: {why:#}");
+    }
+    for (path, id) in
+        [("/v1/events/stream?after=999999", "Accept: */*"), ("/v1/events/stream", "Last-Event-ID: 999999")]
+    {
+        let (status, why) = ask(path, id);
+        assert!(status == 409 && why["hint"].to_string().contains("`after="), "{status} {why:#}");
+    }
+    let arguments = ["events", "--follow", "--after", "999999", "--match", "built", "--output", "json"];
+    let mut follow = Process::start("events", world.command(&arguments));
+    follow.line("before place 999999");
+    world.say("e1", "built", &json!({}));
+    follow.line("\"built\"");
+}
+
+#[test]
+fn a_data_directory_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut world = World::new();
+    std::fs::create_dir(world.data()).expect("made");
+    std::fs::set_permissions(world.data(), std::fs::Permissions::from_mode(0o755)).expect("set");
+    world.start_server();
+    assert_eq!(world.request("POST", "/v1/logs", "{}").0, 200);
+    let log = world.server.as_ref().map(Process::log).unwrap_or_default();
+    assert!(log.contains("others could look into the data directory"), "{log}");
+    let mut open = Vec::new();
+    let mut folders = vec![world.data()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("readable") {
+            let path = entry.expect("an entry").path();
+            let Ok(known) = std::fs::symlink_metadata(&path) else { continue };
+            if known.is_dir() {
+                folders.push(path.clone());
+            }
+            if known.permissions().mode() & 0o077 != 0 {
+                open.push(format!("{} {:o}", path.display(), known.permissions().mode()));
+            }
+        }
+    }
+    let own = std::fs::metadata(world.data()).expect("there").permissions().mode() & 0o777;
+    assert!(own == 0o700 && open.is_empty(), "{own:o} {open:?}");
+}

@@ -1,6 +1,7 @@
 //! The store: one writer thread that commits in groups, readers beside it, recent samples in memory.
 
 mod index;
+mod private;
 mod read;
 mod retention;
 mod schema;
@@ -8,6 +9,7 @@ mod series;
 mod writer;
 
 use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -156,9 +158,10 @@ impl Telemetry {
     pub fn open(dir: impl AsRef<Path>, options: Options) -> Result<Arc<Self>, OpenError> {
         let dir = dir.as_ref().to_owned();
         let directory = |source| OpenError::Directory { dir: dir.clone(), source };
-        std::fs::create_dir_all(&dir).map_err(directory)?;
+        private::make_folder(&dir).map_err(directory)?;
         let lock = File::options()
             .create(true)
+            .mode(0o600)
             .truncate(false)
             .write(true)
             .open(dir.join("telemetry.lock"))
@@ -169,6 +172,8 @@ impl Telemetry {
             Err(error) => return Err(directory(error.into())),
         }
         let file = dir.join("telemetry.db");
+        // Before SQLite makes them: the files beside it have the mode of the database.
+        private::make_files(&file).map_err(directory)?;
         let connection = schema::open_writer(&file)?;
         let wrap = |source| OpenError::Database { file: file.clone(), source };
         let loaded = writer::load(&connection, &file)?;

@@ -92,10 +92,14 @@ class Live {
 
   /** Somebody has read that the journal was restored. */
   restoredIsKnown(): void {
+    this.forgetRestored();
+    this.tell({ kind: "restored is known" });
+  }
+
+  private forgetRestored(): void {
     this.restored = undefined;
     const { restored: _, ...rest } = this.connection;
     this.show(rest);
-    this.tell({ kind: "restored is known" });
   }
 
   /** Tries again now. */
@@ -167,11 +171,7 @@ class Live {
 
   /** What the other tabs say. */
   private told(told: Told): void {
-    if (told.kind === "restored is known") {
-      this.restored = undefined;
-      const { restored: _, ...rest } = this.connection;
-      return this.show(rest);
-    }
+    if (told.kind === "restored is known") return this.forgetRestored();
     if (this.reading) {
       if (told.kind === "looked at" && document.hidden) this.stop();
       else if (told.kind === "looked at") this.beat();

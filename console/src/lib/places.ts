@@ -1,6 +1,8 @@
 // Where lists and pages stood when they were left, for each step of the browser's history, so that Back and a reload show the
 // same. Kept by the tab, and only the latest few.
 
+import { keep, kept } from "./tab";
+
 const KEY = "mainstay.places";
 const MOST = 200;
 
@@ -38,25 +40,11 @@ export class Places {
 /** The step of the history that is shown now; the router gives each a key. */
 export const step = (): string => String((window.history.state as { __TSR_key?: string } | null)?.__TSR_key ?? "");
 
-function read(): string | null {
-  try {
-    return window.sessionStorage.getItem(KEY);
-  } catch {
-    return null;
-  }
-}
-
 let opened: Places | undefined;
 export function places(): Places {
   if (opened) return opened;
-  const made = new Places(read());
-  window.addEventListener("pagehide", () => {
-    try {
-      window.sessionStorage.setItem(KEY, made.toString());
-    } catch {
-      // Kept until the page goes away.
-    }
-  });
+  const made = new Places(kept(KEY));
+  window.addEventListener("pagehide", () => keep(KEY, made.toString()));
   return (opened = made);
 }
 

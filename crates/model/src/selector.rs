@@ -58,22 +58,24 @@ impl Selector {
 
     /// Whether a resource is selected whose tags are looked up like this.
     pub fn matches_by<'a>(&self, get: impl Fn(&str) -> Option<&'a str>) -> bool {
-        self.requirements.iter().all(|requirement| match requirement {
-            Requirement::In(key, values) => get(key).is_some_and(|value| values.contains(value)),
-            Requirement::NotIn(key, values) => get(key).is_none_or(|value| !values.contains(value)),
-            Requirement::Exists(key) => get(key).is_some(),
-            Requirement::Absent(key) => get(key).is_none(),
-        })
+        self.holds(get, true)
     }
 
     /// Whether a resource is selected of whose tags only these are known: what it has beside them may be anything, so what a
     /// selector excludes (`env!=prod`, `!env`) is not excluded by a tag that is not known.
     pub fn matches_surely(&self, known: &Tags) -> bool {
+        self.holds(|key| known.get(key), false)
+    }
+
+    /// Whether all requirements hold. A tag that is not found is not there only where all tags are known.
+    fn holds<'a>(&self, get: impl Fn(&str) -> Option<&'a str>, are_all_known: bool) -> bool {
         self.requirements.iter().all(|requirement| match requirement {
-            Requirement::In(key, values) => known.get(key).is_some_and(|value| values.contains(value)),
-            Requirement::NotIn(key, values) => known.get(key).is_some_and(|value| !values.contains(value)),
-            Requirement::Exists(key) => known.get(key).is_some(),
-            Requirement::Absent(_) => false,
+            Requirement::In(key, values) => get(key).is_some_and(|value| values.contains(value)),
+            Requirement::NotIn(key, values) => {
+                get(key).map_or(are_all_known, |value| !values.contains(value))
+            }
+            Requirement::Exists(key) => get(key).is_some(),
+            Requirement::Absent(key) => are_all_known && get(key).is_none(),
         })
     }
 

@@ -1,6 +1,6 @@
 //! Applying: a directory that checks clean becomes a plan, and the plan a change; anything else changes nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mainstay_api::v1::{
@@ -9,7 +9,7 @@ use mainstay_api::v1::{
 use mainstay_declare::{Declared, SourceFile, Workload, declare};
 use mainstay_model::{Actor, HostId, RevisionId, Severity, Tags};
 use mainstay_plan::{
-    ChangeLimits, Commit, Drift, Plan, PlanError, Request, Verb, Version, holds, spec_digest,
+    ChangeLimits, Commit, Drift, Plan, PlanError, Request, Verb, Version, holds, is_placed_on, spec_digest,
 };
 use mainstay_store::Journal;
 
@@ -87,8 +87,11 @@ impl Applier {
         let mut hosts = self.fleet.hosts();
         let sees = sees(&clean.declared.workload);
         if let Some(sees) = &sees {
-            let own = self.hosts_of(&clean.declared.workload.name, &hosts);
-            hosts.retain(|host| own.contains(&host.id) || sees(&host.id, &host.tags));
+            let name = &clean.declared.workload.name;
+            let next = self.catalogue.running().get(name).map(|running| running.next.clone());
+            let own: Vec<Arc<Active>> = self.catalogue.get(name).into_iter().chain(next).collect();
+            let runs_on = |tags: &Tags| own.iter().any(|active| is_placed_on(&active.declared, tags));
+            hosts.retain(|host| runs_on(&host.tags) || sees(&host.id, &host.tags));
         }
         let proposal = self.propose(&clean, &hosts);
         let Proposal { current, plan, .. } = &proposal;
@@ -198,12 +201,6 @@ impl Applier {
     fn open(&self, workload: &str) -> Result<Option<changes::Record>, Failure> {
         let open = changes::open(self.journal.as_ref())?;
         Ok(open.into_iter().find(|record| record.about.workload == workload))
-    }
-
-    /// The hosts of these that a workload has services on.
-    fn hosts_of(&self, workload: &str, hosts: &[Host]) -> BTreeSet<HostId> {
-        let all = duties(&self.catalogue.now(), &self.catalogue.running(), &tagged(hosts));
-        all.into_iter().filter(|duty| duty.from.name() == workload).map(|duty| duty.host).collect()
     }
 
     fn propose(&self, clean: &Clean, hosts: &[Host]) -> Proposal {

@@ -1,6 +1,6 @@
 //! The workloads that are wanted now, ready for use: what the loops look at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use mainstay_declare::{Declared, SourceFile};
@@ -216,6 +216,11 @@ impl Catalogue {
     /// The workloads now.
     pub fn now(&self) -> Workloads {
         self.current.borrow().clone()
+    }
+
+    /// The names of the workloads that there are, and of those that a change is making.
+    pub fn names(&self) -> BTreeSet<String> {
+        self.now().keys().chain(self.running().keys()).cloned().collect()
     }
 
     /// One workload.

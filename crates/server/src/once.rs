@@ -67,6 +67,14 @@ impl Keyed {
     }
 }
 
+/// The same of who may have no key: then it is a new one each time.
+pub fn id(operation: &str, by: &Actor, keyed: Option<&Keyed>) -> String {
+    match keyed {
+        Some(keyed) => keyed.id(operation, by),
+        None => uuid::Uuid::now_v7().simple().to_string(),
+    }
+}
+
 /// Puts what was asked into an event's data, where there is a key.
 pub fn keep(keyed: Option<&Keyed>, data: &mut Value) {
     if let (Some(keyed), Some(data)) = (keyed, data.as_object_mut()) {

@@ -65,6 +65,17 @@ pub enum Place {
     Before(u64),
 }
 
+impl Place {
+    /// On from another place, in the same direction.
+    #[must_use]
+    pub fn on_from(self, seq: u64) -> Self {
+        match self {
+            Self::After(_) => Self::After(seq),
+            Self::Before(_) => Self::Before(seq),
+        }
+    }
+}
+
 /// What [`Journal::look`] found.
 #[derive(Clone, Debug, Default)]
 pub struct Looked {

@@ -15,7 +15,7 @@ const STYLE: &str = include_str!("style.css");
 
 /// A text as it stands in HTML, in an element or in a quoted attribute. What turns the direction of writing around, and
 /// control characters, become spaces.
-pub(super) fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

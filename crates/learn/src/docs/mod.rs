@@ -18,6 +18,7 @@ mod words;
 
 pub use complete::{accepted, complete, subjects};
 pub use get::{GetError, get};
+pub use html::escape;
 pub use subject::{
     About, Alarm, AlarmRule, Change, Choice, Component, Documentation, Environment, FORMAT, History,
     Incident, LeadsTo, Note, NoteState, Parameter, Priority, Procedure, Recording, Run, Schedule, Service,

@@ -73,14 +73,12 @@ impl Caller {
     pub fn may_to(&self, permission: Permission, catalogue: &Catalogue, workload: Option<&str>) -> bool {
         let may = |on| self.may(permission, on) == Verdict::Allowed;
         let Some(name) = workload else { return may(Resource::Everything) };
-        match (declared_tags(catalogue, name), next_tags(catalogue, name)) {
-            (Some(now), Some(next)) if permission == Permission::Approve => {
-                may(Resource::Tagged(&now)) && may(Resource::Tagged(&next))
-            }
-            (Some(tags), _) | (None, Some(tags)) => may(Resource::Tagged(&tags)),
+        let Some(tags) = tags_of(catalogue, name) else {
             // One that could not be read at the start, or is no longer there.
-            (None, None) => may(Resource::Partly(&with_name(Tags::default(), name))),
-        }
+            return may(Resource::Partly(&with_name(Tags::default(), name)));
+        };
+        let next = if permission == Permission::Approve { next_tags(catalogue, name) } else { None };
+        may(Resource::Tagged(&tags)) && next.as_ref().is_none_or(|next| may(Resource::Tagged(next)))
     }
 
     /// That they may do this to a workload, or why not.
@@ -104,7 +102,7 @@ impl Caller {
         catalogue: &Catalogue,
         new: &Workload,
     ) -> Result<(), Failure> {
-        if declared_tags(catalogue, &new.name).is_some() || next_tags(catalogue, &new.name).is_some() {
+        if tags_of(catalogue, &new.name).is_some() {
             self.must(permission, catalogue, Some(&new.name))?;
         }
         let tags = with_name(new.tags.clone(), &new.name);
@@ -143,12 +141,11 @@ impl Sight {
     #[must_use]
     pub fn picked(self, selector: Option<&Selector>, catalogue: &Catalogue) -> Self {
         let Some(selector) = selector else { return self };
-        let tags = |name: &str| declared_tags(catalogue, name).or_else(|| next_tags(catalogue, name));
-        let (names, next) = (catalogue.now(), catalogue.running());
-        let is_picked =
-            |name: &&String| self.sees(Some(name)) && tags(name).is_some_and(|tags| selector.matches(&tags));
-        let picked = names.keys().chain(next.keys()).filter(is_picked).cloned().collect();
-        Self { all: false, workloads: picked }
+        let mut workloads = catalogue.names();
+        workloads.retain(|name| {
+            self.sees(Some(name)) && tags_of(catalogue, name).is_some_and(|tags| selector.matches(&tags))
+        });
+        Self { all: false, workloads }
     }
 }
 
@@ -159,17 +156,18 @@ impl Caller {
             return Sight { all: true, workloads: BTreeSet::new() };
         }
         // Also those that are to be: who asked for the first change of one follows it.
-        let (names, next) = (catalogue.now(), catalogue.running());
-        let names: BTreeSet<&String> = names.keys().chain(next.keys()).collect();
-        let seen = names.into_iter().filter(|name| self.may_to(Permission::Read, catalogue, Some(name)));
-        Sight { all: false, workloads: seen.cloned().collect() }
+        let mut workloads = catalogue.names();
+        workloads.retain(|name| self.may_to(Permission::Read, catalogue, Some(name)));
+        Sight { all: false, workloads }
     }
 }
 
-/// The tags of a workload as it is: those it declares, and its name.
-fn declared_tags(catalogue: &Catalogue, workload: &str) -> Option<Tags> {
-    let tags = catalogue.get(workload)?.declared.workload.tags.clone();
-    Some(with_name(tags, workload))
+/// The tags of a workload: those it declares, and its name; of one that is not there yet those that it is to have.
+fn tags_of(catalogue: &Catalogue, workload: &str) -> Option<Tags> {
+    match catalogue.get(workload) {
+        Some(active) => Some(with_name(active.declared.workload.tags.clone(), workload)),
+        None => next_tags(catalogue, workload),
+    }
 }
 
 /// The tags that a change which is held or carried out gives a workload.

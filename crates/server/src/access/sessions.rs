@@ -134,9 +134,10 @@ impl Access {
     }
 
     /// Puts on record that somebody was refused something.
-    pub async fn record_refusal(&self, caller: &Caller, operation: &str, path: &str) {
-        let data = json!({ "user": caller.user, "operation": operation, "path": path });
-        let _ = self.say("access.refused", &caller.actor(), format!("user/{}", caller.user), data).await;
+    pub async fn record_refusal(&self, user: &str, operation: &str, path: &str) {
+        let data = json!({ "user": user, "operation": operation, "path": path });
+        let by = Actor::Person(user.to_owned());
+        let _ = self.say("access.refused", &by, format!("user/{user}"), data).await;
     }
 
     /// Puts on record that a link was made that signs a user in.

@@ -135,18 +135,21 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 /// Lets a request through, or answers it.
 pub async fn require(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    if let Err(answer) = guard.admit(&mut parts).await {
-        return *answer;
-    }
-    // What only the handler can tell (of which workload a body is) it refuses itself; that is on record, too.
-    let known =
-        parts.extensions.get::<Caller>().cloned().zip(parts.extensions.get::<OperationName>().copied());
-    let asked = known.filter(|_| !is_safe(&parts.method)).map(|known| (known, parts.uri.path().to_owned()));
-    let answer = next.run(Request::from_parts(parts, body)).await;
-    if answer.status() == StatusCode::FORBIDDEN
-        && let Some(((caller, OperationName(name)), path)) = asked
-    {
-        guard.record(&caller, name, &path).await;
+    let admitted = guard.admit(&mut parts).await;
+    let who = parts.extensions.get::<Caller>().map(|caller| caller.user.clone());
+    let asked = who.zip(parts.extensions.get::<OperationName>().copied());
+    let asked = asked.filter(|_| !is_safe(&parts.method)).map(|asked| (asked, parts.uri.path().to_owned()));
+    let (answer, is_refused) = match admitted {
+        Err(answer) => (*answer, true),
+        // What only the handler can tell (of which workload a body is) it refuses itself.
+        Ok(()) => {
+            let answer = next.run(Request::from_parts(parts, body)).await;
+            let is_refused = answer.status() == StatusCode::FORBIDDEN;
+            (answer, is_refused)
+        }
+    };
+    if is_refused && let Some(((user, OperationName(name)), path)) = asked {
+        guard.record(&user, name, &path).await;
     }
     answer
 }
@@ -225,7 +228,7 @@ impl Guard {
             Err(failure) => return Err(Box::new(failure.into_response())),
         };
         check_origin(&caller, request)?;
-        let refused = |failure: Failure| Box::new(failure.into_response());
+        request.extensions.insert(OperationName(name));
         let allowed = match needs {
             Needs::Nothing | Needs::SignedIn => Ok(()),
             Needs::May(permission, on) | Needs::UnlessFromHere(permission, on) => {
@@ -235,15 +238,8 @@ impl Guard {
                 .check(&caller, one, on, &template, request)
                 .or_else(|_| self.check(&caller, other, on, &template, request)),
         };
-        if let Err(failure) = allowed {
-            if !is_safe(&request.method) {
-                self.record(&caller, name, request.uri.path()).await;
-            }
-            return Err(refused(failure));
-        }
         request.extensions.insert(caller);
-        request.extensions.insert(OperationName(name));
-        Ok(())
+        allowed.map_err(|failure| Box::new(failure.into_response()))
     }
 
     /// Whether a request was made on this machine, by a program that asked for itself. Where a proxy stands before the server,
@@ -370,12 +366,11 @@ impl Guard {
     }
 
     /// That somebody was refused something that changes: an auditor looks for it.
-    async fn record(&self, caller: &Caller, name: &str, path: &str) {
+    async fn record(&self, user: &str, name: &str, path: &str) {
         let now = self.app.clock.now();
-        let is_much =
-            self.refusals.lock().is_ok_and(|mut refusals| refusals.take(&caller.user, now).is_err());
+        let is_much = self.refusals.lock().is_ok_and(|mut refusals| refusals.take(user, now).is_err());
         if !is_much {
-            self.app.access.record_refusal(caller, name, path).await;
+            self.app.access.record_refusal(user, name, path).await;
         }
     }
 }

@@ -14,7 +14,7 @@ use mainstay_model::{Event, EventDraft, Timestamp, json};
 use serde_json::{Map, Value, json};
 
 use super::error::Failure;
-use super::extract::{Path, percent_decoded};
+use super::extract::{self, Path, percent_decoded};
 use crate::access::Caller;
 use crate::app::App;
 use crate::intake::events::{self, Fault};
@@ -39,7 +39,6 @@ enum Form {
 
 fn media_type(headers: &HeaderMap) -> Result<String, Failure> {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media_type = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let charset =
         value.split(';').skip(1).find_map(|part| part.trim().strip_prefix("charset=").map(str::trim));
     match charset.map(|charset| charset.trim_matches('"').to_ascii_lowercase()) {
@@ -47,7 +46,7 @@ fn media_type(headers: &HeaderMap) -> Result<String, Failure> {
             Err(Failure::new(ErrorKind::Unsupported, format!("The charset `{charset}` is not known"))
                 .hint("send UTF-8"))
         }
-        _ => Ok(media_type),
+        _ => Ok(extract::media_type(headers).unwrap_or_default()),
     }
 }
 

@@ -237,8 +237,6 @@ fn find(
 ) -> Result<(Vec<Arc<Event>>, Option<u64>), StoreError> {
     let mut sieve = filter.sieve();
     let (mut found, mut scanned, mut place) = (Vec::new(), 0, from);
-    let going_on =
-        |at: u64| if matches!(from, Place::After(_)) { Place::After(at) } else { Place::Before(at) };
     while scanned < MAX_SCAN {
         let most = (limit - found.len()).max(AT_ONCE);
         let some = STRIDE.min(MAX_SCAN - scanned);
@@ -246,7 +244,7 @@ fn find(
         if looked.seen == 0 {
             return Ok((found, None));
         }
-        place = going_on(looked.last);
+        place = from.on_from(looked.last);
         scanned += looked.seen;
         for event in looked.events {
             if filter.takes(&event) {

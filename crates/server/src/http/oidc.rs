@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use mainstay_api::v1::ProviderView;
+use mainstay_learn::docs::escape;
 use serde::Deserialize;
 
 use super::auth::{Address, base_url, cookies};
@@ -108,21 +109,6 @@ async fn finish(app: &Arc<App>, headers: &HeaderMap, name: &str, said: &Said) ->
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     Ok(response)
-}
-
-/// A text within markup, or within a value in double quotes there.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for char in text.chars() {
-        match char {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
 }
 
 fn refused(failure: &Failure) -> Response {

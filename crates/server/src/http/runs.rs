@@ -24,7 +24,7 @@ use super::lists;
 use crate::access::Caller;
 use crate::app::App;
 use crate::catalogue::{Active, Procedure};
-use crate::once::Keyed;
+use crate::once::{self, Keyed};
 use crate::{runs, views};
 
 /// How often the output of running commands is looked at.
@@ -195,10 +195,7 @@ pub async fn start(
 
 /// The id of a run that is to begin: the same for the same key of the same caller.
 fn new_id(operation: &str, once: Option<&Keyed>, caller: &Caller) -> Result<RunId, Failure> {
-    run_id(match once {
-        Some(keyed) => keyed.id(operation, &caller.actor()),
-        None => uuid::Uuid::now_v7().simple().to_string(),
-    })
+    run_id(once::id(operation, &caller.actor(), once))
 }
 
 fn asked(once: Option<&Keyed>) -> Option<String> {

@@ -204,8 +204,8 @@ impl Kept {
 }
 
 impl Seen {
-    fn has_tags_of(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.tags, &other.tags) || self.tags == other.tags
+    fn has_tags(&self, tags: &Arc<Tags>) -> bool {
+        Arc::ptr_eq(&self.tags, tags) || self.tags == *tags
     }
 }
 
@@ -220,7 +220,7 @@ impl Viewer {
             self.connected -= usize::from(before.connected);
         }
         let is_seen = match before {
-            Some(before) if before.has_tags_of(now) => was_seen,
+            Some(before) if before.has_tags(&now.tags) => was_seen,
             _ => sees(&self.caller)(id, &now.tags),
         };
         if is_seen {
@@ -245,9 +245,7 @@ impl Running {
     }
 
     fn put(&mut self, before: Option<&Seen>, glance: &Glance<'_>) {
-        let has_same_tags = before
-            .is_some_and(|before| Arc::ptr_eq(&before.tags, glance.tags) || before.tags == *glance.tags);
-        if !has_same_tags {
+        if !before.is_some_and(|before| before.has_tags(glance.tags)) {
             let before = before.map(|before| &*before.tags);
             self.placing.put(&self.of.declared, glance.id, before, glance.tags);
         }

@@ -69,14 +69,6 @@ fn event_id(text: String) -> EventId {
     EventId::new(text).expect("a word and hex digits are an id")
 }
 
-/// An id that follows from what makes a request safe to repeat, or a new one.
-fn id_of(scope: &str, by: &Actor, keyed: Option<&Keyed>) -> String {
-    match keyed {
-        Some(keyed) => keyed.id(scope, by),
-        None => uuid::Uuid::now_v7().simple().to_string(),
-    }
-}
-
 fn check_text(what: &str, text: &str, most: usize) -> Result<(), Failure> {
     if text.trim().is_empty() {
         return Err(Failure::invalid(format!("{what} says nothing")));
@@ -159,7 +151,7 @@ pub async fn note(
             format!("Incident {id} has {most} updates, which is the most"),
         ));
     }
-    let note = id_of("note", by, once.as_ref());
+    let note = once::id("note", by, once.as_ref());
     let mut data = json!({ "incident": id, "note": note, "text": new.text });
     once::keep(once.as_ref(), &mut data);
     let event = event_id(format!("note:{note}"));
@@ -336,7 +328,7 @@ pub async fn create(
             format!("There are {MAX_SILENCES} silences, which is the most"),
         ));
     }
-    let id = id_of("silence", by, once.as_ref());
+    let id = once::id("silence", by, once.as_ref());
     let mut data = json!({
         "silence": id, "workload": new.workload, "matchers": new.matchers, "starts_at": starts_at,
         "ends_at": new.ends_at, "reason": new.reason,

@@ -100,6 +100,9 @@ fn make_room(all: &mut BTreeMap<String, Pending>, now: Timestamp) {
         return;
     }
     all.retain(|_, one| one.until > now);
+    if all.len() < MAX_PENDING {
+        return;
+    }
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for one in all.values() {
         *counts.entry(&one.from).or_default() += 1;
@@ -107,7 +110,7 @@ fn make_room(all: &mut BTreeMap<String, Pending>, now: Timestamp) {
     let Some((from, _)) = counts.into_iter().max_by_key(|(_, count)| *count) else { return };
     let theirs = all.iter().filter(|(_, one)| one.from == from);
     let oldest = theirs.min_by_key(|(_, one)| one.until).map(|(state, _)| state.clone());
-    if let Some(state) = oldest.filter(|_| all.len() >= MAX_PENDING) {
+    if let Some(state) = oldest {
         all.remove(&state);
     }
 }
@@ -290,8 +293,10 @@ impl Providers {
             back,
             from,
         };
-        make_room(&mut locked(&self.pending), now);
-        locked(&self.pending).insert(state, pending);
+        let mut all = locked(&self.pending);
+        make_room(&mut all, now);
+        all.insert(state, pending);
+        drop(all);
         Ok(Begun { url, browser })
     }
 

@@ -178,7 +178,7 @@ fn all(journal: &dyn Journal, filter: &Filter, from: Place, limit: usize) -> Vec
         assert!(found.len() <= limit);
         seqs.extend(found.iter().map(|event| event.seq));
         let Some(next) = next else { return seqs };
-        place = if matches!(from, Place::After(_)) { Place::After(next) } else { Place::Before(next) };
+        place = from.on_from(next);
     }
 }
 
